@@ -1,0 +1,38 @@
+# The two commands of the README are `make demo` and `make test`; both set up what they need, once.
+
+PYTHON ?= python3.11
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help setup demo test check bench clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+setup: $(VENV)/.installed $(VENV)/.parts  ## virtual environment, dependencies, Prometheus and node_exporter
+
+$(VENV)/.installed: pyproject.toml constraints.txt tests/setup/venv
+	@tests/setup/venv "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+$(VENV)/.parts: $(VENV)/.installed tests/setup/parts
+	@tests/setup/parts "$(VENV)/bin"
+	@touch $@
+
+demo: setup  ## everything on this machine in under a minute: service, Prometheus, window, results
+	@monitord demo
+
+check: setup  ## linters and types
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+test: check  ## linters, then every test, on real Prometheus and node_exporter
+	python -m pytest
+
+bench: setup  ## speed, as ratios to a floor or a peer measured in the same run
+	@python -m tests.bench
+
+clean:  ## remove what setup and the tools made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

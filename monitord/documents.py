@@ -1,0 +1,254 @@
+"""Strict YAML: bytes in; plain values with the position of each, or every problem, out.
+
+PyYAML's C parser gives events only. They do not recurse, so deep nesting cannot crash the process
+as composing in C does; anchors, aliases and tags are refused at the first one, so nothing can grow
+beyond the text it came from. Values are then built here by the rules of YAML 1.2, and whatever
+YAML 1.1 would have read differently (`no`, `1:30`, `017`) is a problem, never a guess; a date or a
+time is text, to be read by whoever expects one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from monitord.errors import InvalidFileError, Problem
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 8
+MAX_EVENTS = 50_000
+
+Path = tuple[str | int, ...]
+
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_SURPRISES = re.compile(
+    r"""(?P<boolean> y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF )
+      | (?P<base60>  [-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)? )
+      | (?P<number>  [-+]?(?:0[0-9_]+|0[oO][0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*_[0-9_]*|[0-9]{20,}) )""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+class PlainInt(int):
+    """An unquoted integer that remembers how it was written."""
+
+    text: str
+
+
+class PlainFloat(float):
+    """An unquoted number that remembers how it was written, so that a label `1.10` stays `1.10`."""
+
+    text: str
+
+
+class Refused:
+    """Stands where a value was refused while reading, so that it is not complained of twice."""
+
+
+@dataclass(slots=True)
+class Document:
+    """A YAML file's value, with where each part of it stands (line and column from 1).
+
+    `keys` and `values` map a path such as `("services", 0, "name")` to its position.
+    """
+
+    value: Any = None
+    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def position(self, path: Path, *, of_key: bool = False) -> tuple[int, int]:
+        """Return where `path` stands; where it does not exist, the nearest place around it."""
+        for end in range(len(path), -1, -1):
+            first, second = (self.keys, self.values) if of_key else (self.values, self.keys)
+            place = first.get(path[:end]) or second.get(path[:end])
+            if place is not None:
+                return place
+        return (1, 1)
+
+    def add(self, path: Path, message: str, *, of_key: bool = False) -> None:
+        """Note a problem at `path`."""
+        line, column = self.position(path, of_key=of_key)
+        self.problems.append(Problem(line, column, field_name(path), message))
+
+
+def field_name(path: Path) -> str:
+    """Write a path as users read it: `services[0].name`."""
+    name = ""
+    for part in path:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else str(part)
+    return name
+
+
+def read_document(content: bytes) -> Document:
+    """Read one YAML document.
+
+    Raises InvalidFileError when there is no value to go on with (not UTF-8, too long, a syntax
+    error, an alias, nesting too deep); lesser problems (a key twice, a YAML 1.1 surprise) are noted
+    in the document, so that they can be reported together with what validation finds.
+    """
+    text = _decode(content)
+    builder = _Builder()
+    try:
+        for count, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
+            if count > MAX_EVENTS:
+                raise _refusal(event, f"more than {MAX_EVENTS} parts")
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise InvalidFileError([Problem(line, column, "", f"not YAML: {error.problem}")]) from None
+    except yaml.YAMLError as error:
+        raise InvalidFileError([Problem(1, 1, "", f"not YAML: {error}")]) from None
+    return builder.document
+
+
+def _decode(content: bytes) -> str:
+    if len(content) > MAX_BYTES:
+        raise InvalidFileError([Problem(1, 1, "", f"{len(content)} bytes; at most {MAX_BYTES} are allowed")])
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, column = _place(content[: error.start].decode("utf-8"))
+        raise InvalidFileError(
+            [Problem(line, column, "", f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8")]
+        ) from None
+    for index, character in enumerate(text):
+        if character < " " and character not in "\t\n\r" or character == "\x7f":
+            line, column = _place(text[:index])
+            raise InvalidFileError([Problem(line, column, "", f"control character {character!r} is not allowed")])
+    return text.removeprefix("\ufeff")
+
+
+def _place(before: str) -> tuple[int, int]:
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _refusal(event: Any, message: str) -> InvalidFileError:
+    mark = event.start_mark
+    return InvalidFileError([Problem(mark.line + 1, mark.column + 1, "", message)])
+
+
+class _Builder:
+    """Builds a document from parse events with a stack of its own: one open collection a level."""
+
+    def __init__(self) -> None:
+        self.document = Document()
+        self._open: list[tuple[Path, dict[str, Any] | list[Any]]] = []
+        self._key: str | None = None
+        self._documents = 0
+        self._skipped = 0
+
+    def take(self, event: Any) -> None:
+        """Take the next event in."""
+        match event:
+            case yaml.AliasEvent():
+                raise _refusal(event, f"alias *{event.anchor} is not allowed; write the value out")
+            case yaml.DocumentStartEvent():
+                self._documents += 1
+                if self._documents > 1:
+                    raise _refusal(event, "a second document; one file holds one")
+            case yaml.ScalarEvent():
+                self._refuse_decoration(event)
+                self._scalar(event)
+            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                self._refuse_decoration(event)
+                if len(self._open) >= MAX_DEPTH:
+                    raise _refusal(event, f"nested more than {MAX_DEPTH} levels deep")
+                if self._awaits_key():
+                    raise _refusal(event, "a key must be plain text")
+                container: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
+                self._open.append((self._place_value(container, event), container))
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                self._open.pop()
+                self._key = None
+
+    def _refuse_decoration(self, event: Any) -> None:
+        if event.anchor is not None:
+            raise _refusal(event, f"anchor &{event.anchor} is not allowed; write the value out where it is used")
+        if event.tag is not None:
+            raise _refusal(event, f"tag {event.tag} is not allowed; plain YAML values only")
+
+    def _awaits_key(self) -> bool:
+        return bool(self._open) and isinstance(self._open[-1][1], dict) and self._key is None
+
+    def _scalar(self, event: Any) -> None:
+        if self._awaits_key():
+            self._take_key(event)
+        elif not event.style:  # neither quoted nor a block: the text decides the type
+            value = _plain_value(event.value)
+            path = self._place_value(value, event)
+            if isinstance(value, Refused):
+                self.document.add(path, _surprise(event.value))
+        else:
+            self._place_value(event.value, event)
+
+    def _take_key(self, event: Any) -> None:
+        path, container = self._open[-1]
+        key, place = event.value, (event.start_mark.line + 1, event.start_mark.column + 1)
+        if not event.style and _SURPRISES.fullmatch(key):
+            self.document.problems.append(Problem(*place, field_name((*path, key)), _surprise(key)))
+        if key in container:
+            first = self.document.keys[*path, key][0]
+            message = f"key given twice, first in line {first}; keep one of them"
+            self.document.problems.append(Problem(*place, field_name((*path, key)), message))
+        else:
+            self.document.keys[*path, key] = place
+        self._key = key
+
+    def _place_value(self, value: Any, event: Any) -> Path:
+        path: Path = ()
+        if self._open:
+            parent, container = self._open[-1]
+            if isinstance(container, list):
+                path = (*parent, len(container))
+                container.append(value)
+            else:
+                assert self._key is not None  # noqa: S101  # a value always follows its key
+                path = (*parent, self._key)
+                container.setdefault(self._key, value)
+                if not isinstance(value, dict | list):
+                    self._key = None
+        else:
+            self.document.value = value
+        self.document.values.setdefault(path, (event.start_mark.line + 1, event.start_mark.column + 1))
+        if isinstance(value, dict | list):
+            self._key = None
+        return path
+
+
+def _plain_value(text: str) -> Any:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _SURPRISES.fullmatch(text):
+        return Refused()
+    if _INTEGER.fullmatch(text):
+        whole = PlainInt(text)
+        whole.text = text
+        return whole
+    if _FLOAT.fullmatch(text):
+        number = PlainFloat(text)
+        number.text = text
+        return number
+    return text
+
+
+def _surprise(text: str) -> str:
+    match = _SURPRISES.fullmatch(text)
+    kind = match.lastgroup if match else None
+    meaning = {
+        "boolean": "a truth value to some YAML readers and text to others",
+        "base60": "a number in base 60 to some YAML readers and text to others",
+        "number": "read as different numbers by different YAML readers",
+    }[kind or "number"]
+    return f'unquoted {text} is {meaning}; quote it: "{text}"'
+

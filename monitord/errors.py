@@ -1,0 +1,76 @@
+"""The errors monitord raises on purpose, and the exit code each one ends the command line with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command ends with; users script against these."""
+
+    OK = 0
+    INVALID = 1
+    USAGE = 2
+    NOT_READY = 3
+    SLO_BREACHED = 4
+    INCOMPLETE = 5
+    EXTERNAL = 6
+    INTERRUPTED = 130
+
+
+class MonitordError(Exception):
+    """Base of all expected errors: the message says what happened, where, and what to do next."""
+
+    exit_code = ExitCode.INVALID
+
+
+class InvalidInputError(MonitordError):
+    """Something a user gave cannot be used as it is."""
+
+
+class NotReadyError(MonitordError):
+    """What was waited for did not come in time, or the session has no running daemon."""
+
+    exit_code = ExitCode.NOT_READY
+
+
+class IncompleteDataError(MonitordError):
+    """A window was collected, but not all of its data was there."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class PrometheusError(MonitordError):
+    """Prometheus refused, failed, or answered with something that is not its API. Final: no retry helps."""
+
+    exit_code = ExitCode.EXTERNAL
+
+
+class PrometheusUnavailableError(PrometheusError):
+    """Prometheus could not be reached or was not ready; the same request may succeed later."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong in a file; line and column count from 1, as editors do."""
+
+    line: int
+    column: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        field = f"{self.field}: " if self.field else ""
+        return f"{self.line}:{self.column}: {field}{self.message}"
+
+
+class InvalidFileError(InvalidInputError):
+    """A file that cannot be accepted, with everything that is wrong in it."""
+
+    def __init__(self, problems: Sequence[Problem], name: str = "") -> None:
+        self.problems = tuple(sorted(problems))
+        self.name = name
+        prefix = f"{name}:" if name else ""
+        super().__init__("\n".join(f"{prefix}{problem}" for problem in self.problems))

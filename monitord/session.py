@@ -1,0 +1,176 @@
+"""The session folder: every path in one place.
+
+`targets/` and `windows/` belong to the clients and are only read here; everything else is the
+daemon's own.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from monitord.errors import InvalidInputError
+
+_SAFE_IN_FILE_NAMES = " !#$&'()+,;=@[]^{}"
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session's folder; nothing is read or made before a method is called."""
+
+    root: Path
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.name
+
+    @property
+    def settings_file(self) -> Path:
+        return self.folder / "session.yaml"
+
+    @property
+    def targets(self) -> Path:
+        return self.folder / "targets"
+
+    @property
+    def windows(self) -> Path:
+        return self.folder / "windows"
+
+    @property
+    def status(self) -> Path:
+        return self.folder / "status"
+
+    @property
+    def daemon_status(self) -> Path:
+        return self.status / "daemon.json"
+
+    @property
+    def lease(self) -> Path:
+        return self.status / "daemon.lease"
+
+    @property
+    def target_statuses(self) -> Path:
+        return self.status / "targets"
+
+    def target_status(self, file_name: str) -> Path:
+        return self.target_statuses / f"{escape_file_name(file_name)}.json"
+
+    @property
+    def window_statuses(self) -> Path:
+        return self.status / "windows"
+
+    def window_status(self, window_id: str) -> Path:
+        return self.window_statuses / f"{window_id}.json"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "artifacts"
+
+    @property
+    def prometheus(self) -> Path:
+        return self.folder / "prometheus"
+
+    @property
+    def prometheus_config(self) -> Path:
+        return self.prometheus / "prometheus.yml"
+
+    @property
+    def file_sd(self) -> Path:
+        return self.prometheus / "file_sd"
+
+    @property
+    def web_config(self) -> Path:
+        return self.prometheus / "web.yml"
+
+    @property
+    def password_file(self) -> Path:
+        return self.prometheus / "password"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def log_file(self) -> Path:
+        return self.logs / "monitord.jsonl"
+
+    @property
+    def prometheus_log(self) -> Path:
+        return self.logs / "prometheus.log"
+
+    @cached_property
+    def file_mode(self) -> int:
+        """The mode of published files: readable for the session's group where it has one."""
+        return 0o640 if stat.S_IMODE(self.folder.stat().st_mode) & stat.S_IRGRP else 0o600
+
+    def exists(self) -> bool:
+        return self.settings_file.is_file()
+
+    def create(self, settings: bytes, group: str | None = None) -> None:
+        """Make the folder, for its owner alone or, with a Unix group, open to that group.
+
+        Raises InvalidInputError when the session exists or the group cannot be used.
+        """
+        group_id = _group_id(group) if group else None
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(mode=0o700)
+        except FileExistsError:
+            raise InvalidInputError(f"session {self.name} exists already: {self.folder}") from None
+        drops = (self.targets, self.windows)
+        own = (self.status, self.target_statuses, self.window_statuses, self.artifacts,
+               self.prometheus, self.file_sd, self.logs)  # fmt: skip
+        for folder in (*drops, *own):
+            folder.mkdir(mode=0o700)
+        self.settings_file.write_bytes(settings)
+        self.settings_file.chmod(0o600)
+        if group_id is not None:
+            self._open_to_group(group_id, drops, own)
+
+    def _open_to_group(self, group_id: int, drops: tuple[Path, ...], own: tuple[Path, ...]) -> None:
+        readable = (self.folder, *(folder for folder in own if folder not in (self.prometheus, self.file_sd)))
+        try:
+            for folder in (*readable, *drops):
+                os.chown(folder, -1, group_id)
+            os.chown(self.settings_file, -1, group_id)
+        except PermissionError:
+            shutil.rmtree(self.folder)
+            raise InvalidInputError("you are not a member of that group; see `id -Gn` for yours") from None
+        for folder in readable:
+            folder.chmod(0o2750)
+        for folder in drops:
+            folder.chmod(0o3770)  # set-group-id and sticky: all may add, each removes only their own
+        self.settings_file.chmod(0o640)
+
+
+def default_root() -> Path:
+    """Return where sessions live: `$MONITORD_ROOT`, else `$XDG_STATE_HOME/monitord`."""
+    root = os.environ.get("MONITORD_ROOT")
+    if root:
+        return Path(root)
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "monitord"
+
+
+def escape_file_name(name: str) -> str:
+    """Write any file name, newlines and stray bytes included, as one that is safe to log and to glob."""
+    return quote(os.fsencode(name), safe=_SAFE_IN_FILE_NAMES)
+
+
+def unescape_file_name(name: str) -> str:
+    """Reverse `escape_file_name`."""
+    return unquote(name, errors="surrogateescape")
+
+
+def _group_id(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise InvalidInputError(f"no Unix group {group!r} on this machine; see `id -Gn` for yours") from None

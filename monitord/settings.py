@@ -1,0 +1,198 @@
+"""What can be set, and where each value came from.
+
+A flag beats `MONITORD_<SECTION>_<KEY>` in the environment, which beats the session's
+`session.yaml`, which beats the site's file, which beats the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, model_validator
+
+from monitord.atomic import read_if_exists
+from monitord.documents import Document, Refused, read_document
+from monitord.errors import InvalidFileError, InvalidInputError, Problem
+from monitord.validation import Duration, Model, Name, refuse, validate
+
+SITE_FILE = Path("/etc/monitord/monitord.yaml")
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class WatchSettings(Model):
+    """How the drop folders are looked at."""
+
+    poll_interval: Duration = 2.0
+    full_scan_interval: Duration = 30.0
+    mode: Literal["auto", "inotify", "poll"] = "auto"
+
+
+class LimitSettings(Model):
+    """What one scrape may cost, so that one bad exporter cannot starve the others."""
+
+    samples: Count = 50_000
+    labels: Count = 64
+    label_name_bytes: Count = 256
+    label_value_bytes: Count = 2048
+    body_bytes: Count = 32 * 1024 * 1024
+
+
+class PrometheusSettings(Model):
+    """The Prometheus that the daemon runs."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9090
+    binary: str = "prometheus"
+    data_dir: str | None = None
+    retention: Duration = 15 * 86400.0
+    auth: bool = True
+    start_timeout: Duration = 60.0
+    stop_timeout: Duration = 10.0
+    limits: LimitSettings = LimitSettings()
+
+
+class WindowSettings(Model):
+    """How windows are collected and judged."""
+
+    settle_timeout: Duration = 30.0
+    min_coverage: Ratio = 0.95
+
+
+class Settings(Model):
+    """All settings of a session."""
+
+    session: Name = "session"
+    scrape_interval: Duration = 5.0
+    shutdown_timeout: Duration = 25.0
+    watch: WatchSettings = WatchSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
+    windows: WindowSettings = WindowSettings()
+
+    @model_validator(mode="after")
+    def _scrape_interval_is_long_enough(self) -> Settings:
+        if self.scrape_interval < 0.1:
+            raise refuse("scrape_interval must be 100ms or longer")
+        return self
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A value and where it was set: `flag`, an environment variable, a file, or `default`."""
+
+    value: Any
+    source: str
+
+
+def load_settings(
+    session_file: Path | None,
+    flags: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[Settings, dict[str, Origin]]:
+    """Lay all sources over one another; return the settings and the origin of every dotted key.
+
+    `flags` maps dotted keys such as `prometheus.port` to values; None means not given.
+    Raises InvalidFileError naming the file, line and column, or InvalidInputError naming the variable.
+    """
+    site_file = Path(environment.get("MONITORD_CONFIG") or SITE_FILE)
+    merged: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for file in (site_file, session_file):
+        if file is not None:
+            _overlay(merged, sources, read_settings_file(file), str(file))
+    _overlay(merged, sources, _from_environment(environment), "environment")
+    _overlay(merged, sources, {k: v for k, v in (flags or {}).items() if v is not None}, "flag")
+    settings = _validated(merged, sources)
+    values = dict(_leaves(settings.model_dump()))
+    return settings, {key: Origin(value, sources.get(key, "default")) for key, value in values.items()}
+
+
+def read_settings_file(file: Path) -> dict[str, Any]:
+    """Return the dotted keys that a settings file sets; none when there is no such file."""
+    content = read_if_exists(file)
+    if content is None or not content.strip():
+        return {}
+    try:
+        document = read_document(content)
+        validate(Settings, document)
+    except InvalidFileError as error:
+        raise InvalidFileError(error.problems, str(file)) from None
+    return dict(_leaves(document.value))
+
+
+def check_settings(content: bytes) -> Settings:
+    """Return the settings that a file's content stands for; raises InvalidFileError."""
+    return validate(Settings, read_document(content))
+
+
+def render_settings(values: Mapping[str, Any]) -> bytes:
+    """Write dotted keys and values as a settings file."""
+    return yaml.safe_dump(_nested(values), sort_keys=False).encode()
+
+
+def _overlay(merged: dict[str, Any], sources: dict[str, str], values: Mapping[str, Any], source: str) -> None:
+    for key, value in values.items():
+        merged[key] = value
+        sources[key] = f"{source} {_variable(key)}" if source == "environment" else source
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    known = {_variable(key): key for key, _ in _leaves(Settings().model_dump())}
+    sections = tuple(f"{_variable(name)}_" for name in ("watch", "prometheus", "windows"))
+    values = {}
+    for variable, text in environment.items():
+        if variable in known:
+            values[known[variable]] = _parse_variable(variable, text)
+        elif variable.startswith(sections):
+            raise InvalidInputError(f"${variable} sets nothing; known: {', '.join(sorted(known))}")
+    return values
+
+
+def _parse_variable(variable: str, text: str) -> Any:
+    try:
+        document = read_document(text.encode())
+    except InvalidFileError as error:
+        raise InvalidInputError(f"${variable}: {error.problems[0].message}") from None
+    # A name or a host may look like something else to YAML; as a variable it is just its text.
+    return text if isinstance(document.value, Refused | dict | list) else document.value
+
+
+def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
+    try:
+        return validate(Settings, Document(value=_nested(merged)))
+    except InvalidFileError as error:
+        raise InvalidInputError("\n".join(_blame(problem, sources) for problem in error.problems)) from None
+
+
+def _blame(problem: Problem, sources: Mapping[str, str]) -> str:
+    return f"{sources.get(problem.field, 'settings')}: {problem.field}: {problem.message}"
+
+
+def _variable(key: str) -> str:
+    return f"MONITORD_{key.replace('.', '_').upper()}"
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[last] = value
+    return nested

@@ -1,0 +1,194 @@
+"""pydantic behind one door: models for what users write, and errors that point into their file.
+
+Everything a user can write in a file has a model derived from `Model`; `validate` turns a document
+into an instance of it or into every problem at once, each at its line and column.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from monitord.documents import Document, Path, PlainFloat, PlainInt, Refused
+from monitord.durations import parse_duration
+from monitord.errors import InvalidFileError
+
+RESERVED_LABELS = frozenset({"job", "instance", "session", "client", "node", "service", "le", "quantile"})
+MAX_LABEL_VALUE = 1024
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", re.ASCII)
+
+
+class Model(BaseModel):
+    """What users write: frozen, strictly typed, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+ModelT = TypeVar("ModelT", bound=Model)
+
+
+def refuse(message: str) -> PydanticCustomError:
+    """Return the error with which a validator refuses a value, in our own words."""
+    return PydanticCustomError("refused", "{message}", {"message": message})
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise refuse(f"{value} has no unit; write {value}s for seconds, or another of ms, s, m, h, d")
+    if not isinstance(value, str):
+        return value
+    try:
+        seconds = parse_duration(value)
+    except ValueError as error:
+        raise refuse(str(error)) from None
+    if seconds <= 0:
+        raise refuse("a duration must be longer than 0")
+    return seconds
+
+
+def _name(value: Any) -> Any:
+    if isinstance(value, PlainInt):
+        value = value.text
+    if isinstance(value, str) and not _NAME.fullmatch(value):
+        raise refuse(
+            f"{value!r} is not a name; use letters, digits, '.', '_' and '-', at most 128, a letter or digit first"
+        )
+    return value
+
+
+def _label_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise refuse(f'a label value is text; quote it: "{str(value).lower()}"')
+    if isinstance(value, PlainInt | PlainFloat):
+        value = value.text
+    if isinstance(value, str) and len(value) > MAX_LABEL_VALUE:
+        raise refuse(f"{len(value)} characters; at most {MAX_LABEL_VALUE} are allowed")
+    return value
+
+
+def _label_name(value: str) -> str:
+    if value in RESERVED_LABELS:
+        raise refuse(f"label {value} is set by monitord; choose another name")
+    if value.startswith("__"):
+        raise refuse(f"label {value} begins with __, which Prometheus keeps for itself")
+    if not _LABEL_NAME.fullmatch(value):
+        raise refuse(f"{value!r} is not a label name; use a letter, then letters, digits and _")
+    return value
+
+
+_DURATION_SCHEMA = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", "examples": ["5s", "10m"]}
+
+Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
+LabelName = Annotated[str, BeforeValidator(_label_name)]
+LabelValue = Annotated[str, BeforeValidator(_label_value)]
+Labels = dict[LabelName, LabelValue]
+
+
+def is_name(text: str) -> bool:
+    """Say whether a text can name a session, client, service or window."""
+    return _NAME.fullmatch(text) is not None
+
+
+def validate(model: type[ModelT], document: Document) -> ModelT:
+    """Return the document as an instance of the model.
+
+    Raises InvalidFileError with the document's own problems and all that validation found.
+    """
+    if document.value is None:
+        document.add((), "the file says nothing; see the documentation for what it may hold")
+    elif not isinstance(document.value, dict):
+        document.add((), f"expected keys and values, found {_kind(document.value)}")
+    if isinstance(document.value, dict):
+        try:
+            instance = model.model_validate(document.value)
+        except ValidationError as error:
+            _add_problems(model, document, error)
+        else:
+            if not document.problems:
+                return instance
+    raise InvalidFileError(document.problems)
+
+
+def _add_problems(model: type[Model], document: Document, error: ValidationError) -> None:
+    for detail in error.errors(include_url=False, include_context=True):
+        if isinstance(detail["input"], Refused):
+            continue  # noted when it was read
+        of_key = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",)
+        path = tuple(part for part in detail["loc"] if part != "[key]")
+        document.add(path, _message(model, path, detail), of_key=of_key)
+
+
+def _message(model: type[Model], path: Path, detail: ErrorDetails) -> str:
+    found = _kind(detail["input"])
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key{_did_you_mean(str(path[-1]), _keys_at(model, path[:-1]))}"
+        case "missing":
+            return "this key is required"
+        case "string_type":
+            hint = f'; quote it: "{detail["input"]}"' if isinstance(detail["input"], int | float) else ""
+            return f"expected text, found {found}{hint}"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return f"expected keys and values, found {found}"
+        case "list_type" | "tuple_type":
+            return f"expected a list, found {found}"
+        case "int_type" | "float_type":
+            return f"expected a number, found {found}"
+        case "bool_type":
+            return f"expected true or false, found {found}"
+        case "literal_error":
+            return f"expected {detail['ctx']['expected']}, found {detail['input']!r}"
+        case _:
+            return detail["msg"].removeprefix("Input ").replace("should be", "must be")
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "a truth value"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the text {value!r}" if len(value) <= 40 else "text"
+        case list():
+            return "a list"
+        case _:
+            return "keys and values"
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _keys_at(model: type[Model], path: Path) -> list[str]:
+    """Return the keys that the model knows at `path`, following fields, lists and dictionaries."""
+    current: Any = model
+    for part in path:
+        if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(part)
+            current = field.annotation if field else None
+        else:  # an item of a list or the value of a dictionary
+            current = None if current is None else current[-1] if isinstance(current, tuple) else current
+        current = _inner(current)
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def _inner(annotation: Any) -> Any:
+    """Return the model inside list[M], dict[str, M], M | None and the like, or the annotation itself."""
+    for argument in get_args(annotation):
+        inner = _inner(argument)
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            return inner
+    return annotation

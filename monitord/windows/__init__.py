@@ -1,0 +1,1 @@
+"""Windows: from markers in the drop folder to collections that are due."""
