@@ -53,7 +53,7 @@ def _duration(value: Any) -> Any:
 
 
 def _name(value: Any) -> Any:
-    if isinstance(value, PlainInt):
+    if isinstance(value, PlainInt | PlainFloat):
         value = value.text
     if isinstance(value, str) and not _NAME.fullmatch(value):
         raise refuse(
