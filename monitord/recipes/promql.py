@@ -3,18 +3,15 @@
 Whole-window values come from one instant query at the window's end over a range as long as the
 window, to the millisecond: nothing from outside it counts, and counter resets are accounted for
 before anything is summed.
-
-Minima and maxima of counters need rates over parts of the window. The window is cut into equal
-tiles, so that every part of it counts once and none reads data from before its start.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from monitord.recipes.model import Kpi, quantile_of
+from monitord.recipes.span import InstantQuery, Query, Span
 
 GROUPING = ("job", "instance", "client", "service", "node", "gpu")
 SCOPES: Mapping[str, tuple[str, ...]] = {
@@ -24,75 +21,6 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "node": ("node",),
     "gpu": ("node", "gpu"),
 }
-
-MAX_TILES = 120  # enough to see the extremes of a window, and far from Prometheus's 11,000 points
-SCRAPES_PER_TILE = (
-    4  # rate() needs two samples; four still hold two when a scrape is late and one is lost
-)
-
-
-@dataclass(frozen=True, slots=True)
-class InstantQuery:
-    """A query evaluated at one time, in Unix seconds."""
-
-    promql: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class RangeQuery:
-    """A query evaluated at `start`, `start + step`, … up to `end`, in Unix seconds and seconds."""
-
-    promql: str
-    start: float
-    end: float
-    step: float
-
-
-Query = InstantQuery | RangeQuery
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A session's window as queries see it, in whole milliseconds.
-
-    `interval` is the longest scrape interval, in seconds, among the targets.
-    """
-
-    session: str
-    start: float
-    end: float
-    interval: float
-
-    @property
-    def end_ms(self) -> int:
-        return round(self.end * 1000)
-
-    @property
-    def length_ms(self) -> int:
-        return max(1, self.end_ms - round(self.start * 1000))
-
-    @property
-    def seconds(self) -> float:
-        return self.length_ms / 1000
-
-    @property
-    def tiles(self) -> int:
-        """Into how many tiles the window is cut; 1 when it is too short for two."""
-        shortest = max(1, round(SCRAPES_PER_TILE * self.interval * 1000))
-        return max(1, min(MAX_TILES, self.length_ms // shortest))
-
-    @property
-    def tile_ms(self) -> int:
-        return self.length_ms // self.tiles
-
-    def at_end(self, promql: str) -> InstantQuery:
-        return InstantQuery(promql, self.end_ms / 1000)
-
-    def over_tiles(self, promql: str) -> RangeQuery:
-        """Evaluate at the end of every tile; the last one ends with the window."""
-        first = self.end_ms - (self.tiles - 1) * self.tile_ms
-        return RangeQuery(promql, first / 1000, self.end_ms / 1000, self.tile_ms / 1000)
 
 
 def quote(value: str) -> str:
@@ -129,7 +57,7 @@ def up_query(span: Span) -> InstantQuery:
 
 
 def resets_query(kpi: Kpi, services: tuple[str, ...], span: Span) -> InstantQuery | None:
-    """Return the query for the most resets of any of a KPI's counters, per target, if it has any."""
+    """Return the query for a KPI's most resets of a counter per target; None without counters."""
     if kpi.kind not in {"counter", "histogram"}:
         return None
     matchers = session_matchers(span.session, services) + (f",{kpi.match}" if kpi.match else "")
