@@ -21,7 +21,9 @@ Answers = Mapping[str, Answer]
 class Reading(Protocol):
     """A KPI's answers, read once."""
 
-    groups: Collection[Group]
+    @property
+    def groups(self) -> Collection[Group]:
+        """All groups that any of the answers has."""
 
     def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:
         """Estimate a stat over some of the groups, in the metric's own unit."""
@@ -61,7 +63,7 @@ class GaugeReading:
 
 
 class HistogramReading:
-    """Histograms. A quantile is one quantile over all that was observed, never a mean of several."""
+    """Histograms. A quantile is one over all that was observed, never a mean of several."""
 
     def __init__(self, answers: Answers) -> None:
         self.groups = read_values(answers["series"]).keys()
@@ -73,20 +75,24 @@ class HistogramReading:
         if not groups:
             return Estimate(None, reason=why.METRIC_ABSENT)
         measured = [group for group in groups if group in self._count]
-        if not measured:
-            return Estimate(None, reason=why.TOO_FEW_SAMPLES)
-        reason = why.TOO_FEW_SAMPLES if len(measured) < len(groups) else ""
         count = total(self._count[group] for group in measured)
-        if math.isnan(count):
-            return Estimate(None, reason=why.NOT_A_NUMBER)
+        if not measured or math.isnan(count):
+            return Estimate(None, reason=why.NOT_A_NUMBER if measured else why.TOO_FEW_SAMPLES)
+        reason = why.TOO_FEW_SAMPLES if len(measured) < len(groups) else ""
         if stat == "count":
             return Estimate(count, round(count), reason=reason)
         if count == 0:
             return Estimate(None, 0, reason=why.NO_OBSERVATIONS)
-        if stat == "mean":
-            sums = (self._sum.get(group, math.nan) for group in measured)
-            return divide(total(sums), count, round(count), reason)
-        return self._percentile(quantile_of(stat) or math.nan, measured, reason)
+        q = quantile_of(stat)
+        return (
+            self._mean(measured, count, reason)
+            if q is None
+            else self._percentile(q, measured, reason)
+        )
+
+    def _mean(self, groups: Collection[Group], count: float, reason: str) -> Estimate:
+        sums = (self._sum.get(group, math.nan) for group in groups)
+        return divide(total(sums), count, round(count), reason)
 
     def _percentile(self, q: float, groups: Collection[Group], reason: str) -> Estimate:
         histograms = [self._buckets[group] for group in groups if group in self._buckets]

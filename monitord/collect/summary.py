@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -55,6 +55,15 @@ class Subject:
     targets: tuple[TargetCoverage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """How far a number can be trusted."""
+
+    coverage: float | None
+    status: ValueStatus
+    reason: str
+
+
 def fitting_targets(
     targets: Sequence[TargetCoverage], services: Sequence[str]
 ) -> tuple[TargetCoverage, ...]:
@@ -63,7 +72,7 @@ def fitting_targets(
 
 
 def kpi_rows(subject: Subject, reading: Reading) -> list[KpiRow]:
-    """Return a KPI's rows: the session's first, always, then those of each scope it is grouped by."""
+    """Return a KPI's rows: the session's first, always, then those of each scope in `by`."""
     kpi = subject.kpi
     jobs = {group.job for group in reading.groups}
     # A target that was down all along counts against the KPI that its job provides elsewhere.
@@ -71,18 +80,18 @@ def kpi_rows(subject: Subject, reading: Reading) -> list[KpiRow]:
     rows = []
     for scope in ("session", *kpi.by):
         for key, groups, covering in _parts(scope, kpi, reading, targets):
+            place = dict(zip(SCOPES[scope], key, strict=True))
             for stat in kpi.stats:
                 estimate = reading.estimate(stat, scope, groups).scaled(kpi.scale)
-                rows.append(_row(subject, stat, scope, key, estimate, covering))
+                row = _row(subject, stat, estimate, _grade(subject, estimate, covering))
+                rows.append(replace(row, scope=scope, **place))
     return rows
 
 
 def failed_rows(subject: Subject) -> list[KpiRow]:
     """Return the rows of a KPI that could not be asked for."""
-    return [
-        _build(subject, stat, "session", (), Estimate(None), None, "error", why.QUERY_FAILED)
-        for stat in subject.kpi.stats
-    ]
+    grade = Grade(None, "error", why.QUERY_FAILED)
+    return [_row(subject, stat, Estimate(None), grade) for stat in subject.kpi.stats]
 
 
 def _parts(
@@ -107,26 +116,18 @@ def _parts(
             yield key, groups.get(key, []), covering.get(key[: len(known)], [])
 
 
-def _row(
-    subject: Subject,
-    stat: str,
-    scope: str,
-    key: Key,
-    estimate: Estimate,
-    targets: list[TargetCoverage],
-) -> KpiRow:
+def _grade(subject: Subject, estimate: Estimate, targets: Sequence[TargetCoverage]) -> Grade:
     coverage = overall(targets)
-    reason = estimate.reason
-    status: ValueStatus = "ok"
     if estimate.value is None:
-        status = "no_data"
-        if reason == why.METRIC_ABSENT:
-            reason = _absence(targets or subject.targets)
-    elif reason:
-        status = "partial"
-    elif coverage is not None and coverage < subject.min_coverage:
-        status, reason = "partial", why.LOW_COVERAGE
-    return _build(subject, stat, scope, key, estimate, coverage, status, reason)
+        absent = estimate.reason == why.METRIC_ABSENT
+        return Grade(
+            coverage, "no_data", _absence(targets or subject.targets) if absent else estimate.reason
+        )
+    if estimate.reason:
+        return Grade(coverage, "partial", estimate.reason)
+    if coverage is not None and coverage < subject.min_coverage:
+        return Grade(coverage, "partial", why.LOW_COVERAGE)
+    return Grade(coverage, "ok", "")
 
 
 def _absence(targets: Sequence[TargetCoverage]) -> str:
@@ -136,30 +137,23 @@ def _absence(targets: Sequence[TargetCoverage]) -> str:
     return why.METRIC_ABSENT if any(t.successes for t in targets) else why.TARGET_DOWN
 
 
-def _build(
-    subject: Subject,
-    stat: str,
-    scope: str,
-    key: Key,
-    estimate: Estimate,
-    coverage: float | None,
-    status: ValueStatus,
-    reason: str,
-) -> KpiRow:
-    labels = dict.fromkeys(("client", "service", "node", "gpu"), "")
-    labels.update(zip(SCOPES[scope], key, strict=True))
+def _row(subject: Subject, stat: str, estimate: Estimate, grade: Grade) -> KpiRow:
+    """Return the session's row."""
     return KpiRow(
         run_id=subject.run_id,
         kpi=subject.kpi.name,
         stat=stat,
         value=estimate.value,
         unit=subject.kpi.unit_of(stat),
-        scope=scope,
-        **labels,
+        scope="session",
+        client="",
+        service="",
+        node="",
+        gpu="",
         n=estimate.n,
         bucket_lo=estimate.low,
         bucket_hi=estimate.high,
-        coverage=coverage,
-        status=status,
-        reason=reason,
+        coverage=grade.coverage,
+        status=grade.status,
+        reason=grade.reason,
     )
