@@ -18,6 +18,8 @@ from monitord.recipes.model import Kpi, Recipe
 from monitord.recipes.promql import kpi_queries, resets_query, up_query
 from monitord.recipes.span import InstantQuery, Query
 
+_CLOCK = SystemClock()
+
 
 class QueryClient(Protocol):
     """The part of Prometheus's HTTP API that a collection needs; times in Unix seconds.
@@ -67,7 +69,7 @@ class Collection:
 def collect(
     request: CollectionRequest,
     client: QueryClient,
-    now: Callable[[], float] = SystemClock().now,
+    now: Callable[[], float] = _CLOCK.now,
     extra_reasons: Sequence[Reason] = (),
 ) -> Collection:
     """Collect a window.
@@ -94,7 +96,7 @@ def collect(
 
 def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCoverage, ...]:
     span = request.span
-    up = asking.ask("coverage", up_query(span)) or Answer(())
+    up = asking.ask("coverage", up_query(span))
     queries = dict.fromkeys(
         query
         for recipe in request.recipes
@@ -102,7 +104,8 @@ def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCovera
         if (query := resets_query(kpi, recipe.services, span))
     )
     resets = [answer for query in queries if (answer := asking.ask("resets", query))]
-    return cover_targets(request, up, resets)
+    # Without the scrapes' outcomes nothing is known of any target: no row, rather than zeros.
+    return cover_targets(request, up, resets) if up else ()
 
 
 def _rows_of(

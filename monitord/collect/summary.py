@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -13,7 +13,7 @@ from monitord.collect.coverage import TargetCoverage, overall
 from monitord.collect.estimate import Estimate
 from monitord.collect.groups import Group
 from monitord.collect.readings import Reading
-from monitord.recipes.model import Kpi
+from monitord.recipes.model import GROUP_LABELS, Kpi
 from monitord.recipes.promql import SCOPES
 
 ValueStatus = Literal["ok", "partial", "no_data", "error"]
@@ -84,8 +84,13 @@ def kpi_rows(subject: Subject, reading: Reading) -> list[KpiRow]:
             for stat in kpi.stats:
                 estimate = reading.estimate(stat, scope, groups).scaled(kpi.scale)
                 row = _row(subject, stat, estimate, _grade(subject, estimate, covering))
-                rows.append(replace(row, scope=scope, **place))
+                rows.append(_placed(row, scope, place))
     return rows
+
+
+def _placed(row: KpiRow, scope: str, place: Mapping[str, str]) -> KpiRow:
+    client, service, node, gpu = (place.get(label, "") for label in GROUP_LABELS)
+    return replace(row, scope=scope, client=client, service=service, node=node, gpu=gpu)
 
 
 def failed_rows(subject: Subject) -> list[KpiRow]:

@@ -59,7 +59,7 @@ def _window_reasons(
     window = request.window
     if window.truncated:
         yield Reason("window_truncated", "the window was closed before its client closed it")
-    if not targets:
+    if not targets and not request.targets:
         yield Reason("no_targets", "no target was declared or scraped; register one and try again")
     fewest = min((target.expected_scrapes for target in targets), default=MIN_SCRAPES)
     if fewest < MIN_SCRAPES:
