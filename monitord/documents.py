@@ -124,7 +124,8 @@ def read_document(content: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _refusal(place, f"not YAML: {error.problem}") from None
+        # Of a file that ends too early, the parser names the line after the last.
+        raise _refusal(min(place, _place_after(text)), f"not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise _refusal((1, 1), f"not YAML: {excerpt(str(error))}") from None
     return builder.document

@@ -181,7 +181,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values = {}
     for variable, text in environment.items():
         if variable in known and text:
-            values[known[variable]] = _parse_variable(text)
+            values[known[variable]] = _parse_variable(variable, text)
         elif variable.startswith(sections) and variable not in known:
             raise InvalidInputError(
                 f"${variable} sets nothing{did_you_mean(variable, sorted(known))}"
@@ -189,10 +189,12 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def _parse_variable(text: str) -> Any:
+def _parse_variable(variable: str, text: str) -> Any:
     # A name or a host may look like something else to YAML; as a variable it is just its text.
     try:
-        value = read_document(os.fsencode(text)).value
+        value = read_document(text.encode()).value
+    except UnicodeEncodeError:
+        raise InvalidInputError(f"${variable} is not UTF-8; write it again") from None
     except InvalidFileError:
         return text
     return text if isinstance(value, Refused | dict | list) else value
