@@ -1,0 +1,36 @@
+"""What all tests share: waiting with a deadline, and an exporter that does what a test says."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+from hypothesis import settings
+
+from tests.fakes.exporter import FakeExporter
+
+T = TypeVar("T")
+
+settings.register_profile("default", deadline=None, max_examples=100)
+settings.register_profile("thorough", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
+    """Return the predicate's first true value, or fail after `timeout` seconds saying `what`."""
+    deadline = time.monotonic() + timeout
+    while not (value := predicate()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {timeout:g} s still not so: {what or predicate}")
+        time.sleep(0.02)
+    return value
+
+
+@pytest.fixture
+def exporter() -> Iterator[FakeExporter]:
+    """A scriptable exporter on a free port of 127.0.0.1."""
+    with FakeExporter() as running:
+        yield running
