@@ -11,7 +11,6 @@ import click
 
 from monitord.atomic import publish, read_json
 from monitord.cli.options import DURATION, MOMENT, check_name, open_session, session_option
-from monitord.cli.output import print_table
 from monitord.cli.wait import await_goal, window_check
 from monitord.clock import to_iso
 from monitord.errors import ExitCode, IncompleteDataError, InvalidInputError, NotReadyError
@@ -78,16 +77,8 @@ def _copy(artifacts: Path, out: Path) -> None:
 
 def _report(artifacts: Path) -> int:
     manifest: Any = read_json(artifacts / MANIFEST)
-    summary: Any = read_json(artifacts / "metrics_summary.json")
-    click.echo(f"window {manifest['status']}", err=True)
-    print_summary(summary)
     if manifest["status"] != "complete":
         reasons = "; ".join(reason["message"] for reason in manifest["reasons"])
         raise IncompleteDataError(f"the window is {manifest['status']}: {reasons}")
+    click.echo("the window is complete", err=True)
     return ExitCode.OK
-
-
-def print_summary(summary: Any) -> None:
-    """Print the session's KPIs on a terminal's standard error."""
-    rows = [row for row in summary if row["scope"] == "session"]
-    print_table(("KPI", "STAT", "VALUE", "UNIT"), [(r["kpi"], r["stat"], str(r["value"]), r["unit"]) for r in rows])

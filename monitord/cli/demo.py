@@ -1,0 +1,50 @@
+"""`monitord demo`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitord.cli.options import DURATION, root_option
+from monitord.cli.output import progress
+from monitord.cli.summary import print_summary
+from monitord.errors import ExitCode
+
+
+@click.command("demo")
+@click.option("--seconds", type=DURATION, default="20s", show_default=True, metavar="20s", help="Length of the window.")
+@root_option
+def command(seconds: float, root: Path) -> int:
+    """See all of it on this machine in under a minute, without Slurm.
+
+    Starts the daemon with a real Prometheus, a service under a known load and node_exporter,
+    measures a window, prints its KPIs beside what the service itself counted, and ends everything
+    that it started. The results stay.
+
+    \b
+    Example:
+      monitord demo
+    """
+    from monitord.demo.tour import Tour, ending_on_sigterm
+
+    name = time.strftime("demo-%Y%m%d-%H%M%S", time.gmtime())
+    started = time.monotonic()
+    with ending_on_sigterm(), progress() as show:
+
+        def say(text: str) -> None:
+            click.echo(f"{time.monotonic() - started:5.1f} s  {text}", err=True)
+            show(text)
+
+        result = Tour(root.absolute(), name, seconds, say).run()
+    print_summary(result.artifacts)
+    click.echo(_told(result.truth))
+    click.echo(f"artifacts: {result.artifacts}")
+    return ExitCode.OK
+
+
+def _told(truth: dict[str, Any]) -> str:
+    latencies = [f"{stat} {1000 * truth[stat]:.4g} ms" for stat in ("mean", "p50", "p95", "p99") if truth[stat] is not None]
+    return f"what the service itself counted: {truth['rate']:.4g} requests/s; latency {', '.join(latencies)}"
