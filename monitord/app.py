@@ -15,21 +15,21 @@ from monitord import __version__
 from monitord.artifacts import store
 from monitord.atomic import publish, to_json
 from monitord.clock import Clock, SystemClock, to_iso
+from monitord.daemon.measure import Measurement
+from monitord.daemon.targets import TargetReconciler
+from monitord.daemon.windows import WindowReconciler
 from monitord.errors import ExitCode, MonitordError
 from monitord.lease import HEARTBEAT_SECONDS, Holder, acquire, release
 from monitord.logs import open_log
 from monitord.loop import Loop
-from monitord.measure import Measurement
 from monitord.overview import daemon_status
 from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.slurm.runner import EndedJobs
 from monitord.targets.health import next_poll, read_healths
-from monitord.targets.reconcile import TargetReconciler
 from monitord.targets.resolve import Place
 from monitord.targets.watch import Watch, watch
-from monitord.windows.reconcile import WindowReconciler
 
 
 def run(session: Session, settings: Settings) -> int:

@@ -62,7 +62,5 @@ def _from_calendar(text: str) -> float:
             "or Unix seconds"
         ) from None
     if moment.tzinfo is None:
-        raise ValueError(
-            f"'{excerpt(text)}' names no time zone; add Z for UTC, or an offset such as +01:00"
-        )
+        raise ValueError(f"'{excerpt(text)}' names no time zone; add Z for UTC, or an offset such as +01:00")
     return moment.timestamp()

@@ -107,6 +107,11 @@ def field_name(path: Path) -> str:
     return name.removeprefix(".")
 
 
+def write_document(value: Any) -> bytes:
+    """Write plain values as YAML that reads back as the same, by 1.1 as by 1.2."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode()
+
+
 def read_document(content: bytes) -> Document:
     """Read one YAML document.
 
@@ -180,9 +185,7 @@ class _Builder:
         """Take the next event in."""
         match event:
             case yaml.AliasEvent():
-                raise _refused(
-                    event, f"alias *{excerpt(event.anchor or '')}", "write the value out"
-                )
+                raise _refused(event, f"alias *{excerpt(event.anchor or '')}", "write the value out")
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:

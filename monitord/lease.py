@@ -39,7 +39,9 @@ class HeldError(MonitordError):
     """Another daemon runs this session."""
 
 
-def acquire(path: Path, host: str, now: float, heartbeat: Callable[[], Any], pause: Callable[[float], None]) -> Holder:
+def acquire(
+    path: Path, host: str, now: float, heartbeat: Callable[[], Any], pause: Callable[[float], None]
+) -> Holder:
     """Become the only daemon of a session.
 
     `heartbeat` reads something that a living holder changes every HEARTBEAT_SECONDS; `pause` waits.

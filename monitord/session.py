@@ -201,6 +201,4 @@ def _group_id(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise InvalidInputError(
-            f"no Unix group {group!r} on this machine; see `id -Gn` for yours"
-        ) from None
+        raise InvalidInputError(f"no Unix group {group!r} on this machine; see `id -Gn` for yours") from None

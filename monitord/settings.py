@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, Field
 
 from monitord.atomic import read_if_exists
-from monitord.documents import Document, PlainFloat, PlainInt, Refused, read_document
+from monitord.documents import Document, PlainFloat, PlainInt, Refused, read_document, write_document
 from monitord.errors import InvalidFileError, InvalidInputError, Problem
 from monitord.validation import Duration, Model, Name, did_you_mean, refuse, validate
 
@@ -142,7 +141,7 @@ def check_settings(content: bytes) -> Settings:
 def render_settings(values: Mapping[str, Any]) -> bytes:
     """Write dotted keys and values as a settings file."""
     plain = {key: _plain(value) for key, value in values.items()}
-    return yaml.safe_dump(_nested(plain), sort_keys=False, allow_unicode=True).encode()
+    return write_document(_nested(plain))
 
 
 def _plain(value: Any) -> Any:
@@ -163,9 +162,7 @@ def _site_file(environment: Mapping[str, str]) -> Path:
     return Path(named or SITE_FILE)
 
 
-def _overlay(
-    merged: dict[str, Any], sources: dict[str, str], values: Mapping[str, Any], source: str
-) -> None:
+def _overlay(merged: dict[str, Any], sources: dict[str, str], values: Mapping[str, Any], source: str) -> None:
     for key, value in values.items():
         merged[key] = value
         sources[key] = f"{source} {_variable(key)}" if source == "environment" else source
@@ -183,9 +180,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if variable in known and text:
             values[known[variable]] = _parse_variable(variable, text)
         elif variable.startswith(sections) and variable not in known:
-            raise InvalidInputError(
-                f"${variable} sets nothing{did_you_mean(variable, sorted(known))}"
-            )
+            raise InvalidInputError(f"${variable} sets nothing{did_you_mean(variable, sorted(known))}")
     return values
 
 

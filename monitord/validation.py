@@ -18,9 +18,7 @@ from monitord.documents import Document, Path, PlainFloat, PlainInt, Refused
 from monitord.durations import parse_duration
 from monitord.errors import InvalidFileError, excerpt
 
-RESERVED_LABELS = frozenset(
-    ("job", "instance", "session", "client", "node", "service", "le", "quantile")
-)
+RESERVED_LABELS = frozenset(("job", "instance", "session", "client", "node", "service", "le", "quantile"))
 MAX_LABEL_VALUE = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -83,9 +81,7 @@ def _label_name(value: str) -> str:
     if value.startswith("__"):
         raise refuse(f"label {excerpt(value)} begins with __, which Prometheus keeps for itself")
     if not _LABEL_NAME.fullmatch(value):
-        raise refuse(
-            f"'{excerpt(value)}' is not a label name; use a letter, then letters, digits and _"
-        )
+        raise refuse(f"'{excerpt(value)}' is not a label name; use a letter, then letters, digits and _")
     return value
 
 

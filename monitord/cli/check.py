@@ -13,7 +13,9 @@ KINDS = ("target", "window", "recipe", "settings")
 
 
 @click.command("check")
-@click.option("--kind", type=click.Choice(KINDS), help="What the files are [default: seen from name and content].")
+@click.option(
+    "--kind", type=click.Choice(KINDS), help="What the files are [default: seen from name and content]."
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 def command(kind: str | None, files: tuple[Path, ...]) -> int:
     """Validate target, window, recipe and settings files offline.

@@ -22,13 +22,25 @@ MANIFEST = "MANIFEST.json"
 
 @click.command("collect")
 @session_option
-@click.option("--from-iso", "start", type=MOMENT, required=True, metavar="T", help="Begin: ISO 8601 with a zone.")
+@click.option(
+    "--from-iso", "start", type=MOMENT, required=True, metavar="T", help="Begin: ISO 8601 with a zone."
+)
 @click.option("--to-iso", "end", type=MOMENT, required=True, metavar="T", help="End: ISO 8601 with a zone.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Copy the results here.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Copy the results here."
+)
 @click.option("--run-id", metavar="ID", help="Name of the window [default: collect-DATE-TIME].")
-@click.option("--timeout", type=DURATION, default="120s", show_default=True, metavar="120s", help="How long to wait.")
+@click.option(
+    "--timeout", type=DURATION, default="120s", show_default=True, metavar="120s", help="How long to wait."
+)
 def command(
-    session_name: str, root: Path, start: float, end: float, out: Path | None, run_id: str | None, timeout: float
+    session_name: str,
+    root: Path,
+    start: float,
+    end: float,
+    out: Path | None,
+    run_id: str | None,
+    timeout: float,
 ) -> int:
     """Collect a past window: ask the daemon for it, wait, and copy its artifacts.
 

@@ -22,7 +22,9 @@ def command() -> None:
 
 
 @command.command("show")
-@click.option("--session", "-s", "session_name", envvar="MONITORD_SESSION", metavar="S", help="The session's name.")
+@click.option(
+    "--session", "-s", "session_name", envvar="MONITORD_SESSION", metavar="S", help="The session's name."
+)
 @click.option("--origin", is_flag=True, help="Also print where each value was set.")
 @output_option
 @root_option

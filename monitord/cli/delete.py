@@ -25,7 +25,9 @@ def command(session_name: str, root: Path, keep_artifacts: bool) -> int:
     """
     session = open_session(root, session_name)
     if is_running(session, time.time()):
-        raise InvalidInputError(f"session {session_name} is running; stop it first with: monitord stop -s {session_name}")
+        raise InvalidInputError(
+            f"session {session_name} is running; stop it first with: monitord stop -s {session_name}"
+        )
     kept = session.artifacts if keep_artifacts else None
     # The settings file last: until then a delete that was interrupted can be called again.
     for path in sorted(session.folder.iterdir(), key=lambda path: path == session.settings_file):

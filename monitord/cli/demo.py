@@ -15,7 +15,9 @@ from monitord.errors import ExitCode
 
 
 @click.command("demo")
-@click.option("--seconds", type=DURATION, default="20s", show_default=True, metavar="20s", help="Length of the window.")
+@click.option(
+    "--seconds", type=DURATION, default="20s", show_default=True, metavar="20s", help="Length of the window."
+)
 @root_option
 def command(seconds: float, root: Path) -> int:
     """See all of it on this machine in under a minute, without Slurm.
@@ -46,5 +48,9 @@ def command(seconds: float, root: Path) -> int:
 
 
 def _told(truth: dict[str, Any]) -> str:
-    latencies = [f"{stat} {1000 * truth[stat]:.4g} ms" for stat in ("mean", "p50", "p95", "p99") if truth[stat] is not None]
+    latencies = [
+        f"{stat} {1000 * truth[stat]:.4g} ms"
+        for stat in ("mean", "p50", "p95", "p99")
+        if truth[stat] is not None
+    ]
     return f"what the service itself counted: {truth['rate']:.4g} requests/s; latency {', '.join(latencies)}"

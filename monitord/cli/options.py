@@ -44,7 +44,9 @@ class _Moment(click.ParamType[float]):
 class _Label(click.ParamType[tuple[str, str]]):
     name = "key=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
         if isinstance(value, tuple):
             return value
         key, equals, text = str(value).partition("=")
@@ -76,9 +78,9 @@ def session_option(function: CommandT) -> CommandT:
 
 def label_option(function: CommandT) -> CommandT:
     """Add `--label`, any number of times."""
-    return click.option("--label", "labels", type=LABEL, multiple=True, metavar="K=V", help="Label; may be repeated.")(
-        function
-    )
+    return click.option(
+        "--label", "labels", type=LABEL, multiple=True, metavar="K=V", help="Label; may be repeated."
+    )(function)
 
 
 def output_option(function: CommandT) -> CommandT:

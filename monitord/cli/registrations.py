@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from monitord.atomic import publish
 from monitord.cli.options import check_name
+from monitord.documents import write_document
 from monitord.errors import InvalidFileError, InvalidInputError
 from monitord.session import Session
 from monitord.targets.parse import parse
@@ -33,7 +33,7 @@ def register(session: Session, file: Path, content: Mapping[str, Any]) -> None:
     given = {key: value for key, value in content.items() if value not in (None, {}, [])}
     if "node" not in given:
         given["host"] = socket.gethostname()  # what localhost means in this file
-    text = yaml.safe_dump(given, sort_keys=False, allow_unicode=True).encode()
+    text = write_document(given)
     try:
         parse(text, file.name, session.name, Place(socket.gethostname()))
     except InvalidFileError as error:

@@ -17,7 +17,12 @@ from monitord.errors import ExitCode
 @click.option("--endpoint", required=True, metavar="URL", help="The URL of its metrics.")
 @label_option
 def command(
-    session_name: str, root: Path, client_id: str, name: str, endpoint: str, labels: tuple[tuple[str, str], ...]
+    session_name: str,
+    root: Path,
+    client_id: str,
+    name: str,
+    endpoint: str,
+    labels: tuple[tuple[str, str], ...],
 ) -> int:
     """Register a service: drop a target file for it, and print its path.
 

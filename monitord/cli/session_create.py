@@ -16,8 +16,12 @@ from monitord.session import Session
 @click.command("session-create")
 @click.option("--run-id", metavar="ID", help="The session's name [default: the date and time].")
 @click.option("--prom-host", metavar="H", help="Address that Prometheus listens on [default: 127.0.0.1].")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one [default: 9090].")
-@click.option("--scrape-interval", type=DURATION, metavar="5s", help="How often targets are scraped [default: 5s].")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one [default: 9090]."
+)
+@click.option(
+    "--scrape-interval", type=DURATION, metavar="5s", help="How often targets are scraped [default: 5s]."
+)
 @click.option("--group", metavar="G", help="Unix group whose members may drop files and read the results.")
 @root_option
 def command(
@@ -48,5 +52,7 @@ def command(
     session = Session(root.absolute(), name)
     session.create(content, group)
     click.echo(session.folder)
-    click.echo(f"created session {name}; start its daemon with: monitord start --session {name} --local", err=True)
+    click.echo(
+        f"created session {name}; start its daemon with: monitord start --session {name} --local", err=True
+    )
     return ExitCode.OK

@@ -19,12 +19,20 @@ from monitord.session import Session
 
 @click.command("start")
 @session_option
-@click.option("--local", is_flag=True, required=True, help="Run the daemon on this machine, in the background.")
-@click.option("--no-auth", is_flag=True, help="Let everybody on this node into Prometheus, without a password.")
-@click.option("--prometheus-binary", metavar="P", help="Prometheus [default: $MONITORD_PROMETHEUS, else from $PATH].")
+@click.option(
+    "--local", is_flag=True, required=True, help="Run the daemon on this machine, in the background."
+)
+@click.option(
+    "--no-auth", is_flag=True, help="Let everybody on this node into Prometheus, without a password."
+)
+@click.option(
+    "--prometheus-binary", metavar="P", help="Prometheus [default: $MONITORD_PROMETHEUS, else from $PATH]."
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one.")
 @click.option("--data-dir", metavar="D", help="Where Prometheus keeps its data; a node-local disk is best.")
-@click.option("--timeout", type=DURATION, default="60s", show_default=True, metavar="60s", help="How long to wait.")
+@click.option(
+    "--timeout", type=DURATION, default="60s", show_default=True, metavar="60s", help="How long to wait."
+)
 def command(session_name: str, root: Path, timeout: float, **flags: Any) -> int:
     """Start the daemon of a session in the background, wait until it is ready, print Prometheus's URL.
 

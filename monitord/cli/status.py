@@ -42,12 +42,18 @@ def command(session_name: str, root: Path, output: str) -> int:
 
 def _print_daemon(seen: dict[str, Any]) -> None:
     daemon, prometheus = seen["daemon"], seen["prometheus"] or {}
-    where = f" on {daemon['host']}, pid {daemon['pid']}, since {daemon['started_at']}" if daemon["running"] else ""
+    where = (
+        f" on {daemon['host']}, pid {daemon['pid']}, since {daemon['started_at']}"
+        if daemon["running"]
+        else ""
+    )
     click.echo(f"session     {seen['session']}  {seen['folder']}")
     click.echo(f"daemon      {daemon['phase']}{where}")
     if prometheus:
         version = f" (version {prometheus['version']})" if prometheus.get("version") else ""
-        click.echo(f"prometheus  {prometheus.get('state', 'unknown')}  {prometheus.get('url') or ''}{version}")
+        click.echo(
+            f"prometheus  {prometheus.get('state', 'unknown')}  {prometheus.get('url') or ''}{version}"
+        )
     if seen["time_left_seconds"] is not None:
         click.echo(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
     if daemon.get("last_error"):
@@ -57,7 +63,14 @@ def _print_daemon(seen: dict[str, Any]) -> None:
 def _target_row(item: dict[str, Any]) -> tuple[str, str, str, str]:
     healths = Counter(endpoint["health"] for endpoint in item["endpoints"])
     endpoints = ", ".join(f"{count} {health}" for health, count in sorted(healths.items())) or "none"
-    problems = [f"{e['line']}:{e['column']}: {e['field'] and e['field'] + ': '}{e['message']}" for e in item["errors"]]
+    problems = [
+        f"{e['line']}:{e['column']}: {e['field'] and e['field'] + ': '}{e['message']}" for e in item["errors"]
+    ]
     failures = [f"{e['url']}: {e['last_error']}" for e in item["endpoints"] if e["last_error"]]
     first, *others = [*problems, item["reason"], *failures]
-    return item["file"], item["state"], endpoints, first + (f" (and {len(others)} more)" if any(others) else "")
+    return (
+        item["file"],
+        item["state"],
+        endpoints,
+        first + (f" (and {len(others)} more)" if any(others) else ""),
+    )

@@ -19,7 +19,9 @@ from monitord.overview import daemon_status
 
 @click.command("stop")
 @session_option
-@click.option("--timeout", type=DURATION, default="90s", show_default=True, metavar="90s", help="How long to wait.")
+@click.option(
+    "--timeout", type=DURATION, default="90s", show_default=True, metavar="90s", help="How long to wait."
+)
 def command(session_name: str, root: Path, timeout: float) -> int:
     """Stop the daemon of a session and wait for its end.
 

@@ -24,7 +24,9 @@ Check = Callable[[], tuple[bool, str]]
 @click.command("wait")
 @session_option
 @click.option("--for", "goal", required=True, metavar="ready|target=FILE|window=ID", help="What to wait for.")
-@click.option("--timeout", type=DURATION, default="60s", show_default=True, metavar="60s", help="For how long at most.")
+@click.option(
+    "--timeout", type=DURATION, default="60s", show_default=True, metavar="60s", help="For how long at most."
+)
 def command(session_name: str, root: Path, goal: str, timeout: float) -> int:
     """Wait until the daemon is ready, all endpoints of a target file are up, or a window is done.
 
@@ -72,18 +74,26 @@ def target_check(session: Session, file: str) -> Check:
     def check() -> tuple[bool, str]:
         status = read_json(session.target_status(file))
         if not isinstance(status, dict):
-            return False, "not seen by the daemon yet" if (session.targets / file).exists() else "no such file"
+            return False, "not seen by the daemon yet" if (
+                session.targets / file
+            ).exists() else "no such file"
         if status["state"] == "refused":
-            problems = "; ".join(f"{e['line']}:{e['column']}: {e['field']}: {e['message']}" for e in status["errors"])
+            problems = "; ".join(
+                f"{e['line']}:{e['column']}: {e['field']}: {e['message']}" for e in status["errors"]
+            )
             raise InvalidInputError(f"{file} was refused: {problems}")
         down = [endpoint for endpoint in status["endpoints"] if endpoint["health"] != "up"]
         so = status["state"] == "accepted" and not down
-        return so, "; ".join([status["state"], *(f"{e['url']} {e['health']} {e['last_error']}".strip() for e in down)])
+        return so, "; ".join(
+            [status["state"], *(f"{e['url']} {e['health']} {e['last_error']}".strip() for e in down)]
+        )
 
     return check
 
 
-def window_check(session: Session, window_id: str, since: Callable[[dict[str, Any]], bool] = lambda _: True) -> Check:
+def window_check(
+    session: Session, window_id: str, since: Callable[[dict[str, Any]], bool] = lambda _: True
+) -> Check:
     """Wait until a window is done; `since` says whether a status is about the markers that are meant."""
 
     def check() -> tuple[bool, str]:

@@ -10,7 +10,14 @@ import click
 
 from monitord.atomic import publish, read_json
 from monitord.children import run_attached
-from monitord.cli.options import DURATION, check_name, label_option, open_session, output_option, session_option
+from monitord.cli.options import (
+    DURATION,
+    check_name,
+    label_option,
+    open_session,
+    output_option,
+    session_option,
+)
 from monitord.cli.output import print_json, print_table
 from monitord.cli.wait import await_goal, window_check
 from monitord.errors import ExitCode, InvalidFileError, InvalidInputError, MonitordError
@@ -137,7 +144,9 @@ def run(
         return code
     name = f"{window_id}.stop"
     try:
-        check = window_check(session, window_id, lambda status: (status.get("markers") or {}).get(name) == stopped)
+        check = window_check(
+            session, window_id, lambda status: (status.get("markers") or {}).get(name) == stopped
+        )
         await_goal(check, f"window {window_id}", timeout)
     except MonitordError as error:
         click.echo(f"monitord: {error}", err=True)
@@ -161,11 +170,10 @@ def _touch(session: Session, window_id: str, kind: str, labels: tuple[tuple[str,
 
 def _with_labels(labels: tuple[tuple[str, str], ...]) -> bytes:
     """Return a marker's content. Raises InvalidInputError when a label cannot be one."""
-    import yaml
-
+    from monitord.documents import write_document
     from monitord.windows.markers import parse_marker
 
-    content = yaml.safe_dump({"labels": dict(labels)}, sort_keys=False).encode()
+    content = write_document({"labels": dict(labels)})
     try:
         parse_marker("start", content)
     except InvalidFileError as error:
@@ -189,4 +197,6 @@ def _refuse_if_open(session: Session, window_id: str) -> None:
         times[kind] = marker.stat().st_mtime if marker.exists() else 0.0
     if times["start"] > max(times["stop"], times["cancel"]):
         since = time.strftime("%H:%M:%S", time.localtime(times["start"]))
-        raise InvalidInputError(f"window {window_id} is open already, since {since}; stop or cancel it, or use another --id")
+        raise InvalidInputError(
+            f"window {window_id} is open already, since {since}; stop or cancel it, or use another --id"
+        )

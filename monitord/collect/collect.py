@@ -91,9 +91,7 @@ def collect(
     status, reasons = judge(request, coverage, (*asking.failures(), *extra_reasons))
     warnings = dict.fromkeys(text for record in asking.records for text in record.warnings)
     records = tuple(asking.records)
-    return Collection(
-        request, rows, coverage, records, status, reasons, tuple(warnings), start, now()
-    )
+    return Collection(request, rows, coverage, records, status, reasons, tuple(warnings), start, now())
 
 
 def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCoverage, ...]:
@@ -146,9 +144,7 @@ class _Asking:
     def failures(self) -> list[Reason]:
         """Return a reason for each query that failed."""
         return [
-            Reason("query_failed", f"{record.use}: {record.error}")
-            for record in self.records
-            if record.error
+            Reason("query_failed", f"{record.use}: {record.error}") for record in self.records if record.error
         ]
 
     def _ask_first(self, use: str, query: Query) -> Answer | None:

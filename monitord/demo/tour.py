@@ -53,7 +53,9 @@ class Tour:
     def run(self) -> Result:
         """Do it all. Raises MonitordError when a step fails; nothing is left running either way."""
         session = self.session
-        session.create(render_settings({"session": session.name, "scrape_interval": "1s", "prometheus.port": 0}))
+        session.create(
+            render_settings({"session": session.name, "scrape_interval": "1s", "prometheus.port": 0})
+        )
         self._say(f"session     {session.folder}")
         with ExitStack() as running:
             daemon = running.enter_context(self._daemon())
@@ -70,12 +72,23 @@ class Tour:
 
     @contextmanager
     def _daemon(self) -> Iterator[Child]:
-        argv = [sys.executable, "-m", "monitord", "run", "--root", str(self.session.root), "-s", self.session.name]
+        argv = [
+            sys.executable,
+            "-m",
+            "monitord",
+            "run",
+            "--root",
+            str(self.session.root),
+            "-s",
+            self.session.name,
+        ]
         daemon = spawn(argv, self.session.logs / "daemon.out", os.environ)
         try:
             self._await(lambda: is_ready(self.session, time.time()), "the daemon", daemon)
             prometheus = daemon_status(self.session)["prometheus"]
-            self._say(f"daemon      pid {daemon.pid}; Prometheus {prometheus['version']} on {prometheus['url']}")
+            self._say(
+                f"daemon      pid {daemon.pid}; Prometheus {prometheus['version']} on {prometheus['url']}"
+            )
             yield daemon
         except BaseException:
             daemon.terminate()  # the second signal, below, then cuts short what it is still collecting
@@ -130,7 +143,8 @@ class Tour:
         drops = {path.name for path in self.session.targets.iterdir()}
         statuses = [read_json(self.session.target_status(name)) for name in drops]
         return all(
-            status and all(endpoint["health"] == "up" for endpoint in status["endpoints"]) for status in statuses
+            status and all(endpoint["health"] == "up" for endpoint in status["endpoints"])
+            for status in statuses
         )
 
     def _collected(self) -> bool:
@@ -139,7 +153,9 @@ class Tour:
             raise MonitordError(f"the window failed: {status['reason']}")
         return bool(status and status["state"] == "done")
 
-    def _await(self, done: Callable[[], Any], what: str, child: Child, seconds: float = PATIENCE_SECONDS) -> None:
+    def _await(
+        self, done: Callable[[], Any], what: str, child: Child, seconds: float = PATIENCE_SECONDS
+    ) -> None:
         deadline = time.monotonic() + seconds
         while not done():
             if child.poll() is not None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import bcrypt
-import yaml
 
 from monitord.atomic import publish, read_if_exists
-from monitord.errors import InvalidInputError
+from monitord.documents import read_document, write_document
+from monitord.errors import InvalidFileError, InvalidInputError
 
 USER = "monitord"
 
@@ -46,7 +46,7 @@ def hash_password(password: str) -> str:
 
 def render_web_config(user: str, bcrypt_hash: str) -> bytes:
     """Return the web.yml that lets this user in and nobody else."""
-    return yaml.safe_dump({"basic_auth_users": {user: bcrypt_hash}}).encode()
+    return write_document({"basic_auth_users": {user: bcrypt_hash}})
 
 
 def prepare_credentials(password_file: Path, web_config: Path) -> Credentials:
@@ -81,11 +81,7 @@ def _existing_password(file: Path) -> str | None:
     content = (read_if_exists(file) or b"").strip()
     if not content:
         return None
-    if (
-        len(content) > _MAX_PASSWORD_BYTES
-        or not content.isascii()
-        or not content.decode().isprintable()
-    ):
+    if len(content) > _MAX_PASSWORD_BYTES or not content.isascii() or not content.decode().isprintable():
         raise InvalidInputError(
             f"{file} holds no password of at most {_MAX_PASSWORD_BYTES} plain characters; "
             "remove it, and the daemon makes a new one when it starts"
@@ -95,8 +91,8 @@ def _existing_password(file: Path) -> str | None:
 
 def _lets_in(web_config: bytes | None, password: str) -> bool:
     try:
-        config: Any = yaml.safe_load(web_config or b"")
+        config: Any = read_document(web_config or b"").value
         users = config["basic_auth_users"]
         return list(users) == [USER] and bcrypt.checkpw(password.encode(), users[USER].encode())
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError):
+    except (InvalidFileError, TypeError, KeyError, AttributeError, ValueError):
         return False

@@ -10,8 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from monitord.documents import write_document
 from monitord.durations import format_duration
 from monitord.errors import InvalidInputError
 from monitord.prometheus.command import OLDEST_SUPPORTED, Version
@@ -42,7 +41,7 @@ def render_config(
         },
         "scrape_configs": [_scrape_config(file_sd, limits, version)],
     }
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
+    return write_document(config)
 
 
 def _scrape_config(file_sd: Path, limits: LimitSettings, version: Version) -> dict[str, Any]:
@@ -73,9 +72,7 @@ def _content_type_fallback(version: Version) -> dict[str, str]:
 
 def _pattern(folder: Path) -> str:
     if not folder.is_absolute():
-        raise InvalidInputError(
-            f"{folder} is not an absolute path, which file_sd needs; give --root as one"
-        )
+        raise InvalidInputError(f"{folder} is not an absolute path, which file_sd needs; give --root as one")
     if "*" in str(folder):
         raise InvalidInputError(
             f"{folder}: Prometheus cannot read targets from a path with '*'; choose another --root"

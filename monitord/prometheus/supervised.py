@@ -76,7 +76,9 @@ class SupervisedPrometheus:
             self.log.warning("prometheus.unchecked", reason="no promtool beside the binary or in $PATH")
         if wanted.auth:
             self.credentials = prepare_credentials(session.password_file, session.web_config)
-        config = render_config(session.file_sd, self.settings.scrape_interval, wanted.limits, self._build.version)
+        config = render_config(
+            session.file_sd, self.settings.scrape_interval, wanted.limits, self._build.version
+        )
         install_config(session.prometheus_config, config, promtool)
         data = Path(wanted.data_dir) if wanted.data_dir else session.prometheus / "data"
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -163,7 +165,9 @@ class SupervisedPrometheus:
         if after.phase in (Phase.BACKOFF, Phase.STOPPED) and process is not None and ended is not None:
             wanted = after.phase is Phase.BACKOFF
             errors = process.errors() if wanted else ()
-            self.last_error = f"Prometheus exited with {ended}: {'; '.join(errors) or 'no reason logged'}" if wanted else ""
+            self.last_error = (
+                f"Prometheus exited with {ended}: {'; '.join(errors) or 'no reason logged'}" if wanted else ""
+            )
             retry = {"retry_seconds": round(after.deadline - after.since, 1)} if wanted else {}
             say = self.log.error if wanted else self.log.info
             say("prometheus.exited", code=ended, errors=list(errors), **retry)

@@ -44,7 +44,13 @@ class EndedJobs:
 
     def _queued(self, jobs: frozenset[str]) -> frozenset[str] | None:
         """Return those of the jobs that are in the queue; None when Slurm did not say."""
-        command = ["squeue", "--noheader", "--array-unique", f"--jobs={','.join(sorted(jobs))}", "--format=%i %A"]
+        command = [
+            "squeue",
+            "--noheader",
+            "--array-unique",
+            f"--jobs={','.join(sorted(jobs))}",
+            "--format=%i %A",
+        ]
         try:
             code, output, errors = self._run(command, TIMEOUT_SECONDS)
         except OSError as error:
@@ -56,7 +62,9 @@ class EndedJobs:
 
     def _unanswered(self, failure: str) -> None:
         if failure != self._failure:
-            self._log.warning("slurm.unanswered", reason=failure, consequence="no target is withdrawn for its job")
+            self._log.warning(
+                "slurm.unanswered", reason=failure, consequence="no target is withdrawn for its job"
+            )
         self._failure = failure
 
 

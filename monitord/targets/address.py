@@ -115,6 +115,8 @@ def _check_query(query: str) -> None:
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
     for name in names:
         if not _PARAMETER.fullmatch(name):
-            raise ValueError(f"query parameter {name!r} cannot be passed on; use letters, digits and _ in its name")
+            raise ValueError(
+                f"query parameter {name!r} cannot be passed on; use letters, digits and _ in its name"
+            )
         if names.count(name) > 1:
             raise ValueError(f"query parameter {name} is given twice; only one value can be passed on")

@@ -147,8 +147,12 @@ class DropFolder:
         for name in self._known:
             if name not in found:
                 self._missing.setdefault(name, now)
-        gone = tuple(name for name, since in self._missing.items() if name not in found and now - since >= GONE_SECONDS)
-        self._missing = {name: since for name, since in self._missing.items() if name not in found and name not in gone}
+        gone = tuple(
+            name for name, since in self._missing.items() if name not in found and now - since >= GONE_SECONDS
+        )
+        self._missing = {
+            name: since for name, since in self._missing.items() if name not in found and name not in gone
+        }
         for name in gone:
             del self._known[name]
         return gone
@@ -162,7 +166,9 @@ def read_file(folder: Path, name: str) -> tuple[Signature, DroppedFile]:
     path = folder / name
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
-        return signature_of(status), _described(name, status, problem=f"is {_kind(status)}; only plain files are read")
+        return signature_of(status), _described(
+            name, status, problem=f"is {_kind(status)}; only plain files are read"
+        )
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with open(descriptor, "rb") as file:
         before = os.fstat(descriptor)

@@ -40,7 +40,12 @@ def target_status(entry: Entry, healths: Mapping[HealthKey, Health]) -> dict[str
         "state": entry.state,
         "reason": entry.reason,
         "errors": [
-            {"line": problem.line, "column": problem.column, "field": problem.field, "message": problem.message}
+            {
+                "line": problem.line,
+                "column": problem.column,
+                "field": problem.field,
+                "message": problem.message,
+            }
             for problem in entry.problems
         ],
         "client": in_force.client if in_force else None,
@@ -79,7 +84,9 @@ def restore(status: Mapping[str, Any]) -> Entry | None:
     )
     accepted_at = from_iso(status["accepted_at"])
     problems = tuple(Problem(**error) for error in status["errors"])
-    return Entry(Seen(file, accepted_at, None, problems), (accepted_at, file), registration, accepted_at, problems)
+    return Entry(
+        Seen(file, accepted_at, None, problems), (accepted_at, file), registration, accepted_at, problems
+    )
 
 
 def _endpoint(endpoint: Endpoint, health: Health) -> dict[str, Any]:

@@ -29,7 +29,9 @@ def parse(content: bytes, file: str, session: str, place: Place) -> Registration
     spec = validate(TargetFileSpec, document)
     client = spec.client or file.rpartition(".")[0]
     if not is_name(client):
-        document.add((), f"the file's name {file!r} cannot name the client; add client: NAME or rename the file")
+        document.add(
+            (), f"the file's name {file!r} cannot name the client; add client: NAME or rename the file"
+        )
     endpoints = tuple(_Reading(document, spec, session, client, place).endpoints())
     if len(endpoints) > MAX_ENDPOINTS:
         document.add((), f"{len(endpoints)} endpoints; at most {MAX_ENDPOINTS} are allowed in one file")
@@ -59,7 +61,9 @@ class _Reading:
         for index, service in enumerate(self.spec.services):
             path = ("services", index, "endpoint")
             if names.setdefault(service.name, index) != index:
-                self.document.add(("services", index, "name"), f"service {service.name} is named twice in this file")
+                self.document.add(
+                    ("services", index, "name"), f"service {service.name} is named twice in this file"
+                )
             self._check_times(service, index)
             for host in self._hosts(service.endpoint, path):
                 labels = {**service.labels, "job": service.name, "service": service.name}

@@ -121,7 +121,9 @@ def _conflicts(newest: Registration, owners: Mapping[Identity, str]) -> Iterator
         owner = owners.get(endpoint.identity, newest.file)
         if owner != newest.file:
             what = f"{endpoint.labels['job']} of client {newest.client}"
-            yield Problem(*endpoint.place, "", f"{what} is registered by {owner} already; rename it or remove that file")
+            yield Problem(
+                *endpoint.place, "", f"{what} is registered by {owner} already; rename it or remove that file"
+            )
 
 
 def _why_over(entry: Entry, registration: Registration, ended_jobs: Set[str], now: float) -> str:

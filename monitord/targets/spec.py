@@ -58,9 +58,14 @@ def _read(parser: Any, value: Any) -> Any:
 _PORT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 65535}
 _AS_TEXT = PlainSerializer(str)
 
-Url = Annotated[Address, BeforeValidator(_url), _AS_TEXT, WithJsonSchema({"type": "string", "pattern": "^https?://"})]
+Url = Annotated[
+    Address, BeforeValidator(_url), _AS_TEXT, WithJsonSchema({"type": "string", "pattern": "^https?://"})
+]
 ExporterAddress = Annotated[
-    Address, BeforeValidator(_exporter), _AS_TEXT, WithJsonSchema({"anyOf": [_PORT_SCHEMA, {"type": "string"}]})
+    Address,
+    BeforeValidator(_exporter),
+    _AS_TEXT,
+    WithJsonSchema({"anyOf": [_PORT_SCHEMA, {"type": "string"}]}),
 ]
 Host = Annotated[str, BeforeValidator(_host)]
 Nodes = Annotated[tuple[str, ...], BeforeValidator(_nodes), WithJsonSchema({"type": "string"})]
@@ -82,11 +87,21 @@ class TargetFileSpec(Model):
 
     version: Literal[1] = Field(default=1, description="version of this format")
     client: Name | None = Field(default=None, description="who registers; default: the file's stem")
-    node: Host | None = Field(default=None, description="the client's node: host of bare ports and of localhost")
-    host: Host | None = Field(default=None, description="the machine this file was written on, if no node is given")
-    nodes: Nodes | None = Field(default=None, description="a Slurm hostlist: exporter ports are scraped on each")
-    exporters: dict[Name, ExporterAddress] = Field(default={}, description="kind of exporter -> port, host:port, URL")
+    node: Host | None = Field(
+        default=None, description="the client's node: host of bare ports and of localhost"
+    )
+    host: Host | None = Field(
+        default=None, description="the machine this file was written on, if no node is given"
+    )
+    nodes: Nodes | None = Field(
+        default=None, description="a Slurm hostlist: exporter ports are scraped on each"
+    )
+    exporters: dict[Name, ExporterAddress] = Field(
+        default={}, description="kind of exporter -> port, host:port, URL"
+    )
     services: list[ServiceSpec] = Field(default=[], description="services to scrape")
     labels: Labels = Field(default={}, description="labels on every series of this file")
-    lease: Duration | None = Field(default=None, description="withdrawn when the file was not touched for this long")
+    lease: Duration | None = Field(
+        default=None, description="withdrawn when the file was not touched for this long"
+    )
     slurm_job: SlurmJob | None = Field(default=None, description="withdrawn once this job has left the queue")

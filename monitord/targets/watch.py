@@ -16,7 +16,9 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 # Where every write passes through this machine's kernel, so that inotify sees it.
-_LOCAL_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "ramfs", "overlay", "f2fs", "bcachefs"})
+_LOCAL_TYPES = frozenset(
+    {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "ramfs", "overlay", "f2fs", "bcachefs"}
+)
 _CONTENT_EVENTS = ("created", "modified", "moved", "deleted", "closed")
 
 
@@ -75,9 +77,14 @@ def watch(
     if mode == "poll":
         return Polling(), "set to poll"
     if mode == "auto" and not kinds <= _LOCAL_TYPES:
-        return Polling(), f"on {', '.join(sorted(kinds - _LOCAL_TYPES))}, writes of other nodes raise no event"
+        return (
+            Polling(),
+            f"on {', '.join(sorted(kinds - _LOCAL_TYPES))}, writes of other nodes raise no event",
+        )
     try:
-        return Inotify(folders, wake), "set to inotify" if mode == "inotify" else f"on {', '.join(sorted(kinds))}"
+        return Inotify(
+            folders, wake
+        ), "set to inotify" if mode == "inotify" else f"on {', '.join(sorted(kinds))}"
     except OSError as error:
         return Polling(), f"inotify is not to be had: {error}"
 

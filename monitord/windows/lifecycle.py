@@ -127,8 +127,16 @@ def _past_window(marker: Marker, stamps: Mapping[str, int], now: float) -> Decis
         return Open(spec.from_, until=spec.to, reason="its end is still to come")
     reported = {name: Reported(item.value, item.unit) for name, item in spec.results.items()}
     return Due(
-        Window(marker.window_id, spec.from_, spec.to, spec.labels, tuple(spec.recipes), tuple(spec.slo),
-               reported, stamps)  # fmt: skip
+        Window(
+            marker.window_id,
+            spec.from_,
+            spec.to,
+            spec.labels,
+            tuple(spec.recipes),
+            tuple(spec.slo),
+            reported,
+            stamps,
+        )  # fmt: skip
     )
 
 
@@ -137,7 +145,9 @@ def _bracketed_window(markers: Markers, stamps: Mapping[str, int], now: float) -
     if stop is None:
         return Open(start.at)
     if stop.at < start.at:
-        return Open(start.at, reason=f"{stop.file} is older than {start.file}; touch it again to close the window")
+        return Open(
+            start.at, reason=f"{stop.file} is older than {start.file}; touch it again to close the window"
+        )
     if stop.at == start.at:
         return Ended(Outcome(State.FAILED, stamps), f"{start.file} and {stop.file} name the same moment")
     if stop.at > now:

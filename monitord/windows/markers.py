@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from monitord.clock import from_iso
 from monitord.documents import read_document
 from monitord.errors import InvalidFileError, Problem
-from monitord.validation import Labels, Model, ModelT, Name, is_name, refuse, validate
+from monitord.validation import Labels, Model, Name, is_name, refuse, validate
 
 KINDS = ("start", "stop", "cancel", "yaml")
 
@@ -51,7 +51,9 @@ class MarkerSpec(Model):
     at: Moment | None = Field(default=None, description="the moment meant, instead of the file's own time")
     labels: Labels = Field(default={}, description="labels of the window, kept in its manifest")
     recipes: list[Name] = Field(default=[], description="recipes to compute; default: all that are in force")
-    slo: list[str] = Field(default=[], description="conditions such as latency.p99 < 250 ms, kept in the manifest")
+    slo: list[str] = Field(
+        default=[], description="conditions such as latency.p99 < 250 ms, kept in the manifest"
+    )
 
 
 class StopMarkerSpec(MarkerSpec):
@@ -69,7 +71,9 @@ class WindowSpec(Model):
     to: Moment = Field(description="where the window ends")
     labels: Labels = Field(default={}, description="labels of the window, kept in its manifest")
     recipes: list[Name] = Field(default=[], description="recipes to compute; default: all that are in force")
-    slo: list[str] = Field(default=[], description="conditions such as latency.p99 < 250 ms, kept in the manifest")
+    slo: list[str] = Field(
+        default=[], description="conditions such as latency.p99 < 250 ms, kept in the manifest"
+    )
     results: dict[Name, Annotated[ReportedResult, BeforeValidator(_number)]] = Field(default={})
 
     @model_validator(mode="after")

@@ -95,9 +95,7 @@ def test_a_plain_scalar_is_what_safe_load_reads_or_a_problem(text: str) -> None:
     assert value == (float(text) if number else expected)
 
 
-@pytest.mark.parametrize(
-    "text", ["y", "No", "on", "OFF", "1:30", "12:30:45", "017", "0x1F", "0o17"]
-)
+@pytest.mark.parametrize("text", ["y", "No", "on", "OFF", "1:30", "12:30:45", "017", "0x1F", "0o17"])
 def test_what_yaml_readers_disagree_on_is_a_problem(text: str) -> None:
     document = read_document(f"k: {text}\nother: 1\n".encode())
     [problem] = document.problems

@@ -95,9 +95,7 @@ def test_a_foreign_group_leaves_nothing_behind(
     assert not session.folder.exists()
 
 
-def test_a_full_disk_leaves_nothing_behind(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_nothing_behind(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

@@ -84,7 +84,9 @@ class TargetReconciler:
                 entry = restore(status) if isinstance(status, dict) else None
                 file = status["file"]
             except (KeyError, TypeError, ValueError):
-                self._log.warning("target_status.ignored", path=str(path), reason="not written by this version")
+                self._log.warning(
+                    "target_status.ignored", path=str(path), reason="not written by this version"
+                )
                 continue
             self._published[file] = {key: value for key, value in status.items() if key != "updated_at"}
             if entry is not None:
@@ -146,11 +148,15 @@ class TargetReconciler:
             if entry.state is State.REFUSED and (known is None or known.problems != entry.problems):
                 errors = [str(problem) for problem in entry.problems]
                 in_force = entry.in_force is not None
-                self._log.warning("target_file.refused", file=file, errors=errors, earlier_version_in_force=in_force)
+                self._log.warning(
+                    "target_file.refused", file=file, errors=errors, earlier_version_in_force=in_force
+                )
             elif entry.state is State.ACCEPTED and (known is None or known.in_force != entry.in_force):
                 assert entry.in_force is not None  # noqa: S101  # that is what accepted means
                 endpoints = len(entry.in_force.endpoints)
-                self._log.info("target_file.accepted", file=file, client=entry.in_force.client, endpoints=endpoints)
+                self._log.info(
+                    "target_file.accepted", file=file, client=entry.in_force.client, endpoints=endpoints
+                )
             elif entry.state is State.WITHDRAWN and known is not None and known.in_force:
                 self._log.info("target_file.withdrawn", file=file, reason=entry.reason)
 

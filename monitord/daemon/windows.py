@@ -117,7 +117,9 @@ class WindowReconciler:
             if isinstance(decide(markers, self._outcomes.get(window_id), now), Open):
                 window = truncate(markers, now)
                 if window is not None and window_id not in self._work:
-                    self.log.info("window.closed", window=window_id, truncated=True, seconds=round(window.seconds, 3))
+                    self.log.info(
+                        "window.closed", window=window_id, truncated=True, seconds=round(window.seconds, 3)
+                    )
                     self._begin(window, self.clock.monotonic())
 
     def advance(self) -> bool:
@@ -183,7 +185,9 @@ class WindowReconciler:
                     if first:
                         self.log.info("window.opened", window=window_id)
             case Due(window) if work is None:
-                self.log.info("window.closed", window=window_id, truncated=False, seconds=round(window.seconds, 3))
+                self.log.info(
+                    "window.closed", window=window_id, truncated=False, seconds=round(window.seconds, 3)
+                )
                 self._begin(window, monotonic)
             case Ended(outcome, reason):
                 self._end(window_id, outcome, reason=reason)
@@ -229,7 +233,7 @@ class WindowReconciler:
             del self._work[window_id]
             self._end(window_id, Outcome(State.FAILED, window.markers), window, str(error))
             return
-        except Exception as error:  # noqa: BLE001  # a defect of ours must not take the daemon down
+        except Exception as error:  # a defect of ours must not take the daemon down
             self.log.exception("window.crashed", window=window_id)
             del self._work[window_id]
             self._end(window_id, Outcome(State.FAILED, window.markers), window, f"internal error: {error!r}")
@@ -237,7 +241,9 @@ class WindowReconciler:
         del self._work[window_id]
         self._outcomes[window_id] = Outcome(State.DONE, window.markers)
         self._tell_of(window, State.DONE, "; ".join(collected.reasons), collected.folder)
-        self.log.info("window.collected", window=window_id, status=collected.status, artifacts=collected.folder)
+        self.log.info(
+            "window.collected", window=window_id, status=collected.status, artifacts=collected.folder
+        )
 
     def _end(self, window_id: str, outcome: Outcome, window: Window | None = None, reason: str = "") -> None:
         self._outcomes[window_id] = outcome
@@ -262,7 +268,7 @@ class WindowReconciler:
             "state": state,
             "from": None if start is None else to_iso(start),
             "to": None if end is None else to_iso(end),
-            **{"artifacts": None, "reason": "", "truncated": False, "markers": None, **more},
+            "artifacts": None, "reason": "", "truncated": False, "markers": None, **more,
         }
         if self._published.get(window_id) == status:
             return

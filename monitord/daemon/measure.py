@@ -21,6 +21,7 @@ from monitord.collect.collect import collect
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import are_settled, settle_query
 from monitord.collect.verdict import Reason
+from monitord.daemon.windows import Collected
 from monitord.prometheus.api import PrometheusClient
 from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
 from monitord.session import Session
@@ -28,7 +29,6 @@ from monitord.settings import Settings
 from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window
-from monitord.windows.reconcile import Collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,9 @@ class Measurement:
             self.session.artifacts, window.id, window_files(collection, self._inputs(window)),
             manifest(collection, provenance), self.session.file_mode,
         )  # fmt: skip
-        return Collected(collection.status, str(folder), tuple(reason.message for reason in collection.reasons))
+        return Collected(
+            collection.status, str(folder), tuple(reason.message for reason in collection.reasons)
+        )
 
     def _reasons(self, unsettled: bool) -> list[Reason]:
         timeout = self.settings.windows.settle_timeout
@@ -96,7 +98,9 @@ class Measurement:
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
         for folder in (packaged_folder(), session.recipes):
             inputs |= {f"recipes/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.y*ml"))}
-        inputs |= {f"file_sd/{file.name}": file.read_bytes() for file in sorted(session.file_sd.glob("*.json"))}
+        inputs |= {
+            f"file_sd/{file.name}": file.read_bytes() for file in sorted(session.file_sd.glob("*.json"))
+        }
         for name in window.markers:
             # Anybody may have put something else there since: a link is not followed.
             with contextlib.suppress(OSError):
@@ -118,4 +122,7 @@ def _slurm(environment: Mapping[str, str]) -> Mapping[str, Any] | None:
     if not job_id:
         return None
     names = ("SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION", "SLURM_JOB_NODELIST", "SLURM_RESTART_COUNT")
-    return {"job_id": job_id, **{name.removeprefix("SLURM_").lower(): environment.get(name) for name in names}}
+    return {
+        "job_id": job_id,
+        **{name.removeprefix("SLURM_").lower(): environment.get(name) for name in names},
+    }
