@@ -151,6 +151,10 @@ class Kpi(Model):
             return self.unit.removesuffix("/s")
         return "observations" if stat == "count" else self.unit
 
+    def scale_of(self, stat: str) -> float:
+        """Return the factor into the stat's unit: observations are counted, whatever they measure."""
+        return 1.0 if stat == "count" else self.scale
+
 
 class Recipe(Model):
     """A recipe file: KPIs for the targets whose job name fits one of the patterns in `services`."""

@@ -9,7 +9,8 @@ from monitord.recipes.load import load_recipes, select_recipes
 
 
 def write(folder: Path, name: str, kpi: str, file: str = "") -> None:
-    text = f"name: {name}\nhelp: h\nkpis:\n  - {{name: {kpi}, help: h, unit: u, kind: gauge, metric: m, stats: [max]}}\n"
+    keys = f"name: {kpi}, help: h, unit: u, kind: gauge, metric: m, stats: [max]"
+    text = f"name: {name}\nhelp: h\nkpis:\n  - {{{keys}}}\n"
     (folder / (file or f"{name}.yaml")).write_text(text)
 
 
