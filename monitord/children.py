@@ -1,0 +1,138 @@
+"""Child processes: the one door to subprocess for what the daemon and the demo run beside them.
+
+A child started here is never left behind: it is killed by the kernel when monitord dies, however
+it dies. It has a session of its own, so that a Ctrl-C or a signal to monitord's process group is
+monitord's to answer, and stops its children in order.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from monitord.errors import MonitordError
+
+_EXEC_SHIM = Path(__file__).with_name("exec_shim.py")
+# Without LD_LIBRARY_PATH a Python of a cluster's module tree, which runs the shim, may not start.
+_PASSED_ON = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "GOMAXPROCS",
+    "GOMEMLIMIT",
+    "GOGC",
+)
+
+
+class ChildError(MonitordError):
+    """A program could not be run at all, or did not end in time."""
+
+
+class Child:
+    """A handle on one process that `spawn` started."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code, -N for signal N, or None while it runs."""
+        return self._process.poll()
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit code once it has ended, or None when it still runs after `seconds`."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; nothing happens when the process has ended."""
+        self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        """Ask it to end. A stopped process keeps SIGTERM pending until it is continued."""
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it; it can neither catch nor postpone this."""
+        self.signal(signal.SIGKILL)
+
+    def stop(self, seconds: float) -> int:
+        """End it cleanly, by force once `seconds` have passed; return the exit code."""
+        self.terminate()
+        code = self.wait(seconds)
+        if code is None:
+            self.kill()
+            code = self._process.wait()
+        return code
+
+
+def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Child:
+    """Start a program that dies with this process; what it prints is appended to `log`.
+
+    `argv[0]` is the program's absolute path, `environment` all it sees. That a program cannot be
+    executed shows as its exit with code 127 and a line in the log. Raises OSError when the log
+    cannot be opened or no process can be made, and RuntimeError off the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # The kernel sends the parent-death signal when the *thread* that spawned the child ends.
+        raise RuntimeError(
+            "children are spawned from the main thread: another one's end would kill them"
+        )
+    shim = (sys.executable, "-I", "-S", str(_EXEC_SHIM), str(os.getpid()))
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        process = subprocess.Popen(  # the handle outlives this function
+            [*shim, *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    return Child(process)
+
+
+def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a child needs of an environment: no tokens, no proxies, nothing of Slurm's."""
+    return {name: environment[name] for name in _PASSED_ON if name in environment}
+
+
+def run_briefly(
+    argv: Sequence[str], environment: Mapping[str, str], seconds: float
+) -> tuple[int, str]:
+    """Run a program to its end; return its exit code and all that it printed.
+
+    Raises ChildError when it cannot be run or takes longer than `seconds`.
+    """
+    try:
+        completed = subprocess.run(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ChildError(f"{argv[0]} was killed: it had not answered after {seconds:g} s") from None
+    except OSError as error:
+        raise ChildError(f"{argv[0]} cannot be run: {error.strerror}") from error
+    return completed.returncode, completed.stdout.decode(errors="replace")

@@ -1,0 +1,245 @@
+"""A client of Prometheus's HTTP API: usable on its own, and the one door to requests."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import requests
+
+from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
+from monitord.prometheus.answers import join_answers, parse_answer, split_range
+from monitord.prometheus.series import Answer
+
+_READY_TIMEOUT = 2.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+
+
+class PrometheusClient:
+    """One connection to one Prometheus; not to be shared between threads.
+
+    Requests only read, so what fails to connect or is answered with 503 is tried again until
+    `timeout` seconds have passed. Every method raises PrometheusUnavailableError when the same
+    request may succeed later, and PrometheusError when it will not.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        auth: tuple[str, str] | None = None,
+        timeout: float = 10.0,
+        *,
+        password_file: Path | None = None,
+    ) -> None:
+        """Connect to nothing yet. `password_file` is only named in errors.
+
+        Raises InvalidInputError when `url` is not an http or https URL, or holds a password.
+        """
+        self.url = _checked(url)
+        self.timeout = timeout
+        self._password_file = password_file
+        self._session = requests.Session()
+        self._session.trust_env = (
+            False  # a cluster's proxy must not see loopback requests, nor netrc set passwords
+        )
+        self._session.auth = auth
+        if _is_loopback(self.url):
+            # Compressing costs the server several times what it takes to send the answer plain.
+            self._session.headers["Accept-Encoding"] = "identity"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def query(self, promql: str, at: float | None = None) -> Answer:
+        """Evaluate an expression at one time, Unix seconds; None is the server's now."""
+        times = {} if at is None else {"time": _seconds(round(at * 1000))}
+        return parse_answer(self._read("POST", "query", {"query": promql, **times}))
+
+    def query_range(self, promql: str, start: float, end: float, step: float) -> Answer:
+        """Evaluate an expression at start, start + step, … up to end; Unix seconds and seconds.
+
+        Longer ranges than Prometheus answers at once are asked for in parts. Times count to the
+        millisecond. Raises ValueError when end is before start or step is below 1 ms.
+        """
+        step_ms = round(step * 1000)
+        return join_answers(
+            parse_answer(
+                self._read(
+                    "POST",
+                    "query_range",
+                    {
+                        "query": promql,
+                        "start": _seconds(first),
+                        "end": _seconds(last),
+                        "step": _seconds(step_ms),
+                    },
+                )
+            )
+            for first, last in split_range(round(start * 1000), round(end * 1000), step_ms)
+        )
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Return the active targets, as Prometheus describes them."""
+        active = self._data("targets", {"state": "active"}).get("activeTargets")
+        if not isinstance(active, list):
+            raise PrometheusError(
+                f"{self.url} listed its targets in an unknown way; is it Prometheus?"
+            )
+        return active
+
+    def build_info(self) -> dict[str, Any]:
+        """Return what the server says of itself, `version` among it."""
+        return self._data("status/buildinfo")
+
+    def flags(self) -> dict[str, Any]:
+        """Return the command-line flags in force, by name."""
+        return self._data("status/flags")
+
+    def ready(self) -> bool:
+        """Say whether Prometheus is ready, within 2 seconds; whatever else it does is not ready."""
+        try:
+            return (
+                self._send("GET", "/-/ready", {}, min(_READY_TIMEOUT, self.timeout)).status_code
+                == 200
+            )
+        except PrometheusError:
+            return False
+
+    def _data(self, path: str, parameters: dict[str, str] | None = None) -> dict[str, Any]:
+        found = self._read("GET", path, parameters or {}).get("data")
+        if not isinstance(found, dict):
+            raise PrometheusError(
+                f"{self.url}/api/v1/{path} answered without data; is it Prometheus?"
+            )
+        return found
+
+    def _read(self, method: str, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+        deadline = time.monotonic() + self.timeout
+        pause = _FIRST_PAUSE
+        while True:
+            left = max(deadline - time.monotonic(), 0.001)
+            try:
+                return self._payload(self._send(method, f"/api/v1/{path}", parameters, left))
+            except _TryAgainError:
+                if time.monotonic() + pause >= deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _send(
+        self, method: str, path: str, parameters: dict[str, str], timeout: float
+    ) -> requests.Response:
+        try:
+            return self._session.request(
+                method,
+                self.url + path,
+                params=parameters if method == "GET" else None,
+                data=parameters if method == "POST" else None,
+                timeout=timeout,
+                allow_redirects=False,
+            )
+        except requests.Timeout as error:
+            raise PrometheusUnavailableError(
+                f"{self.url} did not answer within {timeout:.1f} s"
+            ) from error
+        except requests.ConnectionError as error:
+            raise _TryAgainError(
+                f"{self.url} cannot be reached; is the daemon running? ({_reason(error)})"
+            ) from error
+        except requests.RequestException as error:
+            raise PrometheusError(
+                f"{self.url} did not answer as an HTTP server does: {error}"
+            ) from error
+
+    def _payload(self, response: requests.Response) -> dict[str, Any]:
+        status = response.status_code
+        if status in {401, 403}:
+            raise PrometheusError(self._refusal(status))
+        try:
+            payload = json.loads(response.content)
+        except ValueError:
+            payload = None
+        if not isinstance(payload, dict) or payload.get("status") not in {"success", "error"}:
+            raise self._not_the_api(response)
+        if payload["status"] == "error":
+            raise self._error_answer(status, payload)
+        return payload
+
+    def _refusal(self, status: int) -> str:
+        named = "the file that `monitord status -o json` names as prometheus.password_file"
+        where = self._password_file or named
+        return f"{self.url} refused the password it was given (HTTP {status}); see {where}"
+
+    def _error_answer(self, status: int, payload: dict[str, Any]) -> PrometheusError:
+        # 503 here is a query that was cancelled or took too long: it was evaluated, so no retry.
+        kind = PrometheusUnavailableError if status == 503 else PrometheusError
+        reason = payload.get("error", "no reason given")
+        return kind(f"{self.url}: {payload.get('errorType', 'error')}: {reason}")
+
+    def _not_the_api(self, response: requests.Response) -> PrometheusError:
+        status = response.status_code
+        if status == 503:
+            return _TryAgainError(
+                f"{self.url} is not ready (HTTP 503); wait until Prometheus has started"
+            )
+        if 300 <= status < 400:
+            return PrometheusError(
+                f"{self.url} redirects elsewhere (HTTP {status}); give the URL of Prometheus itself"
+            )
+        return PrometheusError(
+            f"{self.url} is not Prometheus's API: HTTP {status}, {response.text[:100]!r}"
+        )
+
+
+class _TryAgainError(PrometheusUnavailableError):
+    """The request did not reach an evaluation, and costs nothing to repeat."""
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise InvalidInputError(
+            f"the URL of {parts.hostname} holds a password; give it by file instead"
+        )
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidInputError(f"{url!r} is not a URL of Prometheus; write http://HOST:PORT")
+    return url.rstrip("/")
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _reason(error: BaseException) -> str:
+    """Return the system's words below the layers that requests and urllib3 wrap around them."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.3f}"

@@ -1,0 +1,86 @@
+"""What Prometheus is called with, and which versions can be (pure)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from monitord.durations import format_duration
+from monitord.errors import PrometheusError
+
+
+class Version(NamedTuple):
+    """A release number; what a distribution appends to it does not count."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+OLDEST_SUPPORTED = Version(2, 42, 0)
+
+_VERSION = re.compile(r"\bprometheus, version v?(\d+)\.(\d+)\.(\d+)", re.ASCII)
+_LOCK_FLAG = "--storage.tsdb.use-lockfile"
+
+
+def parse_version(text: str, binary: Path) -> Version:
+    """Return the version that `prometheus --version` printed.
+
+    Raises PrometheusError when this is not Prometheus, or one older than monitord can use.
+    """
+    match = _VERSION.search(text)
+    if match is None:
+        first = next(iter(text.strip().splitlines()), "nothing")
+        raise PrometheusError(
+            f"{binary} is not Prometheus: --version printed {first[:200]!r}; "
+            "set MONITORD_PROMETHEUS to the right binary"
+        )
+    version = Version(*map(int, match.groups()))
+    if version < OLDEST_SUPPORTED:
+        raise PrometheusError(
+            f"{binary} is Prometheus {version}; {OLDEST_SUPPORTED} or newer is needed: "
+            "set MONITORD_PROMETHEUS to a newer binary"
+        )
+    return version
+
+
+def listen_address(host: str, port: int) -> str:
+    """Write HOST:PORT, an IPv6 address in brackets; port 0 asks for a free one."""
+    bare = host.strip("[]")
+    return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
+
+
+def command_line(
+    binary: Path,
+    config: Path,
+    data_dir: Path,
+    listen: str,
+    retention: float,
+    web_config: Path | None,
+    help_text: str,
+) -> list[str]:
+    """Return Prometheus's argument list.
+
+    `listen` is HOST:PORT, `retention` seconds, `web_config` None for no authentication, and
+    `help_text` what this very build prints for `--help`. The lifecycle and admin APIs stay off:
+    a changed configuration is loaded by SIGHUP.
+    """
+    arguments = [
+        str(binary),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={data_dir}",
+        f"--storage.tsdb.retention.time={format_duration(retention)}",
+        f"--web.listen-address={listen}",
+        "--log.level=info",
+    ]
+    if web_config is not None:
+        arguments.append(f"--web.config.file={web_config}")
+    if _LOCK_FLAG in help_text.split():
+        # Debian's build locks its data only when told to; upstream's does so without, and knows
+        # no such flag.
+        arguments.append(_LOCK_FLAG)
+    return arguments

@@ -1,0 +1,196 @@
+"""The Prometheus binary: found, asked what it is, its configuration checked, and run as a child."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitord.atomic import TEMPORARY_PREFIX, publish, read_if_exists, write_synced
+from monitord.children import Child, ChildError, child_environment, run_briefly, spawn
+from monitord.errors import PrometheusError
+from monitord.prometheus.command import Version, parse_version
+from monitord.prometheus.logfmt import error_messages, listening_url
+
+BINARY_VARIABLE = "MONITORD_PROMETHEUS"
+
+_NOT_SET = "prometheus"
+_QUESTION_TIMEOUT = 20.0
+_LOG_HEAD_BYTES = 256 * 1024
+_LOG_TAIL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What one Prometheus binary is: its version, and its flags as `--help` prints them."""
+
+    binary: Path
+    version: Version
+    help_text: str
+
+
+def find_binary(setting: str = _NOT_SET, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the absolute path of the Prometheus to run.
+
+    An explicit setting (a path, or a name in $PATH other than the default) is used or refused; then
+    $MONITORD_PROMETHEUS likewise; then `prometheus` in $PATH or beside this Python. Raises
+    PrometheusError.
+    """
+    search = environment.get("PATH", os.defpath)
+    variable = environment.get(BINARY_VARIABLE, "")
+    for source, name in (
+        ("prometheus.binary", setting if setting != _NOT_SET else ""),
+        (BINARY_VARIABLE, variable),
+    ):
+        if name:
+            found = shutil.which(Path(name).expanduser(), path=search)
+            if found is None:
+                raise PrometheusError(
+                    f"{source} names {name}, which is no executable file; correct {source}"
+                )
+            return Path(found).absolute()
+    beside = Path(sys.executable).parent
+    found = shutil.which(_NOT_SET, path=search) or shutil.which(_NOT_SET, path=str(beside))
+    if found is None:
+        raise PrometheusError(
+            f"no prometheus in $PATH or in {beside}; install Prometheus 2.42 or newer, "
+            f"or set {BINARY_VARIABLE} to the path of its binary"
+        )
+    return Path(found).absolute()
+
+
+def find_promtool(binary: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the promtool beside the binary, links resolved, or in $PATH; None if there is none."""
+    folders = (
+        str(binary.parent),
+        str(binary.resolve().parent),
+        environment.get("PATH", os.defpath),
+    )
+    found = shutil.which("promtool", path=os.pathsep.join(folders))
+    return Path(found).absolute() if found else None
+
+
+def read_build(binary: Path) -> Build:
+    """Ask a binary for its version and flags.
+
+    Raises PrometheusError when it cannot be run, is not Prometheus or is too old.
+    """
+    _, version = _ask(binary, "--version")
+    parsed = parse_version(version, binary)
+    _, help_text = _ask(binary, "--help")
+    return Build(binary, parsed, help_text)
+
+
+def check_config(promtool: Path | None, config: Path) -> bool:
+    """Have promtool check a prometheus.yml; return False when there is no promtool to ask.
+
+    Raises PrometheusError with promtool's words when it refuses. The files of file_sd are not
+    looked at: Prometheus skips a bad one alone, and a check that failed for it would stop all.
+    """
+    if promtool is None:
+        return False
+    code, output = _ask(promtool, "check", "config", "--syntax-only", str(config))
+    if code != 0:
+        raise PrometheusError(f"promtool refused {config}: {' '.join(output.split())}")
+    return True
+
+
+def install_config(config: Path, content: bytes, promtool: Path | None) -> bool:
+    """Publish a prometheus.yml after promtool accepted it; return whether it changed.
+
+    Raises PrometheusError when it is refused; the old file then still stands.
+    """
+    if read_if_exists(config) == content:
+        return False
+    candidate = config.with_name(f"{TEMPORARY_PREFIX}candidate.yml")
+    try:
+        write_synced(candidate, content)
+        check_config(promtool, candidate)
+    finally:
+        candidate.unlink(missing_ok=True)
+    return publish(config, content)
+
+
+class PrometheusProcess:
+    """One run of Prometheus, from its start to its exit."""
+
+    def __init__(self, child: Child, log: Path, log_start: int) -> None:
+        self._child = child
+        self._log = log
+        self._log_start = log_start
+        self._url: str | None = None
+
+    @classmethod
+    def start(
+        cls, argv: Sequence[str], log: Path, environment: Mapping[str, str] = os.environ
+    ) -> PrometheusProcess:
+        """Start Prometheus with this command line; raises as `spawn` does."""
+        log_start = log.stat().st_size if log.exists() else 0
+        return cls(spawn(argv, log, child_environment(environment)), log, log_start)
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code, -N for signal N, or None while it runs."""
+        return self._child.poll()
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit code once it has ended, or None when it still runs after `seconds`."""
+        return self._child.wait(seconds)
+
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        self._child.signal(signal.SIGHUP)
+
+    def terminate(self) -> None:
+        """Ask it to end cleanly, also when it is stopped."""
+        self._child.terminate()
+
+    def kill(self) -> None:
+        """End it by force."""
+        self._child.kill()
+
+    def stop(self, seconds: float) -> int:
+        """End it cleanly, by force once `seconds` have passed; return the exit code."""
+        return self._child.stop(seconds)
+
+    def listening_url(self) -> str | None:
+        """Return the URL it serves, None while it does not listen (also right for port 0)."""
+        if self._url is None:
+            self._url = listening_url(self._read_log(self._log_start, _LOG_HEAD_BYTES))
+        return self._url
+
+    def errors(self, most: int = 3) -> tuple[str, ...]:
+        """Return the last errors that this run logged, oldest first; the reason of an exit."""
+        size = self._log.stat().st_size if self._log.exists() else 0
+        return error_messages(
+            self._read_log(max(self._log_start, size - _LOG_TAIL_BYTES), _LOG_TAIL_BYTES)
+        )[-most:]
+
+    def _read_log(self, start: int, most: int) -> str:
+        try:
+            with self._log.open("rb") as file:
+                file.seek(start)
+                content = file.read(most)
+        except FileNotFoundError:
+            return ""
+        return content[: content.rfind(b"\n") + 1].decode(
+            errors="replace"
+        )  # the last line may be half written
+
+
+def _ask(binary: Path, *arguments: str) -> tuple[int, str]:
+    try:
+        return run_briefly(
+            [str(binary), *arguments], child_environment(os.environ), _QUESTION_TIMEOUT
+        )
+    except ChildError as error:
+        raise PrometheusError(
+            f"{error}; set {BINARY_VARIABLE} to a Prometheus that runs here"
+        ) from error

@@ -1,0 +1,142 @@
+"""Real Prometheus processes and the small exporters they scrape."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitord.errors import PrometheusError
+from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.auth import Credentials, prepare_credentials
+from monitord.prometheus.command import command_line
+from monitord.prometheus.config import render_config
+from monitord.prometheus.process import (
+    Build,
+    PrometheusProcess,
+    find_binary,
+    find_promtool,
+    install_config,
+    read_build,
+)
+from monitord.settings import LimitSettings
+
+
+@pytest.fixture(scope="session")
+def build() -> Build:
+    try:
+        return read_build(find_binary())
+    except PrometheusError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def promtool(build: Build) -> Path:
+    found = find_promtool(build.binary)
+    if found is None:
+        pytest.skip("no promtool beside prometheus")
+    return found
+
+
+@dataclass
+class Server:
+    """A Prometheus in a folder of its own, as the daemon would run it."""
+
+    folder: Path
+    build: Build
+    credentials: Credentials
+    processes: list[PrometheusProcess] = field(default_factory=list)
+
+    @property
+    def file_sd(self) -> Path:
+        return self.folder / "file_sd"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "prometheus.log"
+
+    def argv(self, listen: str = "127.0.0.1:0") -> list[str]:
+        return command_line(
+            self.build.binary,
+            self.folder / "prometheus.yml",
+            self.folder / "data",
+            listen,
+            86400.0,
+            self.folder / "web.yml",
+            self.build.help_text,
+        )
+
+    def start(self, listen: str = "127.0.0.1:0", log: str = "prometheus.log") -> PrometheusProcess:
+        process = PrometheusProcess.start(self.argv(listen), self.folder / log)
+        self.processes.append(process)
+        return process
+
+    def client(self, url: str, password: str | None = None) -> PrometheusClient:
+        word = self.credentials.password if password is None else password
+        return PrometheusClient(url, (self.credentials.user, word))
+
+    def scrape(self, name: str, url: str) -> None:
+        """Add a target, its job named so, by the only way there is: a file in file_sd."""
+        address, _, path = url.removeprefix("http://").partition("/")
+        labels = {"job": name, "__metrics_path__": f"/{path}"}
+        group = {"targets": [address], "labels": labels}
+        (self.file_sd / f"{name}.json").write_text(json.dumps([group]))
+
+
+@contextmanager
+def prepared_server(folder: Path, build: Build) -> Iterator[Server]:
+    """Prepare what a Prometheus needs in a new folder; end all that were started there."""
+    (folder / "file_sd").mkdir(parents=True)
+    credentials = prepare_credentials(folder / "password", folder / "web.yml")
+    limits = LimitSettings(samples=50, body_bytes=100_000)
+    config = render_config(folder / "file_sd", 0.2, limits, build.version)
+    install_config(folder / "prometheus.yml", config, find_promtool(build.binary))
+    server = Server(folder, build, credentials)
+    try:
+        yield server
+    finally:
+        for process in server.processes:
+            process.kill()
+            process.wait(10.0)
+
+
+@pytest.fixture
+def server(build: Build, tmp_path: Path) -> Iterator[Server]:
+    with prepared_server(tmp_path / "prometheus [1]", build) as server:  # a pattern, to Go
+        yield server
+
+
+Response = tuple[int, dict[str, str], str]
+
+
+@contextmanager
+def exporters(respond: Callable[[str], Response]) -> Iterator[str]:
+    """Serve what a function from path to (status, headers, body) says; give the URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, body = respond(self.path)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{http.server_address[1]}"
+        finally:
+            http.shutdown()
+            thread.join()

@@ -1,0 +1,81 @@
+"""The command line, and which binaries are accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitord.errors import PrometheusError
+from monitord.prometheus.command import Version, command_line, listen_address, parse_version
+
+BINARY = Path("/bin/prometheus")
+UPSTREAM_HELP = (
+    "  --storage.tsdb.path  where\n  --storage.tsdb.no-lockfile  Do not create lockfile\n"
+)
+DEBIAN_HELP = "  --storage.tsdb.use-lockfile  \n     Create a lockfile in data directory.\n"
+
+
+def command(help_text: str = "", web_config: Path | None = None) -> list[str]:
+    listen = listen_address("127.0.0.1", 0)
+    config, data = Path("/s/prometheus.yml"), Path("/tmp/data")
+    return command_line(BINARY, config, data, listen, 15 * 86400.0, web_config, help_text)
+
+
+def test_it_is_this_line() -> None:
+    assert command(UPSTREAM_HELP, Path("/s/web.yml")) == [
+        "/bin/prometheus",
+        "--config.file=/s/prometheus.yml",
+        "--storage.tsdb.path=/tmp/data",
+        "--storage.tsdb.retention.time=15d",
+        "--web.listen-address=127.0.0.1:0",
+        "--log.level=info",
+        "--web.config.file=/s/web.yml",
+    ]
+
+
+def test_without_authentication_there_is_no_web_config() -> None:
+    assert not any("web.config" in argument for argument in command())
+
+
+def test_locking_is_switched_on_where_it_is_off_by_default() -> None:
+    assert "--storage.tsdb.use-lockfile" in command(DEBIAN_HELP)
+    assert not any("lockfile" in argument for argument in command(UPSTREAM_HELP))
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "written"),
+    [
+        ("127.0.0.1", 9090, "127.0.0.1:9090"),
+        ("mel0042", 0, "mel0042:0"),
+        ("::1", 0, "[::1]:0"),
+        ("[::1]", 9090, "[::1]:9090"),
+    ],
+)
+def test_listen_address(host: str, port: int, written: str) -> None:
+    assert listen_address(host, port) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("prometheus, version 2.42.0+ds (branch: debian/sid, revision: 1)\n", (2, 42, 0)),
+        ("prometheus, version 3.5.1 (branch: HEAD, revision: 2)\n  build user: x", (3, 5, 1)),
+        ("warning: x\nprometheus, version 10.0.0-rc.1 (branch: HEAD)", (10, 0, 0)),
+    ],
+)
+def test_versions_are_read(text: str, version: tuple[int, int, int]) -> None:
+    assert parse_version(text, BINARY) == version
+    assert str(Version(*version)) == ".".join(map(str, version))
+
+
+@pytest.mark.parametrize("text", ["prometheus, version 2.41.9 (x)", "prometheus, version 1.8.2"])
+def test_an_old_version_is_refused(text: str) -> None:
+    with pytest.raises(PrometheusError, match=r"2\.42\.0 or newer .*MONITORD_PROMETHEUS"):
+        parse_version(text, BINARY)
+
+
+@pytest.mark.parametrize("text", ["", "node_exporter, version 1.5.0", "Python 3.11.7"])
+def test_another_program_is_refused(text: str) -> None:
+    with pytest.raises(PrometheusError, match="/bin/prometheus is not Prometheus.*MONITORD"):
+        parse_version(text, BINARY)
