@@ -105,9 +105,7 @@ def _make_folder(folder: Path, mode: int) -> None:
     folder.chmod(stat.S_IMODE(folder.stat().st_mode) & stat.S_ISGID | mode | enter)
 
 
-def _write(
-    file: Path, path: str, source: bytes | Path, mode: int, rows: int | None
-) -> dict[str, Any]:
+def _write(file: Path, path: str, source: bytes | Path, mode: int, rows: int | None) -> dict[str, Any]:
     if isinstance(source, bytes):
         write_synced(file, source, mode)
         if path.endswith(".csv"):

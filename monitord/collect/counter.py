@@ -60,9 +60,7 @@ class CounterReading:
         if self._divisor is not None:
             dividing = [group for group in groups if group in self._divisor]
             wholes = _sums(self._divisor_rates, dividing)
-            sums = {
-                time: sums[time] / whole for time, whole in wholes.items() if time in sums and whole
-            }
+            sums = {time: sums[time] / whole for time, whole in wholes.items() if time in sums and whole}
         if not sums:
             return Estimate(None, reason=why.NO_COMMON_STEP)
         if len(sums) < self._span.tiles:

@@ -84,11 +84,7 @@ class HistogramReading:
         if count == 0:
             return Estimate(None, 0, reason=why.NO_OBSERVATIONS)
         q = quantile_of(stat)
-        return (
-            self._mean(measured, count, reason)
-            if q is None
-            else self._percentile(q, measured, reason)
-        )
+        return self._mean(measured, count, reason) if q is None else self._percentile(q, measured, reason)
 
     def _mean(self, groups: Collection[Group], count: float, reason: str) -> Estimate:
         sums = (self._sum.get(group, math.nan) for group in groups)

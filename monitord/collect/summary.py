@@ -64,9 +64,7 @@ class Grade:
     reason: str
 
 
-def fitting_targets(
-    targets: Sequence[TargetCoverage], services: Sequence[str]
-) -> tuple[TargetCoverage, ...]:
+def fitting_targets(targets: Sequence[TargetCoverage], services: Sequence[str]) -> tuple[TargetCoverage, ...]:
     """Return the targets whose job name fits one of a recipe's patterns."""
     return tuple(t for t in targets if any(fnmatchcase(t.job, pattern) for pattern in services))
 
@@ -125,9 +123,7 @@ def _grade(subject: Subject, estimate: Estimate, targets: Sequence[TargetCoverag
     coverage = overall(targets)
     if estimate.value is None:
         absent = estimate.reason == why.METRIC_ABSENT
-        return Grade(
-            coverage, "no_data", _absence(targets or subject.targets) if absent else estimate.reason
-        )
+        return Grade(coverage, "no_data", _absence(targets or subject.targets) if absent else estimate.reason)
     if estimate.reason:
         return Grade(coverage, "partial", estimate.reason)
     if coverage is not None and coverage < subject.min_coverage:

@@ -53,9 +53,7 @@ def judge(
     return ("partial" if reasons else "complete"), reasons
 
 
-def _window_reasons(
-    request: CollectionRequest, targets: Sequence[TargetCoverage]
-) -> Iterable[Reason]:
+def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:
     window = request.window
     if window.truncated:
         yield Reason("window_truncated", "the window was closed before its client closed it")
@@ -70,9 +68,7 @@ def _window_reasons(
         )
 
 
-def _target_reasons(
-    request: CollectionRequest, targets: Sequence[TargetCoverage]
-) -> Iterable[Reason]:
+def _target_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:
     absent = [t for t in targets if t.scrapes == 0 and t.expected_scrapes]
     down = [t for t in targets if t.scrapes and not t.successes]
     rest = [t for t in targets if t.successes and t.ratio is not None]

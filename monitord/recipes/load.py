@@ -34,9 +34,7 @@ def load_recipes(session_folder: Path | None = None) -> tuple[Recipe, ...]:
 def read_folder(folder: Path) -> tuple[Recipe, ...]:
     """Return the recipes in a folder's `*.yaml` and `*.yml` files, by file name."""
     files = sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix in {".yaml", ".yml"} and file.name[0] != "."
+        file for file in folder.iterdir() if file.suffix in {".yaml", ".yml"} and file.name[0] != "."
     )
     recipes: dict[str, Recipe] = {}
     for file in files:

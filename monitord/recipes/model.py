@@ -56,9 +56,7 @@ KpiName = Annotated[
     str, _matching(r"[a-z][a-z0-9_]{0,63}", "a KPI name; use lower case letters, digits and _")
 ]
 MetricName = Annotated[str, _matching(_METRIC, "a metric name; put label matchers under `match`")]
-Matchers = Annotated[
-    str, _matching(_MATCHERS, 'a list of label matchers such as mode!="idle",cpu=~"0|1"')
-]
+Matchers = Annotated[str, _matching(_MATCHERS, 'a list of label matchers such as mode!="idle",cpu=~"0|1"')]
 Selector = Annotated[
     str,
     _matching(
@@ -66,14 +64,10 @@ Selector = Annotated[
         'a selector such as my_total or my_total{code="200"}',
     ),
 ]
-JobPattern = Annotated[
-    str, _matching(r"[A-Za-z0-9._*?-]{1,128}", "a job name pattern; use a name, * and ?")
-]
+JobPattern = Annotated[str, _matching(r"[A-Za-z0-9._*?-]{1,128}", "a job name pattern; use a name, * and ?")]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 # A list in YAML becomes a tuple here, so that a recipe is immutable all through.
-Stats = Annotated[
-    tuple[Text, ...], Field(strict=False), AfterValidator(_some), AfterValidator(_unique)
-]
+Stats = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_some), AfterValidator(_unique)]
 GroupLabels = Annotated[tuple[GroupLabel, ...], Field(strict=False), AfterValidator(_unique)]
 JobPatterns = Annotated[
     tuple[JobPattern, ...], Field(strict=False), AfterValidator(_some), AfterValidator(_unique)
@@ -127,21 +121,15 @@ class Kpi(Model):
         if unknown := sorted(used - {"$window", "$selector", "$by"}):
             raise refuse(f"{unknown[0]} stands for nothing; known: $window, $selector, $by")
         if "$selector" not in used:
-            raise refuse(
-                "expr must select its series with {$selector}, or other sessions' would count too"
-            )
+            raise refuse("expr must select its series with {$selector}, or other sessions' would count too")
         if self.by and "$by" not in used:
-            raise refuse(
-                "expr must group by ($by), since `by` asks for more scopes than the session"
-            )
+            raise refuse("expr must group by ($by), since `by` asks for more scopes than the session")
 
     def _check_stat(self, stat: str) -> None:
         known = _STATS[self.kind]
         if stat not in known and not (self.kind == "histogram" and quantile_of(stat)):
             percentiles = ", p50, p99.9 and other percentiles" if self.kind == "histogram" else ""
-            raise refuse(
-                f"a {self.kind} has no stat {stat!r}; it has {', '.join(known)}{percentiles}"
-            )
+            raise refuse(f"a {self.kind} has no stat {stat!r}; it has {', '.join(known)}{percentiles}")
         if stat == "total" and (self.per is not None or not self.unit.endswith("/s")):
             raise refuse("total needs a unit per second (such as requests/s) and no `per`")
 

@@ -67,9 +67,7 @@ def resets_query(kpi: Kpi, services: tuple[str, ...], span: Span) -> InstantQuer
     )
 
 
-def _counter_queries(
-    kpi: Kpi, matchers: str, services: tuple[str, ...], span: Span
-) -> dict[str, Query]:
+def _counter_queries(kpi: Kpi, matchers: str, services: tuple[str, ...], span: Span) -> dict[str, Query]:
     counter = f"{kpi.metric}{{{matchers}}}"
     whole, tile = f"[{span.length_ms}ms]", f"[{span.tile_ms}ms]"
     queries: dict[str, Query] = {
@@ -90,9 +88,7 @@ def _counter_queries(
 def _gauge_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
     samples = f"{kpi.metric}{{{matchers}}}[{span.length_ms}ms]"
     # Sums and counts, not averages: only they merge into the true mean of several series.
-    queries: dict[str, Query] = {
-        "count": span.at_end(_grouped("sum", f"count_over_time({samples})"))
-    }
+    queries: dict[str, Query] = {"count": span.at_end(_grouped("sum", f"count_over_time({samples})"))}
     for stat, role, aggregation in (
         ("mean", "sum", "sum"),
         ("min", "min", "min"),
@@ -112,9 +108,7 @@ def _histogram_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
     if "mean" in kpi.stats:
         queries["sum"] = span.at_end(_grouped("sum", f"increase({kpi.metric}_sum{samples})"))
     if any(quantile_of(stat) for stat in kpi.stats):
-        queries["buckets"] = span.at_end(
-            _grouped("sum", f"increase({kpi.metric}_bucket{samples})", "le")
-        )
+        queries["buckets"] = span.at_end(_grouped("sum", f"increase({kpi.metric}_bucket{samples})", "le"))
     return queries
 
 
@@ -140,6 +134,4 @@ def _narrowed(selector: str, matchers: str) -> str:
 
 
 def _pattern_to_regex(pattern: str) -> str:
-    return "".join(
-        {"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern
-    )
+    return "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)

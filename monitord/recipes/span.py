@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_TILES = 120  # enough to see the extremes of a window, and far from Prometheus's 11,000 points
-SCRAPES_PER_TILE = (
-    4  # rate() needs two samples; four still hold two when a scrape is late and one is lost
-)
+SCRAPES_PER_TILE = 4  # rate() needs two samples; four still hold two when a scrape is late and one is lost
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """From Prometheus's answers to rows: what is true, what is partial, and what is unknown."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from monitord.collect.collect import Collection, collect
+from monitord.collect.collect import collect
+from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.verdict import Reason
@@ -27,7 +29,7 @@ def kpi(**keys: Any) -> Kpi:
 
 
 def run(
-    one: Kpi, answers: dict[str, Answer | Exception], *targets: dict[str, str], **changes: Any
+    one: Kpi, answers: Mapping[str, Answer | Exception], *targets: dict[str, str], **changes: Any
 ) -> Collection:
     up = answer(*(series(UP, **labels) for labels in targets))
     declared = tuple(ExpectedTarget("http://x/metrics", labels, 5.0) for labels in targets)
@@ -51,9 +53,7 @@ COUNTED = answer(series(2.0, **A), series(1.0, **B))
 
 
 def test_a_counter_over_the_window_and_its_extremes_over_whole_steps() -> None:
-    rates = answer(
-        series({20.0: 1.0, 40.0: 5.0, 60.0: 2.0}, **A), series({40.0: 10.0, 60.0: 20.0}, **B)
-    )
+    rates = answer(series({20.0: 1.0, 40.0: 5.0, 60.0: 2.0}, **A), series({40.0: 10.0, 60.0: 20.0}, **B))
     answers = {
         "count_over_time(m": COUNTED,
         "increase(m": answer(series(300.0, **A), series(700.0, **B)),
@@ -94,9 +94,7 @@ def test_a_counter_with_one_sample_is_unknown_or_missing_from_the_sum() -> None:
 def test_in_a_window_of_one_step_the_extremes_are_the_mean() -> None:
     recipe = Recipe(name="r", help="h", kpis=(THROUGHPUT,))
     request = CollectionRequest("s", Window("w", 0.0, 30.0), (), 5.0, 0.95, (recipe,))
-    client = FakeQueryClient(
-        {"count_over_time(m": COUNTED, "increase(m": answer(series(60.0, **A))}
-    )
+    client = FakeQueryClient({"count_over_time(m": COUNTED, "increase(m": answer(series(60.0, **A))})
     found = collect(request, client, now=lambda: 0.0)
     assert [(one_row(found, s).value, one_row(found, s).n) for s in ("mean", "min", "max")] == [
         (2, 2), (2, 1), (2, 1)
@@ -159,9 +157,7 @@ def test_what_is_not_a_number_is_unknown() -> None:
     assert (most.value, most.status, most.reason) == (1, "partial", "not_a_number")
 
 
-LATENCY = kpi(
-    kind="histogram", metric="h", scale=1000, stats=["mean", "p99", "count"], by=["client"]
-)
+LATENCY = kpi(kind="histogram", metric="h", scale=1000, stats=["mean", "p99", "count"], by=["client"])
 
 
 def buckets(labels: dict[str, str], **counts: float) -> list[Any]:
@@ -253,9 +249,7 @@ def test_a_down_target_of_the_same_job_counts_against_the_coverage() -> None:
         "no_data",
         "target_down",
     )
-    assert not [
-        r for r in found.rows if r.client == "c3"
-    ]  # another job, which never has this metric
+    assert not [r for r in found.rows if r.client == "c3"]  # another job, which never has this metric
     assert found.status == "partial"
 
 
@@ -266,9 +260,7 @@ def test_why_a_metric_is_absent_depends_on_the_targets_that_fit() -> None:
 
 
 def test_an_expression_has_a_value_per_scope_of_its_own() -> None:
-    free = kpi(
-        kind="expr", expr="sum by ($by) (e{$selector})", by=["node"], stats=["value"], scale=2
-    )
+    free = kpi(kind="expr", expr="sum by ($by) (e{$selector})", by=["node"], stats=["value"], scale=2)
     answers: dict[str, Answer | Exception] = {
         "sum by () (e": answer(series(7.0)),
         "sum by (node) (e": answer(series(3.0, node="n1"), series(4.0, node="n2")),

@@ -101,9 +101,7 @@ def test_no_more_is_expected_than_a_faultless_target_delivers(
     assert expected >= len(inside) - 2
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"), [(0.5, 0), (0.999, 0), (1.0, 1), (60.0, 60), (59.999, 59)]
-)
+@pytest.mark.parametrize(("seconds", "expected"), [(0.5, 0), (0.999, 0), (1.0, 1), (60.0, 60), (59.999, 59)])
 def test_whole_intervals_count_without_any_scrape(seconds: float, expected: int) -> None:
     assert count_due_scrapes(1e9, 1e9 + seconds, 1.0, []) == expected
     assert count_due_scrapes(1e9, 1e9 + seconds / 10, 0.1, []) in {expected, round(seconds)}

@@ -9,16 +9,14 @@ from hypothesis import strategies as st
 
 from monitord.collect.quantile import bucket_quantile, merge_buckets
 
-BOUNDS = st.lists(
-    st.integers(1, 10**6).map(lambda n: n / 1000), min_size=1, max_size=12, unique=True
-).map(sorted)
+BOUNDS = st.lists(st.integers(1, 10**6).map(lambda n: n / 1000), min_size=1, max_size=12, unique=True).map(
+    sorted
+)
 Q = st.sampled_from([0.01, 0.5, 0.9, 0.95, 0.99, 0.999])
 
 
 def histogram(bounds: list[float], observations: list[float]) -> dict[float, float]:
-    return {
-        bound: float(sum(value <= bound for value in observations)) for bound in (*bounds, math.inf)
-    }
+    return {bound: float(sum(value <= bound for value in observations)) for bound in (*bounds, math.inf)}
 
 
 def brute_force(q: float, buckets: dict[float, float]) -> float:

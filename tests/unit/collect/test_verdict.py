@@ -20,9 +20,7 @@ def target(successes: int, **changes: Any) -> TargetCoverage:
     return TargetCoverage(**facts | changes)
 
 
-def codes(
-    *targets: TargetCoverage, truncated: bool = False, extra: Any = ()
-) -> tuple[str, list[str]]:
+def codes(*targets: TargetCoverage, truncated: bool = False, extra: Any = ()) -> tuple[str, list[str]]:
     window = Window("w", 0.0, 100.0, truncated=truncated)
     request = CollectionRequest("s", window, (), 5.0, 0.95, ())
     status, reasons = judge(request, targets, extra)
@@ -36,9 +34,7 @@ def test_a_window_with_all_its_scrapes_is_complete() -> None:
 def test_a_target_below_the_coverage_wanted_makes_it_partial() -> None:
     status, reasons = judge(REQUEST, [target(20), target(18, instance="i:2")])
     assert status == "partial"
-    assert reasons == (
-        Reason("low_coverage", "coverage below 0.95: j i:2 of c (18 of 20 scrapes)"),
-    )
+    assert reasons == (Reason("low_coverage", "coverage below 0.95: j i:2 of c (18 of 20 scrapes)"),)
 
 
 def test_absent_down_and_low_are_told_apart_worst_first() -> None:

@@ -18,16 +18,12 @@ def kpi(**keys: Any) -> Kpi:
 
 
 def test_a_counter() -> None:
-    queries = kpi_queries(
-        kpi(kind="counter", metric="a_total", stats=["mean", "max"]), ("*",), SPAN
-    )
+    queries = kpi_queries(kpi(kind="counter", metric="a_total", stats=["mean", "max"]), ("*",), SPAN)
     assert queries == {
         "series": InstantQuery(
             f'count {BY} (count_over_time(a_total{{session="bench01"}}[100123ms]))', 1100.123
         ),
-        "increase": InstantQuery(
-            f'sum {BY} (increase(a_total{{session="bench01"}}[100123ms]))', 1100.123
-        ),
+        "increase": InstantQuery(f'sum {BY} (increase(a_total{{session="bench01"}}[100123ms]))', 1100.123),
         "rates": RangeQuery(
             f'sum {BY} (rate(a_total{{session="bench01"}}[20024ms]))', 1020.027, 1100.123, 20.024
         ),
@@ -91,9 +87,7 @@ def test_a_session_name_cannot_break_out_of_its_quotes() -> None:
     seconds=st.floats(0.01, 1e6),
     interval=st.floats(0.1, 600),
 )
-def test_tiles_cut_the_window_without_leaving_it(
-    start: float, seconds: float, interval: float
-) -> None:
+def test_tiles_cut_the_window_without_leaving_it(start: float, seconds: float, interval: float) -> None:
     span = Span("s", start, start + seconds, interval)
     query = span.over_tiles("x")
     assert round((query.end - query.start) / query.step) == span.tiles - 1
