@@ -5,7 +5,8 @@ import json
 import pytest
 
 from monitord.errors import InvalidFileError
-from monitord.recipes.model import Recipe, check_recipe, quantile_of
+from monitord.recipes.load import check_recipe
+from monitord.recipes.model import Recipe, quantile_of
 
 
 def recipe(kpi: str, head: str = "name: mine\nhelp: Mine.\n") -> bytes:
@@ -36,7 +37,7 @@ def test_a_counter_with_all_its_keys() -> None:
         ("kind: gauge, metric: a, expr: b, stats: [mean]", "expr is for kind expr"),
         ("kind: gauge, metric: a, stats: []", "the list is empty"),
         ("kind: gauge, metric: a, stats: [mean, mean]", "mean is listed twice"),
-        ("kind: gauge, metric: a, stats: [mean], by: [rack]", "found 'rack'"),
+        ("kind: gauge, metric: a, stats: [mean], by: [rack]", "found the text 'rack'"),
         ("kind: gauge, metric: a, stats: [mean], scale: 0", "greater than 0"),
         ("kind: gauge, metric: a, stats: [mean], metrik: 0", "did you mean metric?"),
         ("kind: gauge, metric: 'a{x=\"1\"}', stats: [mean]", "is not a metric name"),
@@ -50,7 +51,7 @@ def test_a_counter_with_all_its_keys() -> None:
         ("kind: expr, expr: 'up{$selector}$windw', stats: [value]", "$windw stands for nothing"),
         ("kind: expr, expr: 'up{$selector}', by: [node], stats: [value]", "must group by"),
         ("kind: expr, metric: up, expr: 'up{$selector}', stats: [value]", "takes no metric"),
-        ("kind: summary, metric: a, stats: [mean]", "found 'summary'"),
+        ("kind: summary, metric: a, stats: [mean]", "found the text 'summary'"),
     ],
 )
 def test_what_is_refused_is_pointed_at(kpi: str, message: str) -> None:
