@@ -7,6 +7,7 @@ import math
 import pytest
 
 from monitord.artifacts.contents import window_files
+from monitord.artifacts.formats import cell
 from monitord.artifacts.manifest import Provenance, manifest, public_url
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
@@ -59,9 +60,7 @@ def test_json_says_the_same_as_csv(collection: Collection) -> None:
     rows = list(csv.DictReader(files["metrics_summary.csv"].decode().splitlines()))
     assert len(rows) == len(summary["rows"])
     for written, row in zip(rows, summary["rows"], strict=True):
-        for name, text in written.items():
-            number = isinstance(row[name], float | int)
-            assert (float(text) if number else text or None) == (row[name] or number * row[name] or None)
+        assert written == {name: cell(value) for name, value in row.items()}
     assert summary["kpis"]["latency"]["unit"] == "ms"
     assert math.isinf(float(next(r for r in summary["rows"] if r["stat"] == "p99")["bucket_hi"]))
 
@@ -71,7 +70,7 @@ def test_coverage_and_queries(collection: Collection) -> None:
     assert files["coverage.csv"].decode() == (
         "job,instance,client,service,node,expected_scrapes,scrapes,up_ratio,longest_gap_s,resets,"
         "first_seen,last_seen\n"
-        't,n1:1,"c,1",t,n1,20,20,1.0,5.0,,1970-01-12T13:46:42.000Z,1970-01-12T13:48:17.000Z\n'
+        't,n1:1,"c,1",t,n1,20,20,1.0,5.0,10,1970-01-12T13:46:42.000Z,1970-01-12T13:48:17.000Z\n'
     )
     queries = json.loads(files["queries.json"])["queries"]
     assert queries[0] == {
