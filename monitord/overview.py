@@ -8,7 +8,7 @@ from typing import Any
 from monitord.atomic import read_json
 from monitord.clock import from_iso
 from monitord.lease import HEARTBEAT_SECONDS, is_alive_here, read_holder
-from monitord.session import Session, unescape_file_name
+from monitord.session import Session
 
 # A daemon on another host is believed to be alive while its heartbeat is no older than this.
 PATIENCE_SECONDS = 4 * HEARTBEAT_SECONDS
@@ -53,9 +53,9 @@ def overview(session: Session, now: float) -> dict[str, Any]:
 
 
 def target_statuses(session: Session) -> list[dict[str, Any]]:
-    """Return the status of every target file, with its name as `file`."""
+    """Return the status of every target file."""
     return [
-        {"file": unescape_file_name(path.name.removesuffix(".json")), **status}
+        status
         for path in sorted(session.target_statuses.glob("*.json"))
         if isinstance(status := read_json(path), dict)
     ]

@@ -77,6 +77,11 @@ class Session:
         return self.folder / "artifacts"
 
     @property
+    def recipes(self) -> Path:
+        """A session's own recipes, beside the packaged ones; need not exist."""
+        return self.folder / "recipes"
+
+    @property
     def prometheus(self) -> Path:
         return self.folder / "prometheus"
 

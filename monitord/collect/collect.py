@@ -11,6 +11,7 @@ from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.coverage import TargetCoverage, cover_targets
 from monitord.collect.readings import read
 from monitord.collect.request import CollectionRequest
+from monitord.collect.results import reported_rows
 from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
@@ -56,6 +57,7 @@ def collect(
         for kpi in recipe.kpis
         for row in _rows_of(request, recipe, kpi, coverage, asking)
     )
+    rows += tuple(reported_rows(request.window))
     status, reasons = judge(request, coverage, (*asking.failures(), *extra_reasons))
     warnings = dict.fromkeys(text for record in asking.records for text in record.warnings)
     records = tuple(asking.records)

@@ -36,6 +36,7 @@ def target_status(entry: Entry, healths: Mapping[HealthKey, Health]) -> dict[str
     """Return the status of a file, without the time at which it was published."""
     in_force = entry.in_force
     return {
+        "file": entry.seen.file,
         "state": entry.state,
         "reason": entry.reason,
         "errors": [
@@ -54,20 +55,21 @@ def target_status(entry: Entry, healths: Mapping[HealthKey, Health]) -> dict[str
     }
 
 
-def deleted_status() -> dict[str, Any]:
+def deleted_status(file: str) -> dict[str, Any]:
     """Return the status of a file that its client removed."""
     nothing = {"errors": [], "client": None, "endpoints": [], "in_force": None, "accepted_at": None}
-    return {"state": State.WITHDRAWN, "reason": "the file was deleted", **nothing,
+    return {"file": file, "state": State.WITHDRAWN, "reason": "the file was deleted", **nothing,
             "lease_seconds": None, "slurm_job": None}  # fmt: skip
 
 
-def restore(file: str, status: Mapping[str, Any]) -> Entry | None:
+def restore(status: Mapping[str, Any]) -> Entry | None:
     """Return the entry that a published status stands for; None when nothing was in force.
 
     Raises KeyError, TypeError or ValueError when the status is not one of ours.
     """
     if status["in_force"] is None:
         return None
+    file = status["file"]
     endpoints = tuple(
         Endpoint(item["url"], item["labels"], item["interval_seconds"], item["timeout_seconds"])
         for item in status["endpoints"]

@@ -17,7 +17,7 @@ from monitord.errors import InvalidFileError, Problem
 from monitord.file_sd.apply import apply, read_actual
 from monitord.file_sd.plan import plan
 from monitord.file_sd.render import render
-from monitord.session import Session, escape_file_name, unescape_file_name
+from monitord.session import Session, escape_file_name
 from monitord.targets.dropdir import DropFolder, DroppedFile
 from monitord.targets.feedback import Health, HealthKey, deleted_status, restore, target_status
 from monitord.targets.parse import is_target_file, parse
@@ -38,6 +38,7 @@ class TargetReconciler:
         clock: Clock,
         log: FilteringBoundLogger,
         ended_jobs: EndedJobs,
+        written: Callable[[], None],
     ) -> None:
         self._session = session
         self._place = place
@@ -45,6 +46,7 @@ class TargetReconciler:
         self._clock = clock
         self._log = log
         self._ended_jobs = ended_jobs
+        self._written = written
         self._folder = DropFolder(session.targets, is_target_file)
         self._actual = read_actual(session.file_sd)
         self._published: dict[str, dict[str, Any]] = {}
@@ -77,14 +79,12 @@ class TargetReconciler:
     def _restored(self) -> dict[str, Entry]:
         entries = {}
         for path in self._session.target_statuses.glob("*.json"):
-            file = unescape_file_name(path.name.removesuffix(".json"))
             status = read_json(path)
-            if not isinstance(status, dict):
-                continue
             try:
-                entry = restore(file, status)
+                entry = restore(status) if isinstance(status, dict) else None
+                file = status["file"]
             except (KeyError, TypeError, ValueError):
-                self._log.warning("target_status.ignored", file=file, reason="not written by this version")
+                self._log.warning("target_status.ignored", path=str(path), reason="not written by this version")
                 continue
             self._published[file] = {key: value for key, value in status.items() if key != "updated_at"}
             if entry is not None:
@@ -114,10 +114,11 @@ class TargetReconciler:
         apply(difference, self._session.file_sd)
         self._actual = desired
         self._log.info("file_sd.written", written=len(difference.writes), removed=len(difference.removals))
+        self._written()
 
     def _tell(self, entries: Mapping[str, Entry], gone: Iterable[str]) -> None:
         for file in gone:
-            self._publish(file, deleted_status())
+            self._publish(file, deleted_status(file))
         for file, entry in entries.items():
             self._publish(file, target_status(entry, self._healths))
 

@@ -7,7 +7,8 @@ there, and the poll does everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -42,11 +43,11 @@ class Inotify:
 
     mode = "inotify"
 
-    def __init__(self, folders: list[Path], wake: Callable[[], None]) -> None:
+    def __init__(self, folders: Mapping[Path, str], wake: Callable[[str], None]) -> None:
         """Start watching. Raises OSError when the kernel has no watch left to give."""
         self._observer = Observer()
-        for folder in folders:
-            self._observer.schedule(_Wake(wake), str(folder))
+        for folder, name in folders.items():
+            self._observer.schedule(_Wake(partial(wake, name)), str(folder))
         self._observer.start()
 
     def stop(self) -> None:
@@ -63,10 +64,12 @@ class _Wake(FileSystemEventHandler):
             self._wake()
 
 
-def watch(folders: list[Path], mode: str, wake: Callable[[], None], mounts: str) -> tuple[Watch, str]:
+def watch(
+    folders: Mapping[Path, str], mode: str, wake: Callable[[str], None], mounts: str
+) -> tuple[Watch, str]:
     """Start what fits the folders; return it with the reason for the choice.
 
-    `mode` is `auto`, `inotify` or `poll`; `mounts` is the text of /proc/self/mounts.
+    `folders` gives each folder the name with which `wake` is called for it. `mode` is `auto`, `inotify` or `poll`; `mounts` is the text of /proc/self/mounts.
     """
     kinds = {file_system_type(folder, mounts) for folder in folders}
     if mode == "poll":
