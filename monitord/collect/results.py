@@ -10,9 +10,22 @@ def reported_rows(window: Window) -> list[KpiRow]:
     """Return a row `reported.<name>` for each number in the stop marker's `results:`."""
     return [
         KpiRow(
-            run_id=window.id, kpi=f"reported.{name}", stat="value", value=item.value, unit=item.unit,
-            scope="session", client="", service="", node="", gpu="", n=None,
-            bucket_lo=None, bucket_hi=None, coverage=None, status="ok", reason="",
+            run_id=window.id,
+            kpi=f"reported.{name}",
+            stat="value",
+            value=item.value,
+            unit=item.unit,
+            scope="session",
+            client="",
+            service="",
+            node="",
+            gpu="",
+            n=None,
+            bucket_lo=None,
+            bucket_hi=None,
+            coverage=None,
+            status="ok",
+            reason="",
         )  # fmt: skip
         for name, item in sorted(window.reported.items())
     ]

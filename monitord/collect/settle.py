@@ -17,5 +17,7 @@ def settle_query(session: str) -> str:
 def are_settled(targets: Iterable[ExpectedTarget], last_scrapes: Answer, end: float) -> bool:
     """Say whether every target has a scrape later than `end` (Unix seconds)."""
     names = ("job", "instance", "client")
-    last = {tuple(series.labels.get(name, "") for name in names): series.value for series in last_scrapes.series}
+    last = {
+        tuple(series.labels.get(name, "") for name in names): series.value for series in last_scrapes.series
+    }
     return all(last.get(tuple(target.labels[name] for name in names), 0.0) > end for target in targets)

@@ -75,6 +75,9 @@ def test_overall_and_worst() -> None:
     good, bad = cover({t + 2.0: 1.0 for t in range(100, 200, 5)}), cover({})
     assert overall([good, bad]) == 0.5
     assert worst([good, bad]) == 0
+    more = cover({t + 0.1: 1.0 for t in range(100, 200, 5)})  # one at each edge, so 19 are demanded
+    assert (more.expected_scrapes, more.successes) == (19, 20)
+    assert overall([more, bad]) == 19 / 39
     assert overall([]) is None
     assert worst([]) is None
     too_short = cover({}, interval=300.0)
