@@ -8,7 +8,7 @@ from typing import Any
 
 from monitord.artifacts.formats import json_bytes, to_csv
 from monitord.clock import to_iso
-from monitord.collect.collect import Collection, QueryRecord
+from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
 from monitord.recipes.span import InstantQuery

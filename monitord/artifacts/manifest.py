@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from monitord.artifacts.contents import coverage_values
 from monitord.clock import to_iso
-from monitord.collect.collect import Collection
+from monitord.collect.collection import Collection
 from monitord.collect.coverage import TargetCoverage, overall, worst
 
 SCHEMA = "monitord/manifest/v1"

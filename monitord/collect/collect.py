@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from monitord.clock import SystemClock
+from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.coverage import TargetCoverage, cover_targets
 from monitord.collect.readings import read
 from monitord.collect.request import CollectionRequest
 from monitord.collect.results import reported_rows
 from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
-from monitord.collect.verdict import Reason, WindowStatus, judge
+from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.series import Answer
 from monitord.recipes.model import Kpi, Recipe
@@ -34,37 +35,6 @@ class QueryClient(Protocol):
 
     def query_range(self, promql: str, start: float, end: float, step: float) -> Answer:
         """Evaluate at every `step` seconds from `start` to `end`."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueryRecord:
-    """A query that was made, what it was for, and what came of it.
-
-    `use` is `coverage`, `resets` or the KPI's name with the role that the answer plays in it.
-    `series` is None when the query failed; `seconds` is how long the answer took.
-    """
-
-    use: str
-    query: Query
-    series: int | None
-    seconds: float
-    warnings: tuple[str, ...] = ()
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked."""
-
-    request: CollectionRequest
-    rows: tuple[KpiRow, ...]
-    coverage: tuple[TargetCoverage, ...]
-    queries: tuple[QueryRecord, ...]
-    status: WindowStatus
-    reasons: tuple[Reason, ...]
-    warnings: tuple[str, ...]
-    start: float
-    end: float
 
 
 def collect(

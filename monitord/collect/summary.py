@@ -80,7 +80,7 @@ def kpi_rows(subject: Subject, reading: Reading) -> list[KpiRow]:
         for key, groups, covering in _parts(scope, kpi, reading, targets):
             place = dict(zip(SCOPES[scope], key, strict=True))
             for stat in kpi.stats:
-                estimate = reading.estimate(stat, scope, groups).scaled(kpi.scale)
+                estimate = reading.estimate(stat, scope, groups).scaled(kpi.scale_of(stat))
                 row = _row(subject, stat, estimate, _grade(subject, estimate, covering))
                 rows.append(_placed(row, scope, place))
     return rows

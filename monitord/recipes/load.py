@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import monitord
+from monitord.documents import read_document
 from monitord.errors import InvalidFileError, InvalidInputError
-from monitord.recipes.model import Recipe, check_recipe
+from monitord.recipes.model import Recipe
+from monitord.validation import validate
 
 
 def packaged_folder() -> Path:
@@ -45,6 +47,11 @@ def read_folder(folder: Path) -> tuple[Recipe, ...]:
             )
         recipes[recipe.name] = recipe
     return tuple(recipes.values())
+
+
+def check_recipe(content: bytes) -> Recipe:
+    """Return the recipe that a file's content stands for; raises InvalidFileError."""
+    return validate(Recipe, read_document(content))
 
 
 def read_recipe(file: Path) -> Recipe:

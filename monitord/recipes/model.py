@@ -8,8 +8,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from monitord.documents import read_document
-from monitord.validation import Model, Name, refuse, validate
+from monitord.validation import Model, Name, refuse
 
 Kind = Literal["counter", "gauge", "histogram", "expr"]
 T = TypeVar("T")
@@ -139,6 +138,10 @@ class Kpi(Model):
             return self.unit.removesuffix("/s")
         return "observations" if stat == "count" else self.unit
 
+    def scale_of(self, stat: str) -> float:
+        """Return the factor into the stat's unit: observations are counted, whatever they measure."""
+        return 1.0 if stat == "count" else self.scale
+
 
 class Recipe(Model):
     """A recipe file: KPIs for the targets whose job name fits one of the patterns in `services`."""
@@ -161,8 +164,3 @@ def quantile_of(stat: str) -> float | None:
     """Return 0.999 for `p99.9`; None when the stat is no percentile between p0 and p100."""
     match = _PERCENTILE.fullmatch(stat)
     return float(Decimal(match[1]) / 100) or None if match else None
-
-
-def check_recipe(content: bytes) -> Recipe:
-    """Return the recipe that a file's content stands for; raises InvalidFileError."""
-    return validate(Recipe, read_document(content))

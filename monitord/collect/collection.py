@@ -1,0 +1,42 @@
+"""What a collection found out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitord.collect.coverage import TargetCoverage
+from monitord.collect.request import CollectionRequest
+from monitord.collect.summary import KpiRow
+from monitord.collect.verdict import Reason, WindowStatus
+from monitord.recipes.span import Query
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRecord:
+    """A query that was made, what it was for, and what came of it.
+
+    `use` is `coverage`, `resets` or the KPI's name with the role that the answer plays in it.
+    `series` is None when the query failed; `seconds` is how long the answer took.
+    """
+
+    use: str
+    query: Query
+    series: int | None
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked."""
+
+    request: CollectionRequest
+    rows: tuple[KpiRow, ...]
+    coverage: tuple[TargetCoverage, ...]
+    queries: tuple[QueryRecord, ...]
+    status: WindowStatus
+    reasons: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+    start: float
+    end: float

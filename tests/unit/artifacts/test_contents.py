@@ -1,0 +1,113 @@
+"""What stands in the files of a window, and in its manifest."""
+
+import csv
+import json
+import math
+
+import pytest
+
+from monitord.artifacts.contents import window_files
+from monitord.artifacts.formats import cell
+from monitord.artifacts.manifest import Provenance, manifest, public_url
+from monitord.collect.collect import collect
+from monitord.collect.collection import Collection
+from monitord.collect.request import CollectionRequest, ExpectedTarget
+from monitord.recipes.load import load_recipes
+from monitord.windows.model import Window
+from tests.fakes.query_client import FakeQueryClient, answer, series
+
+LABELS = {"job": "t", "instance": "n1:1", "client": "c,1", "service": "t", "node": "n1"}
+
+
+@pytest.fixture
+def collection() -> Collection:
+    target = ExpectedTarget("http://user:pass@n1:1/metrics?token=x", LABELS, 5.0)
+    window = Window("run01", 1_000_000.0, 1_000_100.5, {"model": "llama"})
+    request = CollectionRequest("s", window, (target,), 5.0, 0.95, load_recipes())
+    count = answer(series(10.0, **LABELS))
+    buckets = answer(series(1.0, **LABELS, le="1"), series(10.0, **LABELS, le="+Inf"))
+    client = FakeQueryClient(
+        {
+            "up{": answer(series({1_000_002.0 + 5 * k: 1.0 for k in range(20)}, **LABELS)),
+            "duration_seconds_count": count,
+            "increase(http_server_request_duration_seconds_bucket": buckets,
+        }
+    )
+    times = iter([1_000_130.0] + [1_000_131.0] * 100)
+    return collect(request, client, now=lambda: next(times))
+
+
+def test_the_summary_has_the_columns_of_the_contract(collection: Collection) -> None:
+    files = window_files(collection, {"prometheus.yml": b"x"})
+    header, *lines = files["metrics_summary.csv"].decode().splitlines()
+    assert header == (
+        "run_id,kpi,stat,value,unit,scope,client,service,node,gpu,n,bucket_lo,bucket_hi,"
+        "coverage,status,reason"
+    )
+    rows = list(csv.DictReader([header, *lines]))
+    absent = next(row for row in rows if row["kpi"] == "gpu_util")
+    assert (absent["run_id"], absent["value"], absent["status"]) == ("run01", "", "no_data")
+    p99 = next(row for row in rows if row["stat"] == "p99" and row["scope"] == "client")
+    assert (p99["client"], p99["value"], p99["bucket_hi"], p99["n"]) == ("c,1", "1000.0", "inf", "10")
+    sessions = {(row["kpi"], row["stat"]) for row in rows if row["scope"] == "session"}
+    assert len(sessions) == 11
+    assert files["inputs/prometheus.yml"] == b"x"
+
+
+def test_json_says_the_same_as_csv(collection: Collection) -> None:
+    files = window_files(collection, {})
+    summary = json.loads(files["metrics_summary.json"], parse_constant=pytest.fail)
+    rows = list(csv.DictReader(files["metrics_summary.csv"].decode().splitlines()))
+    assert len(rows) == len(summary["rows"])
+    for written, row in zip(rows, summary["rows"], strict=True):
+        assert written == {name: cell(value) for name, value in row.items()}
+    assert summary["kpis"]["latency"]["unit"] == "ms"
+    assert math.isinf(float(next(r for r in summary["rows"] if r["stat"] == "p99")["bucket_hi"]))
+
+
+def test_coverage_and_queries(collection: Collection) -> None:
+    files = window_files(collection, {})
+    assert files["coverage.csv"].decode() == (
+        "job,instance,client,service,node,expected_scrapes,scrapes,up_ratio,longest_gap_s,resets,"
+        "first_seen,last_seen\n"
+        't,n1:1,"c,1",t,n1,20,20,1.0,5.0,10,1970-01-12T13:46:42.000Z,1970-01-12T13:48:17.000Z\n'
+    )
+    queries = json.loads(files["queries.json"])["queries"]
+    assert queries[0] == {
+        "use": "coverage",
+        "promql": 'up{session="s"}[100500ms]',
+        "kind": "instant",
+        "at": "1970-01-12T13:48:20.500Z",
+        "series": 1,
+        "seconds": 0.0,
+        "warnings": [],
+        "error": None,
+    }
+    assert {query["kind"] for query in queries} == {"instant", "range"}
+
+
+def test_the_manifest(collection: Collection) -> None:
+    found = manifest(
+        collection,
+        Provenance("0.1", "3.11", {"name": "h"}, {"version": "2.42.0"}, markers={"run01.stop": 17 * 10**17}),
+    )
+    json.dumps(found, allow_nan=False)
+    assert found["schema"] == "monitord/manifest/v1"
+    assert found["window"] == {
+        "id": "run01",
+        "from": "1970-01-12T13:46:40.000Z",
+        "to": "1970-01-12T13:48:20.500Z",
+        "seconds": 100.5,
+        "labels": {"model": "llama"},
+    }
+    assert (found["status"], found["reasons"], found["slurm"]) == ("complete", [], None)
+    assert found["coverage"] == {"overall": 1.0, "worst": 1.0}
+    assert found["markers"] == {"run01.stop": 17 * 10**17}
+    (target,) = found["targets"]
+    assert (target["url"], target["labels"], target["coverage"]) == ("http://n1:1/metrics", LABELS, 1)
+    assert "pass" not in json.dumps(found)
+    assert "token" not in json.dumps(found)
+
+
+def test_a_url_is_shown_without_secrets() -> None:
+    assert public_url("https://u:p@[::1]:9/a/b?c=d#e") == "https://[::1]:9/a/b"

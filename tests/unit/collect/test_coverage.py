@@ -1,0 +1,110 @@
+"""Coverage: what was scraped, measured against what must have been."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitord.collect.coverage import (
+    TargetCoverage,
+    count_due_scrapes,
+    cover_targets,
+    overall,
+    worst,
+)
+from monitord.collect.request import CollectionRequest, ExpectedTarget
+from monitord.windows.model import Window
+from tests.fakes.query_client import answer, series
+
+LABELS = {"job": "triton", "instance": "n1:1", "client": "c1", "node": "n1"}
+
+
+def cover(
+    samples: dict[float, float],
+    *,
+    declared: bool = True,
+    resets: int | None = None,
+    interval: float = 5.0,
+) -> TargetCoverage:
+    targets = (ExpectedTarget("http://n1:1/metrics", LABELS, interval),) if declared else ()
+    request = CollectionRequest("s", Window("w", 100.0, 200.0), targets, 10.0, 0.95, ())
+    up = answer(series(samples, **LABELS)) if samples else answer()
+    seen = [] if resets is None else [answer(series(float(resets), **LABELS))]
+    (target,) = cover_targets(request, up, seen)
+    return target
+
+
+def test_a_target_that_was_up_all_along() -> None:
+    target = cover({float(t): 1.0 for t in range(95, 206, 5)}, resets=2)
+    # The scrape at 100 is before the window, that at 200 still in it; being due at an edge, it may
+    # as well have come too late, so it is not demanded.
+    assert (target.expected_scrapes, target.scrapes, target.successes) == (19, 20, 20)
+    assert (target.first_seen, target.last_seen) == (105, 200)
+    assert (target.up_ratio, target.ratio, target.longest_gap_s, target.resets) == (1, 1, 5, 2)
+
+
+def test_a_target_that_failed_half_of_the_time() -> None:
+    target = cover({t + 2.0: float(t < 150) for t in range(100, 200, 5)})
+    assert (target.expected_scrapes, target.scrapes, target.successes) == (20, 20, 10)
+    assert (target.up_ratio, target.ratio) == (0.5, 0.5)
+    assert target.longest_gap_s == 200 - 147
+    assert target.resets is None
+
+
+def test_a_target_that_was_never_scraped_has_no_up_ratio() -> None:
+    target = cover({})
+    assert (target.expected_scrapes, target.scrapes, target.ratio) == (20, 0, 0)
+    assert (target.up_ratio, target.first_seen, target.last_seen) == (None, None, None)
+    assert target.longest_gap_s == 100
+
+
+def test_a_target_seen_but_not_declared_is_judged_by_the_sessions_interval() -> None:
+    target = cover({t + 3.0: 1.0 for t in range(100, 200, 10)}, declared=False)
+    assert (target.declared, target.expected_scrapes, target.ratio) == (False, 10, 1)
+
+
+def test_two_up_series_of_one_target_are_one() -> None:
+    targets = (ExpectedTarget("http://n1:1/metrics", LABELS, 10.0),)
+    request = CollectionRequest("s", Window("w", 100.0, 200.0), targets, 10.0, 0.95, ())
+    before = series({t + 3.0: 1.0 for t in range(100, 150, 10)}, **LABELS, run="a")
+    after = series({t + 3.0: 1.0 for t in range(150, 200, 10)}, **LABELS, run="b")
+    (target,) = cover_targets(request, answer(before, after), [])
+    assert (target.scrapes, target.ratio) == (10, 1)
+
+
+def test_overall_and_worst() -> None:
+    good, bad = cover({t + 2.0: 1.0 for t in range(100, 200, 5)}), cover({})
+    assert overall([good, bad]) == 0.5
+    assert worst([good, bad]) == 0
+    more = cover({t + 0.1: 1.0 for t in range(100, 200, 5)})  # one at each edge, so 19 are demanded
+    assert (more.expected_scrapes, more.successes) == (19, 20)
+    assert overall([more, bad]) == 19 / 39
+    assert overall([]) is None
+    assert worst([]) is None
+    too_short = cover({}, interval=300.0)
+    assert (too_short.expected_scrapes, too_short.ratio, overall([too_short])) == (0, None, None)
+
+
+@settings(deadline=None)
+@given(
+    start=st.floats(0, 1e6),
+    interval=st.floats(0.5, 60),
+    intervals=st.floats(0.1, 200),
+    phase=st.floats(0, 1),
+    jitter=st.lists(st.floats(-0.02, 0.02), min_size=203, max_size=203),
+)
+def test_no_more_is_expected_than_a_faultless_target_delivers(
+    start: float, interval: float, intervals: float, phase: float, jitter: list[float]
+) -> None:
+    end = start + intervals * interval
+    due = [start + (phase + k + jitter[k + 1]) * interval for k in range(-1, 202)]
+    inside = [time for time in due if start < time <= end]
+    expected = count_due_scrapes(start, end, interval, inside)
+    # One is demanded of every window as long as an interval, be it at its very edges.
+    assert expected <= max(len(inside), 1 if intervals >= 1 else 0)
+    assert expected >= len(inside) - 2
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.5, 0), (0.999, 0), (1.0, 1), (60.0, 60), (59.999, 59)])
+def test_whole_intervals_count_without_any_scrape(seconds: float, expected: int) -> None:
+    assert count_due_scrapes(1e9, 1e9 + seconds, 1.0, []) == expected
+    assert count_due_scrapes(1e9, 1e9 + seconds / 10, 0.1, []) in {expected, round(seconds)}

@@ -1,0 +1,79 @@
+"""The verdict on a window."""
+
+from typing import Any
+
+from monitord.collect.coverage import TargetCoverage
+from monitord.collect.request import CollectionRequest, ExpectedTarget
+from monitord.collect.verdict import Reason, judge
+from monitord.windows.model import Window
+
+REQUEST = CollectionRequest("s", Window("w", 0.0, 100.0), (), 5.0, 0.95, ())
+
+
+def target(successes: int, **changes: Any) -> TargetCoverage:
+    facts: dict[str, Any] = {
+        "job": "j", "instance": "i:1", "client": "c", "service": "", "node": "n",
+        "expected_scrapes": 20, "scrapes": 20, "successes": successes, "up_ratio": successes / 20,
+        "longest_gap_s": 5.0, "resets": None, "first_seen": None, "last_seen": None,
+        "declared": True,
+    }  # fmt: skip
+    return TargetCoverage(**facts | changes)
+
+
+def codes(*targets: TargetCoverage, truncated: bool = False, extra: Any = ()) -> tuple[str, list[str]]:
+    window = Window("w", 0.0, 100.0, truncated=truncated)
+    request = CollectionRequest("s", window, (), 5.0, 0.95, ())
+    status, reasons = judge(request, targets, extra)
+    return status, [reason.code for reason in reasons]
+
+
+def test_a_window_with_all_its_scrapes_is_complete() -> None:
+    assert codes(target(20), target(19)) == ("complete", [])
+
+
+def test_a_target_below_the_coverage_wanted_makes_it_partial() -> None:
+    status, reasons = judge(REQUEST, [target(20), target(18, instance="i:2")])
+    assert status == "partial"
+    assert reasons == (Reason("low_coverage", "coverage below 0.95: j i:2 of c (18 of 20 scrapes)"),)
+
+
+def test_absent_down_and_low_are_told_apart_worst_first() -> None:
+    absent = target(0, scrapes=0, up_ratio=None, instance="a:1")
+    down = target(0, instance="d:1")
+    assert codes(target(10), down, absent, target(20)) == (
+        "partial",
+        ["target_absent", "target_down", "low_coverage"],
+    )
+
+
+def test_nothing_scraped_is_failed_also_when_truncated() -> None:
+    assert codes(target(0), truncated=True) == ("failed", ["target_down", "window_truncated"])
+    assert codes() == ("failed", ["no_targets"])
+
+
+def test_unknown_coverage_of_declared_targets_is_not_no_targets() -> None:
+    declared = (ExpectedTarget("http://x/metrics", {}, 5.0),)
+    request = CollectionRequest("s", Window("w", 0.0, 100.0), declared, 5.0, 0.95, ())
+    failure = Reason("query_failed", "coverage: timeout")
+    assert judge(request, (), [failure]) == ("failed", (failure,))
+
+
+def test_a_truncated_window() -> None:
+    assert codes(target(20), truncated=True) == ("truncated", ["window_truncated"])
+
+
+def test_a_window_too_short_for_rates() -> None:
+    short = target(3, expected_scrapes=3, scrapes=3)
+    assert codes(short) == ("partial", ["window_too_short"])
+    assert codes(target(4, expected_scrapes=4, scrapes=4)) == ("complete", [])
+
+
+def test_what_the_caller_adds_counts_and_unknown_codes_rank_last() -> None:
+    extra = [Reason("new_code", "x"), Reason("settle_timeout", "y"), Reason("settle_timeout", "y")]
+    assert codes(target(20), extra=extra) == ("partial", ["settle_timeout", "new_code"])
+
+
+def test_of_many_targets_a_few_are_named() -> None:
+    many = [target(0, scrapes=0, instance=f"i:{n}") for n in range(9)]
+    _, reasons = judge(REQUEST, many)
+    assert reasons[0].message.endswith("i:4 of c and 4 more")

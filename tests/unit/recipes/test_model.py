@@ -1,0 +1,81 @@
+"""Recipes: what is accepted, and that what is refused is pointed at."""
+
+import json
+
+import pytest
+
+from monitord.errors import InvalidFileError
+from monitord.recipes.load import check_recipe
+from monitord.recipes.model import Recipe, quantile_of
+
+
+def recipe(kpi: str, head: str = "name: mine\nhelp: Mine.\n") -> bytes:
+    return f"{head}kpis:\n  - {{name: k, help: K., unit: x/s, {kpi}}}\n".encode()
+
+
+def test_a_counter_with_all_its_keys() -> None:
+    kpi = check_recipe(
+        recipe("kind: counter, metric: a_total, match: 'm!=\"i\"', scale: 2, stats: [mean, total]")
+    ).kpis[0]
+    assert (kpi.metric, kpi.match, kpi.scale, kpi.stats) == (
+        "a_total",
+        'm!="i"',
+        2,
+        ("mean", "total"),
+    )
+    assert kpi.unit_of("total") == "x"
+    assert kpi.unit_of("mean") == "x/s"
+
+
+@pytest.mark.parametrize(
+    ("kpi", "message"),
+    [
+        ("kind: counter, stats: [mean]", "a counter needs a metric"),
+        ("kind: counter, metric: a, stats: [p99]", "a counter has no stat 'p99'"),
+        ("kind: counter, metric: a, per: b, stats: [total]", "total needs a unit per second"),
+        ("kind: gauge, metric: a, per: b, stats: [mean]", "per is for counters only"),
+        ("kind: gauge, metric: a, expr: b, stats: [mean]", "expr is for kind expr"),
+        ("kind: gauge, metric: a, stats: []", "the list is empty"),
+        ("kind: gauge, metric: a, stats: [mean, mean]", "mean is listed twice"),
+        ("kind: gauge, metric: a, stats: [mean], by: [rack]", "found the text 'rack'"),
+        ("kind: gauge, metric: a, stats: [mean], scale: 0", "greater than 0"),
+        ("kind: gauge, metric: a, stats: [mean], metrik: 0", "did you mean metric?"),
+        ("kind: gauge, metric: 'a{x=\"1\"}', stats: [mean]", "is not a metric name"),
+        ("kind: gauge, metric: a, match: 'x=\"1\"} or up{', stats: [mean]", "label matchers"),
+        ("kind: counter, metric: a, per: 'b{x=1}', stats: [mean]", "is not a selector"),
+        ("kind: histogram, metric: a, stats: [p0]", "a histogram has no stat 'p0'"),
+        ("kind: histogram, metric: a, stats: [p100]", "a histogram has no stat 'p100'"),
+        ("kind: histogram, metric: a, stats: [max]", "other percentiles"),
+        ("kind: expr, stats: [value]", "kind expr needs an expr"),
+        ("kind: expr, expr: 'up', stats: [value]", "must select its series"),
+        ("kind: expr, expr: 'up{$selector}$windw', stats: [value]", "$windw stands for nothing"),
+        ("kind: expr, expr: 'up{$selector}', by: [node], stats: [value]", "must group by"),
+        ("kind: expr, metric: up, expr: 'up{$selector}', stats: [value]", "takes no metric"),
+        ("kind: summary, metric: a, stats: [mean]", "found the text 'summary'"),
+    ],
+)
+def test_what_is_refused_is_pointed_at(kpi: str, message: str) -> None:
+    with pytest.raises(InvalidFileError) as caught:
+        check_recipe(recipe(kpi))
+    assert any(message in problem.message for problem in caught.value.problems), str(caught.value)
+    assert all(problem.line == 4 for problem in caught.value.problems)
+
+
+def test_a_kpi_is_named_once_and_a_recipe_has_one() -> None:
+    twice = recipe("kind: gauge, metric: a, stats: [mean]") + recipe(
+        "kind: gauge, metric: a, stats: [max]", ""
+    )
+    with pytest.raises(InvalidFileError):
+        check_recipe(twice)
+    with pytest.raises(InvalidFileError, match="the list is empty"):
+        check_recipe(b"name: a\nhelp: b\nkpis: []\n")
+
+
+def test_percentiles() -> None:
+    assert quantile_of("p50") == 0.5
+    assert quantile_of("p99.9") == 0.999
+    assert [quantile_of(stat) for stat in ("p0", "p00.0", "p100", "p", "mean", "p-1")] == [None] * 6
+
+
+def test_the_schema_can_be_written() -> None:
+    assert "kpis" in json.dumps(Recipe.model_json_schema())

@@ -1,0 +1,99 @@
+"""The PromQL of a KPI: exact windows, reset-aware before summing, this session's series only."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitord.recipes.model import Kpi
+from monitord.recipes.promql import kpi_queries, resets_query, session_matchers, up_query
+from monitord.recipes.span import InstantQuery, RangeQuery, Span
+
+BY = "by (job, instance, client, service, node, gpu)"
+SPAN = Span("bench01", 1000.0, 1100.123, 5.0)
+
+
+def kpi(**keys: Any) -> Kpi:
+    return Kpi.model_validate({"name": "k", "help": "h", "unit": "x/s", "stats": ["mean"], **keys})
+
+
+def test_a_counter() -> None:
+    queries = kpi_queries(kpi(kind="counter", metric="a_total", stats=["mean", "max"]), ("*",), SPAN)
+    assert queries == {
+        "series": InstantQuery(
+            f'count {BY} (count_over_time(a_total{{session="bench01"}}[100123ms]))', 1100.123
+        ),
+        "increase": InstantQuery(f'sum {BY} (increase(a_total{{session="bench01"}}[100123ms]))', 1100.123),
+        "rates": RangeQuery(
+            f'sum {BY} (rate(a_total{{session="bench01"}}[20024ms]))', 1020.027, 1100.123, 20.024
+        ),
+    }
+
+
+def test_a_ratio_narrows_both_counters_to_the_session_and_services() -> None:
+    ratio = kpi(kind="counter", metric="bad_total", match='code="5"', per='all_total{code!=""}')
+    queries = kpi_queries(ratio, ("triton-*", "v?"), SPAN)
+    jobs = r'session="bench01",job=~"triton\\-.*|v."'
+    assert f'bad_total{{{jobs},code="5"}}' in queries["increase"].promql
+    assert f'all_total{{{jobs},code!=""}}' in queries["divisor"].promql
+    assert "rates" not in queries
+
+
+def test_a_gauge_asks_for_sums_and_counts_so_that_means_merge() -> None:
+    queries = kpi_queries(kpi(kind="gauge", metric="g", stats=["mean", "max"]), ("*",), SPAN)
+    assert {role: query.promql.split("(g{")[0] for role, query in queries.items()} == {
+        "count": f"sum {BY} (count_over_time",
+        "sum": f"sum {BY} (sum_over_time",
+        "max": f"max {BY} (max_over_time",
+    }
+
+
+def test_a_histogram_keeps_its_buckets_apart() -> None:
+    queries = kpi_queries(kpi(kind="histogram", metric="h", stats=["p99"]), ("*",), SPAN)
+    assert queries["buckets"].promql == (
+        f'sum {BY[:-1]}, le) (increase(h_bucket{{session="bench01"}}[100123ms]))'
+    )
+    assert set(queries) == {"series", "count", "buckets"}
+
+
+def test_an_expression_is_evaluated_once_a_scope() -> None:
+    free = kpi(
+        kind="expr",
+        expr="sum by ($by) (increase(e{$selector}$window))",
+        by=["gpu"],
+        stats=["value"],
+    )
+    assert {role: query.promql for role, query in kpi_queries(free, ("*",), SPAN).items()} == {
+        "session": 'sum by () (increase(e{session="bench01"}[100123ms]))',
+        "gpu": 'sum by (node, gpu) (increase(e{session="bench01"}[100123ms]))',
+    }
+
+
+def test_up_and_resets() -> None:
+    assert up_query(SPAN).promql == 'up{session="bench01"}[100123ms]'
+    resets = resets_query(kpi(kind="histogram", metric="h"), ("*",), SPAN)
+    assert resets is not None
+    assert 'resets(h_count{session="bench01"}[100123ms])' in resets.promql
+    assert resets_query(kpi(kind="gauge", metric="g"), ("*",), SPAN) is None
+
+
+def test_a_session_name_cannot_break_out_of_its_quotes() -> None:
+    assert session_matchers('a"} or up{\\\n') == r'session="a\"} or up{\\\n"'
+
+
+@settings(deadline=None)
+@given(
+    start=st.floats(1e9, 2e9),
+    seconds=st.floats(0.01, 1e6),
+    interval=st.floats(0.1, 600),
+)
+def test_tiles_cut_the_window_without_leaving_it(start: float, seconds: float, interval: float) -> None:
+    span = Span("s", start, start + seconds, interval)
+    query = span.over_tiles("x")
+    assert round((query.end - query.start) / query.step) == span.tiles - 1
+    assert query.end == span.end_ms / 1000
+    first_ms = round(query.start * 1000) - span.tile_ms
+    window_ms = span.end_ms - span.length_ms
+    assert window_ms <= first_ms < window_ms + span.tiles  # all of it, but for the rounding
+    assert 1 <= span.tiles <= 120
+    assert span.tiles == 1 or span.tile_ms >= 4 * interval * 1000 - 1
