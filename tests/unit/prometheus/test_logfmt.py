@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from monitord.prometheus.logfmt import error_messages, listening_url, parse_line
 
-V2 = 'ts=2026-01-31T09:30:00.968Z caller=tls_config.go:232 level=info component=web msg="Listening on" address='
-V3 = 'time=2026-01-31T09:30:00.968Z level=INFO source=tls_config.go:347 msg="Listening on" component=web address='
+V2 = 'ts=2026-01-31T09:30:00Z caller=x.go:2 level=info component=web msg="Listening on" address='
+V3 = 'time=2026-01-31T09:30Z level=INFO source=x.go:3 msg="Listening on" component=web address='
 STARTING = (
     'ts=2026 level=info component=web msg="Start listening for connections" address=127.0.0.1:0\n'
 )
