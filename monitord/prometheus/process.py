@@ -41,18 +41,11 @@ def find_binary(setting: str = _NOT_SET, environment: Mapping[str, str] = os.env
     PrometheusError.
     """
     search = environment.get("PATH", os.defpath)
+    explicit = setting if setting != _NOT_SET else ""
     variable = environment.get(BINARY_VARIABLE, "")
-    for source, name in (
-        ("prometheus.binary", setting if setting != _NOT_SET else ""),
-        (BINARY_VARIABLE, variable),
-    ):
+    for source, name in (("prometheus.binary", explicit), (BINARY_VARIABLE, variable)):
         if name:
-            found = shutil.which(Path(name).expanduser(), path=search)
-            if found is None:
-                raise PrometheusError(
-                    f"{source} names {name}, which is no executable file; correct {source}"
-                )
-            return Path(found).absolute()
+            return _explicit_binary(source, name, search)
     beside = Path(sys.executable).parent
     found = shutil.which(_NOT_SET, path=search) or shutil.which(_NOT_SET, path=str(beside))
     if found is None:
@@ -60,6 +53,14 @@ def find_binary(setting: str = _NOT_SET, environment: Mapping[str, str] = os.env
             f"no prometheus in $PATH or in {beside}; install Prometheus 2.42 or newer, "
             f"or set {BINARY_VARIABLE} to the path of its binary"
         )
+    return Path(found).absolute()
+
+
+def _explicit_binary(source: str, name: str, search: str) -> Path:
+    place = str(Path(name).expanduser().absolute()) if "/" in name else name
+    found = shutil.which(place, path=search)
+    if found is None:
+        raise PrometheusError(f"{source} names {name}, which is no executable file; correct it")
     return Path(found).absolute()
 
 
@@ -106,10 +107,12 @@ def install_config(config: Path, content: bytes, promtool: Path | None) -> bool:
     """
     if read_if_exists(config) == content:
         return False
-    candidate = config.with_name(f"{TEMPORARY_PREFIX}candidate.yml")
+    candidate = config.with_name(f"{TEMPORARY_PREFIX}candidate-{config.name}")
     try:
         write_synced(candidate, content)
         check_config(promtool, candidate)
+    except PrometheusError as error:
+        raise PrometheusError(str(error).replace(str(candidate), str(config))) from error
     finally:
         candidate.unlink(missing_ok=True)
     return publish(config, content)

@@ -117,7 +117,7 @@ def test_the_exit_code_tells_the_signal(log: Path, children: list[Child]) -> Non
 def test_stop_uses_force_in_the_end(log: Path, children: list[Child]) -> None:
     child = spawn(python(IGNORES_SIGTERM), log, {})
     children.append(child)
-    wait_until(lambda: log.read_text(), "the child to be up")
+    wait_until(log.read_text, "the child to be up")
     assert child.stop(0.1) == -signal.SIGKILL
 
 

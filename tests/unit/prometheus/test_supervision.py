@@ -44,7 +44,8 @@ def running(now: float = 0.0) -> State:
 
 
 def hung(now: float = 0.0) -> tuple[State, tuple[Action, ...]]:
-    state, actions = running(now), ()
+    state = running(now)
+    actions: tuple[Action, ...] = ()
     for _ in range(LIMITS.failed_checks):
         assert actions == ()
         now += LIMITS.check_interval
