@@ -11,6 +11,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
+from requests.exceptions import ChunkedEncodingError
 
 from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.answers import join_answers, parse_answer, split_range
@@ -159,7 +160,7 @@ class PrometheusClient:
             raise PrometheusUnavailableError(
                 f"{self.url} did not answer within {timeout:.1f} s"
             ) from error
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, ChunkedEncodingError) as error:  # before or in mid-answer
             raise _TryAgainError(
                 f"{self.url} cannot be reached; is the daemon running? ({_reason(error)})"
             ) from error

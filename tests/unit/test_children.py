@@ -52,6 +52,11 @@ def test_a_new_log_is_its_owners_alone(log: Path) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_a_child_creates_is_its_owners_alone(log: Path, tmp_path: Path) -> None:
+    spawn(python(f"open({str(tmp_path / 'made')!r}, 'w').close()"), log, {}).wait(10.0)
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o600
+
+
 def test_the_handle_is_the_programs_own_process(log: Path) -> None:
     child = spawn(python("import os; print(os.getpid(), os.getsid(0), os.getppid())"), log, {})
     child.wait(10.0)

@@ -53,6 +53,7 @@ class Scripted:
         self.released.wait(self.delay)
         status, content = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if status == 0:
+            handler.wfile.write(content)
             return  # hang up
         handler.send_response(status)
         for name, value in {**self.headers, "Content-Length": str(len(content))}.items():
@@ -196,7 +197,10 @@ def test_what_hangs_is_not_ready(server: Scripted) -> None:
         assert client.ready() is False
 
 
-@pytest.mark.parametrize("first", [(503, b"Service Unavailable"), (0, b"")])
+CUT_SHORT = b"HTTP/1.0 200 OK\r\nContent-Length: 100\r\n\r\n{"
+
+
+@pytest.mark.parametrize("first", [(503, b"Service Unavailable"), (0, b""), (0, CUT_SHORT)])
 def test_what_may_pass_is_tried_again(
     server: Scripted, client: PrometheusClient, first: tuple[int, bytes]
 ) -> None:
