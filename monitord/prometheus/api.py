@@ -45,9 +45,8 @@ class PrometheusClient:
         self.timeout = timeout
         self._password_file = password_file
         self._session = requests.Session()
-        self._session.trust_env = (
-            False  # a cluster's proxy must not see loopback requests, nor netrc set passwords
-        )
+        # A cluster's proxy must not see loopback requests, nor may ~/.netrc replace the password.
+        self._session.trust_env = False
         self._session.auth = auth
         if _is_loopback(self.url):
             # Compressing costs the server several times what it takes to send the answer plain.

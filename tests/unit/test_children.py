@@ -21,6 +21,13 @@ print("ready", flush=True)
 threading.Event().wait()
 """
 
+ENDS_CLEANLY = """
+import signal, sys, threading
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+print("ready", flush=True)
+threading.Event().wait()
+"""
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
@@ -127,11 +134,12 @@ def test_stop_uses_force_in_the_end(log: Path, children: list[Child]) -> None:
 
 
 def test_terminate_reaches_a_stopped_process(log: Path, children: list[Child]) -> None:
-    child = spawn(python("import threading; threading.Event().wait()"), log, {})
+    child = spawn(python(ENDS_CLEANLY), log, {})
     children.append(child)
+    wait_until(log.read_text, "the child to be up")
     os.kill(child.pid, signal.SIGSTOP)
     child.terminate()
-    assert child.wait(10.0) == -signal.SIGTERM
+    assert child.wait(10.0) == 7
 
 
 def test_an_orphan_never_becomes_the_program(log: Path) -> None:
