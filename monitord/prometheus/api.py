@@ -114,11 +114,9 @@ class PrometheusClient:
 
     def ready(self) -> bool:
         """Say whether Prometheus is ready, within 2 seconds; whatever else it does is not ready."""
+        timeout = min(_READY_TIMEOUT, self.timeout)
         try:
-            return (
-                self._send("GET", "/-/ready", {}, min(_READY_TIMEOUT, self.timeout)).status_code
-                == 200
-            )
+            return self._send("GET", "/-/ready", {}, timeout).status_code == 200
         except PrometheusError:
             return False
 
@@ -213,12 +211,14 @@ class _TryAgainError(PrometheusUnavailableError):
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.username or parts.password:
-        raise InvalidInputError(
-            f"the URL of {parts.hostname} holds a password; give it by file instead"
-        )
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if "@" in url:
+        raise InvalidInputError("the URL of Prometheus holds a password; give it by file instead")
+    if not is_url:
         raise InvalidInputError(f"{url!r} is not a URL of Prometheus; write http://HOST:PORT")
     return url.rstrip("/")
 

@@ -315,15 +315,18 @@ def test_targets_in_another_shape_are_an_error(server: Scripted, client: Prometh
         client.targets()
 
 
-@pytest.mark.parametrize("url", ["mel0042:9090", "ftp://mel0042", "http://", "", "/metrics"])
+@pytest.mark.parametrize(
+    "url", ["mel0042:9090", "ftp://h", "http://", "", "/x", "http://[x", "http://h:p", "http://h:0"]
+)
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidInputError, match="write http://HOST:PORT"):
         PrometheusClient(url)
 
 
-def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("url", ["http://monitord:hunter2@mel0042:9090", "x:hunter2@[y"])
+def test_a_password_in_the_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InvalidInputError, match="holds a password") as caught:
-        PrometheusClient("http://monitord:hunter2@mel0042:9090")
+        PrometheusClient(url)
     assert "hunter2" not in str(caught.value)
 
 
