@@ -1,3 +1,3 @@
-"""monitord: say what Prometheus scrapes, run it, and cut out the window a benchmark ran, with files."""
+"""monitord: with files, say what Prometheus scrapes and which window a benchmark ran."""
 
 __version__ = "0.1.0"

@@ -35,7 +35,7 @@ def publish(path: Path, content: bytes, mode: int = 0o600) -> bool:
 def write_synced(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a new file and return once it is on disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    with open(descriptor, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)
         file.write(content)
         file.flush()
@@ -62,7 +62,9 @@ def read_if_exists(path: Path) -> bytes | None:
 
 def to_json(value: Any) -> bytes:
     """Write a value as the JSON monitord publishes: readable, one trailing newline, no bare NaN."""
-    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    # A file name with stray bytes holds surrogates, which UTF-8 cannot; `\udc80` is how JSON does.
+    return text.encode(errors="backslashreplace")
 
 
 def read_json(path: Path) -> Any | None:

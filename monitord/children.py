@@ -138,3 +138,35 @@ def run_briefly(
     except OSError as error:
         raise ChildError(f"{argv[0]} cannot be run: {error.strerror}") from error
     return completed.returncode, completed.stdout.decode(errors="replace")
+
+
+def spawn_detached(argv: Sequence[str], log: Path) -> Child:
+    """Start a program that lives on when this process ends; what it prints replaces `log`."""
+    with log.open("wb") as output:
+        log.chmod(0o600)
+        process = subprocess.Popen(  # the handle outlives this function
+            list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    return Child(process)
+
+
+def run_attached(argv: Sequence[str]) -> int:
+    """Run a user's command on this terminal; return its exit code as a shell would.
+
+    128 + N when signal N ended it, 127 when there is no such command, 126 when it cannot be run.
+    """
+    sys.stdout.flush()
+    try:
+        process = subprocess.Popen(list(argv))
+    except FileNotFoundError:
+        sys.stderr.write(f"monitord: {argv[0]}: no such command\n")
+        return 127
+    except OSError as error:
+        sys.stderr.write(f"monitord: {argv[0]}: {error.strerror}\n")
+        return 126
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            continue  # the terminal sent it to the command as well: how that ends is what counts
+        return code if code >= 0 else 128 - code

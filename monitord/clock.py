@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Protocol
+
+from monitord.errors import excerpt
+
+_UNIX_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+_YEAR_10000 = 253_402_300_800  # what datetime can no longer write
 
 
 class Clock(Protocol):
@@ -29,25 +35,34 @@ class SystemClock:
 
 def to_iso(seconds: float) -> str:
     """Write Unix seconds as UTC with milliseconds: `2026-01-31T09:30:00.000Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def from_iso(text: str) -> float:
     """Read ISO 8601 with a zone, or Unix seconds, as Unix seconds.
 
-    Raises ValueError when the text is neither, or names no zone: a local time would mean another
-    instant on every node.
+    Raises ValueError when the text is neither, lies before 1970 or after 9999 (which is what
+    milliseconds look like), or names no zone: a local time means another instant on every node.
     """
-    try:
-        return float(text)
-    except ValueError:
-        pass
+    seconds = float(text) if _UNIX_SECONDS.fullmatch(text) else _from_calendar(text)
+    if not 0 <= seconds < _YEAR_10000:
+        raise ValueError(
+            f"'{excerpt(text)}' is before 1970 or after 9999; write Unix seconds, not milliseconds"
+        )
+    return seconds
+
+
+def _from_calendar(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            f"{text!r} is not a time; write ISO 8601 with a zone (2026-01-31T09:30:00Z) or Unix seconds"
+            f"'{excerpt(text)}' is not a time; write ISO 8601 with a zone (2026-01-31T09:30:00Z) "
+            "or Unix seconds"
         ) from None
     if moment.tzinfo is None:
-        raise ValueError(f"{text!r} names no time zone; add Z for UTC, or an offset such as +01:00")
+        raise ValueError(
+            f"'{excerpt(text)}' names no time zone; add Z for UTC, or an offset such as +01:00"
+        )
     return moment.timestamp()

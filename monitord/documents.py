@@ -3,19 +3,22 @@
 PyYAML's C parser gives events only. They do not recurse, so deep nesting cannot crash the process
 as composing in C does; anchors, aliases and tags are refused at the first one, so nothing can grow
 beyond the text it came from. Values are then built here by the rules of YAML 1.2, and whatever
-YAML 1.1 would have read differently (`no`, `1:30`, `017`) is a problem, never a guess; a date or a
-time is text, to be read by whoever expects one.
+YAML 1.1 would have read differently (`no`, `1:30`, `017`) is a problem, never a guess, and so is
+what no reader here can use (`.nan`, `1e999`). Two things are not: a date or a time is text, to be
+read by whoever expects one, and `1e5` is a number although YAML 1.1 wants a dot and a sign in it.
 """
 
 from __future__ import annotations
 
+import codecs
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from monitord.errors import InvalidFileError, Problem
+from monitord.errors import InvalidFileError, Problem, excerpt
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8
@@ -33,9 +36,24 @@ _CONSTANTS = {
 _SURPRISES = re.compile(
     r"""(?P<boolean> y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF )
       | (?P<base60>  [-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)? )
-      | (?P<number>  [-+]?(?:0[0-9_]+|0[oO][0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*_[0-9_]*|[0-9]{20,}) )""",
+      | (?P<number>  [-+]?(?: 0[0-9_]+ | 0[oO][0-7_]+ | 0x[0-9a-fA-F_]+ | 0b[01_]+ | [0-9]{20,}
+                            | (?=[0-9.]*_) [0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?
+                            | \.[0-9]+_[0-9_]* ) )
+      | (?P<finite>  [-+]?\.(?:inf|Inf|INF) | \.(?:nan|NaN|NAN) )""",
     re.VERBOSE | re.ASCII,
 )
+_MEANINGS = {
+    "boolean": "a truth value to some YAML readers and text to others",
+    "base60": "a number in base 60 to some YAML readers and text to others",
+    "number": "read as different numbers by different YAML readers",
+    "finite": "not a finite number",
+}
+# Beside control characters: what YAML 1.1 takes for line breaks and YAML 1.2 and editors do not,
+# and what no YAML may hold.
+_NOT_ALLOWED = re.compile(
+    "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_LINE_BREAK = re.compile(r"\r\n?|\n")
 
 
 class PlainInt(int):
@@ -85,8 +103,8 @@ def field_name(path: Path) -> str:
     """Write a path as users read it: `services[0].name`."""
     name = ""
     for part in path:
-        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else str(part)
-    return name
+        name += f"[{part}]" if isinstance(part, int) else f".{excerpt(part)}"
+    return name.removeprefix(".")
 
 
 def read_document(content: bytes) -> Document:
@@ -101,41 +119,52 @@ def read_document(content: bytes) -> Document:
     try:
         for count, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
             if count > MAX_EVENTS:
-                raise _refusal(event, f"more than {MAX_EVENTS} parts")
+                raise _refusal(_place_of(event), f"more than {MAX_EVENTS} parts")
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise InvalidFileError([Problem(line, column, "", f"not YAML: {error.problem}")]) from None
+        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        # Of a file that ends too early, the parser names the line after the last.
+        raise _refusal(min(place, _place_after(text)), f"not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise InvalidFileError([Problem(1, 1, "", f"not YAML: {error}")]) from None
+        raise _refusal((1, 1), f"not YAML: {excerpt(str(error))}") from None
     return builder.document
 
 
 def _decode(content: bytes) -> str:
     if len(content) > MAX_BYTES:
-        raise InvalidFileError([Problem(1, 1, "", f"{len(content)} bytes; at most {MAX_BYTES} are allowed")])
+        raise _refusal((1, 1), f"{len(content)} bytes; at most {MAX_BYTES} are allowed")
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line, column = _place(content[: error.start].decode("utf-8"))
-        raise InvalidFileError(
-            [Problem(line, column, "", f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8")]
-        ) from None
-    for index, character in enumerate(text):
-        if character < " " and character not in "\t\n\r" or character == "\x7f":
-            line, column = _place(text[:index])
-            raise InvalidFileError([Problem(line, column, "", f"control character {character!r} is not allowed")])
-    return text.removeprefix("\ufeff")
+        place = _place_after(content[: error.start].decode("utf-8"))
+        byte = content[error.start]
+        raise _refusal(place, f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8") from None
+    if unwanted := _NOT_ALLOWED.search(text):
+        place = _place_after(text[: unwanted.start()])
+        raise _refusal(place, f"character {unwanted[0]!a} is not allowed; remove it")
+    return text
 
 
-def _place(before: str) -> tuple[int, int]:
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+def _place_after(before: str) -> tuple[int, int]:
+    lines = _LINE_BREAK.split(before)
+    return len(lines), len(lines[-1]) + 1
 
 
-def _refusal(event: Any, message: str) -> InvalidFileError:
-    mark = event.start_mark
-    return InvalidFileError([Problem(mark.line + 1, mark.column + 1, "", message)])
+def _place_of(event: Any) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _refusal(place: tuple[int, int], message: str) -> InvalidFileError:
+    return InvalidFileError([Problem(*place, "", message)])
+
+
+def _refused(event: Any, what: str, advice: str) -> InvalidFileError:
+    return _refusal(_place_of(event), f"{what} is not allowed; {advice}")
+
+
+_Collection = dict[str, Any] | list[Any]
 
 
 class _Builder:
@@ -143,40 +172,44 @@ class _Builder:
 
     def __init__(self) -> None:
         self.document = Document()
-        self._open: list[tuple[Path, dict[str, Any] | list[Any]]] = []
+        self._open: list[tuple[Path, _Collection]] = []
         self._key: str | None = None
         self._documents = 0
-        self._skipped = 0
 
     def take(self, event: Any) -> None:
         """Take the next event in."""
         match event:
             case yaml.AliasEvent():
-                raise _refusal(event, f"alias *{event.anchor} is not allowed; write the value out")
+                raise _refused(
+                    event, f"alias *{excerpt(event.anchor or '')}", "write the value out"
+                )
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    raise _refusal(event, "a second document; one file holds one")
+                    raise _refusal(_place_of(event), "a second document; one file holds one")
             case yaml.ScalarEvent():
                 self._refuse_decoration(event)
                 self._scalar(event)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                 self._refuse_decoration(event)
-                if len(self._open) >= MAX_DEPTH:
-                    raise _refusal(event, f"nested more than {MAX_DEPTH} levels deep")
-                if self._awaits_key():
-                    raise _refusal(event, "a key must be plain text")
-                container: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
-                self._open.append((self._place_value(container, event), container))
+                self._open_collection(event)
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._open.pop()
-                self._key = None
 
     def _refuse_decoration(self, event: Any) -> None:
         if event.anchor is not None:
-            raise _refusal(event, f"anchor &{event.anchor} is not allowed; write the value out where it is used")
+            what = f"anchor &{excerpt(event.anchor)}"
+            raise _refused(event, what, "write the value out where it is used")
         if event.tag is not None:
-            raise _refusal(event, f"tag {event.tag} is not allowed; plain YAML values only")
+            raise _refused(event, f"tag {excerpt(event.tag)}", "plain YAML values only")
+
+    def _open_collection(self, event: Any) -> None:
+        if len(self._open) >= MAX_DEPTH:
+            raise _refusal(_place_of(event), f"nested more than {MAX_DEPTH} levels deep")
+        if self._awaits_key():
+            raise _refusal(_place_of(event), "a key must be plain text")
+        container: _Collection = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self._open.append((self._place_value(container, event), container))
 
     def _awaits_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1][1], dict) and self._key is None
@@ -194,7 +227,7 @@ class _Builder:
 
     def _take_key(self, event: Any) -> None:
         path, container = self._open[-1]
-        key, place = event.value, (event.start_mark.line + 1, event.start_mark.column + 1)
+        key, place = event.value, _place_of(event)
         if not event.style and _SURPRISES.fullmatch(key):
             self.document.problems.append(Problem(*place, field_name((*path, key)), _surprise(key)))
         if key in container:
@@ -216,13 +249,10 @@ class _Builder:
                 assert self._key is not None  # noqa: S101  # a value always follows its key
                 path = (*parent, self._key)
                 container.setdefault(self._key, value)
-                if not isinstance(value, dict | list):
-                    self._key = None
+                self._key = None
         else:
             self.document.value = value
-        self.document.values.setdefault(path, (event.start_mark.line + 1, event.start_mark.column + 1))
-        if isinstance(value, dict | list):
-            self._key = None
+        self.document.values.setdefault(path, _place_of(event))
         return path
 
 
@@ -238,17 +268,11 @@ def _plain_value(text: str) -> Any:
     if _FLOAT.fullmatch(text):
         number = PlainFloat(text)
         number.text = text
-        return number
+        return number if math.isfinite(number) else Refused()
     return text
 
 
 def _surprise(text: str) -> str:
     match = _SURPRISES.fullmatch(text)
-    kind = match.lastgroup if match else None
-    meaning = {
-        "boolean": "a truth value to some YAML readers and text to others",
-        "base60": "a number in base 60 to some YAML readers and text to others",
-        "number": "read as different numbers by different YAML readers",
-    }[kind or "number"]
-    return f'unquoted {text} is {meaning}; quote it: "{text}"'
-
+    meaning = _MEANINGS[(match and match.lastgroup) or "finite"]
+    return f'unquoted {excerpt(text)} is {meaning}; if it is text, quote it: "{excerpt(text)}"'

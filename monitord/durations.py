@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import re
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+from monitord.errors import excerpt
+
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+LONGEST_SECONDS = 36_500 * 86_400.0  # Prometheus counts nanoseconds in 64 bits: 292 years
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
     """Return the seconds that a duration such as `1.5s` or `10m` stands for.
 
-    Raises ValueError with what a duration looks like.
+    Raises ValueError with what a duration looks like, or when it is longer than 100 years.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is not a duration; write a number and a unit: 500ms, 5s, 10m, 1h, 2d")
-    return float(match[1]) * _SECONDS[match[2]]
+        raise ValueError(
+            f"'{excerpt(text)}' is not a duration; write a number and its unit: 500ms, 5s, 10m, 1h"
+        )
+    seconds = float(match[1]) * _MILLISECONDS[match[2]] / 1000
+    if seconds > LONGEST_SECONDS:
+        raise ValueError(f"'{excerpt(text)}' is longer than 100 years")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:
-    """Write seconds as the shortest whole number of a unit that Prometheus and monitord both read."""
+    """Write seconds, to the millisecond, as a whole number of the largest unit that fits.
+
+    Prometheus and monitord both read it.
+    """
     milliseconds = round(seconds * 1000)
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+    for unit, size in reversed(_MILLISECONDS.items()):
         if milliseconds and milliseconds % size == 0:
             return f"{milliseconds // size}{unit}"
     return f"{milliseconds}ms"

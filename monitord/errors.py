@@ -43,13 +43,25 @@ class IncompleteDataError(MonitordError):
 
 
 class PrometheusError(MonitordError):
-    """Prometheus refused, failed, or answered with something that is not its API. Final: no retry helps."""
+    """Prometheus refused, failed, or answered with something that is not its API.
+
+    Final: no retry helps.
+    """
 
     exit_code = ExitCode.EXTERNAL
 
 
 class PrometheusUnavailableError(PrometheusError):
     """Prometheus could not be reached or was not ready; the same request may succeed later."""
+
+
+def excerpt(text: str, limit: int = 60) -> str:
+    """Write what a user gave so that a message can hold it.
+
+    One line, nothing that a terminal acts on, cut after `limit` characters.
+    """
+    shown = text if len(text) <= limit else f"{text[:limit]}…"
+    return shown if shown.isprintable() else repr(shown)[1:-1]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,6 +7,7 @@ daemon's own.
 from __future__ import annotations
 
 import grp
+import hashlib
 import os
 import shutil
 import stat
@@ -15,9 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from monitord.atomic import write_synced
 from monitord.errors import InvalidInputError
 
 _SAFE_IN_FILE_NAMES = " !#$&'()+,;=@[]^{}"
+_LONGEST_NAME = 200  # of the 255 bytes a file system takes: `.json` and a temporary name must fit
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,11 @@ class Session:
         return self.folder / "artifacts"
 
     @property
+    def recipes(self) -> Path:
+        """A session's own recipes, beside the packaged ones; need not exist."""
+        return self.folder / "recipes"
+
+    @property
     def prometheus(self) -> Path:
         return self.folder / "prometheus"
 
@@ -116,7 +124,8 @@ class Session:
     def create(self, settings: bytes, group: str | None = None) -> None:
         """Make the folder, for its owner alone or, with a Unix group, open to that group.
 
-        Raises InvalidInputError when the session exists or the group cannot be used.
+        Raises InvalidInputError when the session exists or the group cannot be used, and OSError;
+        nothing is left behind then.
         """
         group_id = _group_id(group) if group else None
         self.root.mkdir(parents=True, exist_ok=True)
@@ -124,30 +133,41 @@ class Session:
             self.folder.mkdir(mode=0o700)
         except FileExistsError:
             raise InvalidInputError(f"session {self.name} exists already: {self.folder}") from None
-        drops = (self.targets, self.windows)
-        own = (self.status, self.target_statuses, self.window_statuses, self.artifacts,
-               self.prometheus, self.file_sd, self.logs)  # fmt: skip
-        for folder in (*drops, *own):
-            folder.mkdir(mode=0o700)
-        self.settings_file.write_bytes(settings)
-        self.settings_file.chmod(0o600)
-        if group_id is not None:
-            self._open_to_group(group_id, drops, own)
-
-    def _open_to_group(self, group_id: int, drops: tuple[Path, ...], own: tuple[Path, ...]) -> None:
-        readable = (self.folder, *(folder for folder in own if folder not in (self.prometheus, self.file_sd)))
         try:
-            for folder in (*readable, *drops):
-                os.chown(folder, -1, group_id)
-            os.chown(self.settings_file, -1, group_id)
-        except PermissionError:
-            shutil.rmtree(self.folder)
-            raise InvalidInputError("you are not a member of that group; see `id -Gn` for yours") from None
-        for folder in readable:
+            self._fill(settings)
+            if group_id is not None:
+                self._open_to_group(group_id)
+        except BaseException as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if group_id is not None and isinstance(error, PermissionError):
+                raise InvalidInputError(
+                    f"you are not a member of the group {group}; see `id -Gn` for yours"
+                ) from None
+            raise
+
+    def _fill(self, settings: bytes) -> None:
+        for folder in (*self._drops, *self._readable, self.prometheus, self.file_sd):
+            folder.mkdir(mode=0o700)
+        write_synced(self.settings_file, settings)  # last: a session exists once it has settings
+
+    def _open_to_group(self, group_id: int) -> None:
+        for path in (self.folder, *self._readable, *self._drops, self.settings_file):
+            os.chown(path, -1, group_id)
+        for folder in (self.folder, *self._readable):
             folder.chmod(0o2750)
-        for folder in drops:
-            folder.chmod(0o3770)  # set-group-id and sticky: all may add, each removes only their own
+        for folder in self._drops:
+            # Set-group-id and sticky: all may add, each removes only their own.
+            folder.chmod(0o3770)
         self.settings_file.chmod(0o640)
+
+    @property
+    def _drops(self) -> tuple[Path, ...]:
+        return (self.targets, self.windows)
+
+    @property
+    def _readable(self) -> tuple[Path, ...]:
+        statuses = (self.status, self.target_statuses, self.window_statuses)
+        return (*statuses, self.artifacts, self.logs)
 
 
 def default_root() -> Path:
@@ -160,12 +180,20 @@ def default_root() -> Path:
 
 
 def escape_file_name(name: str) -> str:
-    """Write any file name, newlines and stray bytes included, as one that is safe to log and to glob."""
-    return quote(os.fsencode(name), safe=_SAFE_IN_FILE_NAMES)
+    """Write any file name, newlines and stray bytes included, as one that is safe to log.
+
+    What would grow too long for a file system ends in a digest of the whole instead, after `%~`,
+    which no other escaped name holds.
+    """
+    raw = os.fsencode(name)
+    escaped = quote(raw, safe=_SAFE_IN_FILE_NAMES)
+    if len(escaped) <= _LONGEST_NAME:
+        return escaped
+    return f"{escaped[: _LONGEST_NAME - 18]}%~{hashlib.sha256(raw).hexdigest()[:16]}"
 
 
 def unescape_file_name(name: str) -> str:
-    """Reverse `escape_file_name`."""
+    """Reverse `escape_file_name`, where it did not have to shorten."""
     return unquote(name, errors="surrogateescape")
 
 
@@ -173,4 +201,6 @@ def _group_id(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise InvalidInputError(f"no Unix group {group!r} on this machine; see `id -Gn` for yours") from None
+        raise InvalidInputError(
+            f"no Unix group {group!r} on this machine; see `id -Gn` for yours"
+        ) from None

@@ -13,18 +13,27 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from monitord.atomic import read_if_exists
-from monitord.documents import Document, Refused, read_document
+from monitord.documents import Document, PlainFloat, PlainInt, Refused, read_document
 from monitord.errors import InvalidFileError, InvalidInputError, Problem
-from monitord.validation import Duration, Model, Name, refuse, validate
+from monitord.validation import Duration, Model, Name, did_you_mean, refuse, validate
 
 SITE_FILE = Path("/etc/monitord/monitord.yaml")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _long_enough(seconds: float) -> float:
+    if seconds < 0.1:
+        raise refuse("must be 100ms or longer")
+    return seconds
+
+
+ScrapeInterval = Annotated[Duration, AfterValidator(_long_enough)]
 
 
 class WatchSettings(Model):
@@ -70,17 +79,11 @@ class Settings(Model):
     """All settings of a session."""
 
     session: Name = "session"
-    scrape_interval: Duration = 5.0
+    scrape_interval: ScrapeInterval = 5.0
     shutdown_timeout: Duration = 25.0
     watch: WatchSettings = WatchSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
     windows: WindowSettings = WindowSettings()
-
-    @model_validator(mode="after")
-    def _scrape_interval_is_long_enough(self) -> Settings:
-        if self.scrape_interval < 0.1:
-            raise refuse("scrape_interval must be 100ms or longer")
-        return self
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,10 @@ def load_settings(
     """Lay all sources over one another; return the settings and the origin of every dotted key.
 
     `flags` maps dotted keys such as `prometheus.port` to values; None means not given.
-    Raises InvalidFileError naming the file, line and column, or InvalidInputError naming the variable.
+    Raises InvalidFileError naming the file, line and column, or InvalidInputError naming the
+    variable, the flag or the file that cannot be read.
     """
-    site_file = Path(environment.get("MONITORD_CONFIG") or SITE_FILE)
+    site_file = _site_file(environment)
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for file in (site_file, session_file):
@@ -111,17 +115,20 @@ def load_settings(
     _overlay(merged, sources, {k: v for k, v in (flags or {}).items() if v is not None}, "flag")
     settings = _validated(merged, sources)
     values = dict(_leaves(settings.model_dump()))
-    return settings, {key: Origin(value, sources.get(key, "default")) for key, value in values.items()}
+    origins = {key: Origin(value, sources.get(key, "default")) for key, value in values.items()}
+    return settings, origins
 
 
 def read_settings_file(file: Path) -> dict[str, Any]:
     """Return the dotted keys that a settings file sets; none when there is no such file."""
-    content = read_if_exists(file)
-    if content is None or not content.strip():
-        return {}
     try:
-        document = read_document(content)
+        content = read_if_exists(file)
+        document = read_document(content or b"")
+        if document.value is None:  # no such file, or nothing in it but comments
+            return {}
         validate(Settings, document)
+    except OSError as error:
+        raise InvalidInputError(f"{file}: cannot be read: {error.strerror}") from error
     except InvalidFileError as error:
         raise InvalidFileError(error.problems, str(file)) from None
     return dict(_leaves(document.value))
@@ -134,10 +141,31 @@ def check_settings(content: bytes) -> Settings:
 
 def render_settings(values: Mapping[str, Any]) -> bytes:
     """Write dotted keys and values as a settings file."""
-    return yaml.safe_dump(_nested(values), sort_keys=False).encode()
+    plain = {key: _plain(value) for key, value in values.items()}
+    return yaml.safe_dump(_nested(plain), sort_keys=False, allow_unicode=True).encode()
 
 
-def _overlay(merged: dict[str, Any], sources: dict[str, str], values: Mapping[str, Any], source: str) -> None:
+def _plain(value: Any) -> Any:
+    """Return a number read from a document without the memory of how it was written."""
+    match value:
+        case PlainInt():
+            return int(value)
+        case PlainFloat():
+            return float(value)
+        case _:
+            return value
+
+
+def _site_file(environment: Mapping[str, str]) -> Path:
+    named = environment.get("MONITORD_CONFIG")
+    if named and not Path(named).exists():
+        raise InvalidInputError(f"$MONITORD_CONFIG: there is no file {named}; correct or unset it")
+    return Path(named or SITE_FILE)
+
+
+def _overlay(
+    merged: dict[str, Any], sources: dict[str, str], values: Mapping[str, Any], source: str
+) -> None:
     for key, value in values.items():
         merged[key] = value
         sources[key] = f"{source} {_variable(key)}" if source == "environment" else source
@@ -145,30 +173,39 @@ def _overlay(merged: dict[str, Any], sources: dict[str, str], values: Mapping[st
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     known = {_variable(key): key for key, _ in _leaves(Settings().model_dump())}
-    sections = tuple(f"{_variable(name)}_" for name in ("watch", "prometheus", "windows"))
+    sections = tuple(
+        f"{_variable(name)}_"
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.default, Model)
+    )
     values = {}
     for variable, text in environment.items():
-        if variable in known:
+        if variable in known and text:
             values[known[variable]] = _parse_variable(variable, text)
-        elif variable.startswith(sections):
-            raise InvalidInputError(f"${variable} sets nothing; known: {', '.join(sorted(known))}")
+        elif variable.startswith(sections) and variable not in known:
+            raise InvalidInputError(
+                f"${variable} sets nothing{did_you_mean(variable, sorted(known))}"
+            )
     return values
 
 
 def _parse_variable(variable: str, text: str) -> Any:
-    try:
-        document = read_document(text.encode())
-    except InvalidFileError as error:
-        raise InvalidInputError(f"${variable}: {error.problems[0].message}") from None
     # A name or a host may look like something else to YAML; as a variable it is just its text.
-    return text if isinstance(document.value, Refused | dict | list) else document.value
+    try:
+        value = read_document(text.encode()).value
+    except UnicodeEncodeError:
+        raise InvalidInputError(f"${variable} is not UTF-8; write it again") from None
+    except InvalidFileError:
+        return text
+    return text if isinstance(value, Refused | dict | list) else value
 
 
 def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
     try:
         return validate(Settings, Document(value=_nested(merged)))
     except InvalidFileError as error:
-        raise InvalidInputError("\n".join(_blame(problem, sources) for problem in error.problems)) from None
+        blamed = "\n".join(_blame(problem, sources) for problem in error.problems)
+        raise InvalidInputError(blamed) from None
 
 
 def _blame(problem: Problem, sources: Mapping[str, str]) -> str:

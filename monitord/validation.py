@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
@@ -15,9 +16,11 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from monitord.documents import Document, Path, PlainFloat, PlainInt, Refused
 from monitord.durations import parse_duration
-from monitord.errors import InvalidFileError
+from monitord.errors import InvalidFileError, excerpt
 
-RESERVED_LABELS = frozenset({"job", "instance", "session", "client", "node", "service", "le", "quantile"})
+RESERVED_LABELS = frozenset(
+    ("job", "instance", "session", "client", "node", "service", "le", "quantile")
+)
 MAX_LABEL_VALUE = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -40,24 +43,26 @@ def refuse(message: str) -> PydanticCustomError:
 
 def _duration(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise refuse(f"{value} has no unit; write {value}s for seconds, or another of ms, s, m, h, d")
+        number = _as_written(value)
+        raise refuse(f"{number} has no unit; write {number}s, or another of ms, m, h, d")
     if not isinstance(value, str):
         return value
     try:
         seconds = parse_duration(value)
     except ValueError as error:
         raise refuse(str(error)) from None
-    if seconds <= 0:
-        raise refuse("a duration must be longer than 0")
+    if seconds < 0.001:
+        raise refuse("a duration must be at least 1ms")
     return seconds
 
 
 def _name(value: Any) -> Any:
-    if isinstance(value, PlainInt):
+    if isinstance(value, PlainInt | PlainFloat):
         value = value.text
     if isinstance(value, str) and not _NAME.fullmatch(value):
         raise refuse(
-            f"{value!r} is not a name; use letters, digits, '.', '_' and '-', at most 128, a letter or digit first"
+            f"'{excerpt(value)}' is not a name; use letters, digits, '.', '_' and '-', "
+            "at most 128, a letter or digit first"
         )
     return value
 
@@ -76,16 +81,23 @@ def _label_name(value: str) -> str:
     if value in RESERVED_LABELS:
         raise refuse(f"label {value} is set by monitord; choose another name")
     if value.startswith("__"):
-        raise refuse(f"label {value} begins with __, which Prometheus keeps for itself")
+        raise refuse(f"label {excerpt(value)} begins with __, which Prometheus keeps for itself")
     if not _LABEL_NAME.fullmatch(value):
-        raise refuse(f"{value!r} is not a label name; use a letter, then letters, digits and _")
+        raise refuse(
+            f"'{excerpt(value)}' is not a label name; use a letter, then letters, digits and _"
+        )
     return value
 
 
-_DURATION_SCHEMA = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", "examples": ["5s", "10m"]}
+_DURATION_SCHEMA = {
+    "type": "string",
+    "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$",
+    "examples": ["5s", "10m"],
+}
+_NAME_SCHEMA = {"type": "string", "pattern": f"^{_NAME.pattern}$"}
 
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
-Name = Annotated[str, BeforeValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
+Name = Annotated[str, BeforeValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
 LabelName = Annotated[str, BeforeValidator(_label_name)]
 LabelValue = Annotated[str, BeforeValidator(_label_value)]
 Labels = dict[LabelName, LabelValue]
@@ -96,6 +108,20 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+_EXPECTED = {
+    "string_type": "text",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+}
+
+
 def validate(model: type[ModelT], document: Document) -> ModelT:
     """Return the document as an instance of the model.
 
@@ -103,7 +129,7 @@ def validate(model: type[ModelT], document: Document) -> ModelT:
     """
     if document.value is None:
         document.add((), "the file says nothing; see the documentation for what it may hold")
-    elif not isinstance(document.value, dict):
+    elif not isinstance(document.value, dict | Refused):
         document.add((), f"expected keys and values, found {_kind(document.value)}")
     if isinstance(document.value, dict):
         try:
@@ -126,27 +152,17 @@ def _add_problems(model: type[Model], document: Document, error: ValidationError
 
 
 def _message(model: type[Model], path: Path, detail: ErrorDetails) -> str:
-    found = _kind(detail["input"])
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"unknown key{_did_you_mean(str(path[-1]), _keys_at(model, path[:-1]))}"
-        case "missing":
-            return "this key is required"
-        case "string_type":
-            hint = f'; quote it: "{detail["input"]}"' if isinstance(detail["input"], int | float) else ""
-            return f"expected text, found {found}{hint}"
-        case "dict_type" | "model_type" | "model_attributes_type":
-            return f"expected keys and values, found {found}"
-        case "list_type" | "tuple_type":
-            return f"expected a list, found {found}"
-        case "int_type" | "float_type":
-            return f"expected a number, found {found}"
-        case "bool_type":
-            return f"expected true or false, found {found}"
-        case "literal_error":
-            return f"expected {detail['ctx']['expected']}, found {detail['input']!r}"
-        case _:
-            return detail["msg"].removeprefix("Input ").replace("should be", "must be")
+    kind, value = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        return f"unknown key{did_you_mean(str(path[-1]), _keys_at(model, path[:-1]))}"
+    if kind == "missing":
+        return "this key is required"
+    if kind in _EXPECTED or kind == "literal_error":
+        expected = _EXPECTED.get(kind) or detail["ctx"]["expected"]
+        unquoted = kind == "string_type" and isinstance(value, int | float)
+        hint = f'; quote it: "{_as_written(value)}"' if unquoted else ""
+        return f"expected {expected}, found {_kind(value)}{hint}"
+    return detail["msg"].removeprefix("Input ").replace("should be", "must be")
 
 
 def _kind(value: Any) -> str:
@@ -154,18 +170,26 @@ def _kind(value: Any) -> str:
         case None:
             return "nothing"
         case bool():
-            return "a truth value"
+            return f"the truth value {_as_written(value)}"
         case int() | float():
-            return f"the number {value}"
+            return f"the number {_as_written(value)}"
         case str():
-            return f"the text {value!r}" if len(value) <= 40 else "text"
+            return f"the text '{excerpt(value)}'"
         case list():
             return "a list"
         case _:
             return "keys and values"
 
 
-def _did_you_mean(word: str, known: list[str]) -> str:
+def _as_written(value: Any) -> str:
+    """Write a number or truth value as its file did: `1.10` and `true`, not `1.1` and `True`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return excerpt(str(getattr(value, "text", value)))
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return what to add to a message on an unknown word: the nearest known one, or all of them."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]}?"
@@ -174,21 +198,16 @@ def _did_you_mean(word: str, known: list[str]) -> str:
 
 def _keys_at(model: type[Model], path: Path) -> list[str]:
     """Return the keys that the model knows at `path`, following fields, lists and dictionaries."""
-    current: Any = model
+    current: type[BaseModel] | None = model
     for part in path:
-        if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(part)
-            current = field.annotation if field else None
-        else:  # an item of a list or the value of a dictionary
-            current = None if current is None else current[-1] if isinstance(current, tuple) else current
-        current = _inner(current)
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+        if current is not None and part in current.model_fields:
+            current = _model_in(current.model_fields[str(part)].annotation)
+        # Any other part is an item of a list or the value of a dictionary of the same model.
+    return list(current.model_fields) if current is not None else []
 
 
-def _inner(annotation: Any) -> Any:
-    """Return the model inside list[M], dict[str, M], M | None and the like, or the annotation itself."""
-    for argument in get_args(annotation):
-        inner = _inner(argument)
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            return inner
-    return annotation
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that an annotation is or holds (list[M], dict[str, M], M | None)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -1,23 +1,36 @@
-"""What every test may use: `from tests.conftest import wait_until`."""
+"""What all tests share: waiting with a deadline, and an exporter that does what a test says."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
+
+from tests.fakes.exporter import FakeExporter
 
 T = TypeVar("T")
 
+settings.register_profile("default", deadline=None, max_examples=100)
+settings.register_profile("thorough", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-def wait_until(
-    condition: Callable[[], T | None], what: str = "the condition", seconds: float = 20.0
-) -> T:
+
+def wait_until(condition: Callable[[], T | None], what: str = "the condition", seconds: float = 20.0) -> T:
     """Poll until a condition is true; return its value, or fail naming what was waited for."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds:g} s in vain for {what}")
         time.sleep(0.02)
-    pytest.fail(f"waited {seconds:g} s in vain for {what}")
+    return value
+
+
+@pytest.fixture
+def exporter() -> Iterator[FakeExporter]:
+    """A scriptable exporter on a free port of 127.0.0.1."""
+    with FakeExporter() as running:
+        yield running

@@ -1,1 +1,1 @@
-"""From files in the drop folder to the endpoints that should be scraped."""
+"""From files in the drop folder to the registrations that are in force."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+Identity = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,18 +13,21 @@ class Endpoint:
     """One URL to scrape, and the labels that every series from it carries.
 
     `labels` holds job, instance, session, client, node, for services also service, and the user's
-    own. `interval` and `timeout` are seconds; None means the session's.
+    own. `interval` and `timeout` are seconds; None means the session's. `place` is the line and
+    column that asked for it.
     """
 
     url: str
     labels: Mapping[str, str]
     interval: float | None = None
     timeout: float | None = None
+    place: tuple[int, int] = field(default=(1, 1), compare=False)
 
     @property
-    def identity(self) -> tuple[str, str, str]:
-        """What two registrations may not share: client, job and instance."""
-        return (self.labels["client"], self.labels["job"], self.labels["instance"])
+    def identity(self) -> Identity:
+        """What two registrations may not share: a client's service, or its exporter on one instance."""
+        labels = self.labels
+        return (labels["client"], labels["job"], "" if "service" in labels else labels["instance"])
 
 
 @dataclass(frozen=True, slots=True)

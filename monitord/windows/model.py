@@ -7,11 +7,20 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """A number that the client measured itself, to stand beside what the services say."""
+
+    value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """A closed window: what is to be measured. Times are Unix seconds, `start` < `end`.
 
-    `recipes` names the recipes asked for; empty means all that are in force. `truncated` says that
-    the daemon closed it, not its client.
+    `recipes` names the recipes asked for; empty means all that are in force. `markers` holds the
+    modification times (ns) of the marker files that ask for it, by name. `truncated` says that the
+    daemon closed it, not its client.
     """
 
     id: str
@@ -19,6 +28,9 @@ class Window:
     end: float
     labels: Mapping[str, str] = field(default_factory=dict)
     recipes: tuple[str, ...] = ()
+    slo: tuple[str, ...] = ()
+    reported: Mapping[str, Reported] = field(default_factory=dict)
+    markers: Mapping[str, int] = field(default_factory=dict)
     truncated: bool = False
 
     @property

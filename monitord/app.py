@@ -1,0 +1,190 @@
+"""The daemon, put together: what is started in which order, and stopped in reverse."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from monitord import __version__
+from monitord.artifacts import store
+from monitord.atomic import publish, to_json
+from monitord.clock import Clock, SystemClock, to_iso
+from monitord.errors import ExitCode, MonitordError
+from monitord.lease import HEARTBEAT_SECONDS, Holder, acquire, release
+from monitord.logs import open_log
+from monitord.loop import Loop
+from monitord.measure import Measurement
+from monitord.overview import daemon_status
+from monitord.prometheus.supervised import SupervisedPrometheus
+from monitord.session import Session
+from monitord.settings import Settings
+from monitord.slurm.runner import EndedJobs
+from monitord.targets.health import next_poll, read_healths
+from monitord.targets.reconcile import TargetReconciler
+from monitord.targets.resolve import Place
+from monitord.targets.watch import Watch, watch
+from monitord.windows.reconcile import WindowReconciler
+
+
+def run(session: Session, settings: Settings) -> int:
+    """Run a session's daemon until it is told to stop; return the exit code.
+
+    Raises HeldError when another daemon runs this session, and PrometheusError when there is no
+    Prometheus that could be run.
+    """
+    clock = SystemClock()
+    holder = acquire(
+        session.lease, socket.gethostname(), clock.now(),
+        heartbeat=lambda: daemon_status(session).get("updated_at"), pause=time.sleep,
+    )  # fmt: skip
+    try:
+        return Daemon(session, settings, holder, clock).run()
+    finally:
+        release(session.lease, holder)
+
+
+class Daemon:
+    """One run of the daemon: its parts, and the heartbeat that tells of them."""
+
+    def __init__(self, session: Session, settings: Settings, holder: Holder, clock: Clock) -> None:
+        self.session = session
+        self.settings = settings
+        self.holder = holder
+        self.clock = clock
+        self.phase = "starting"
+        self.watch: Watch | None = None
+        self.last_error = ""
+        self.log = open_log(session.log_file, session.name, session.file_mode)
+        self.loop = Loop(clock, self.log)
+        self.prometheus = SupervisedPrometheus(session, settings, clock, self.log)
+        place = Place(holder.host, under_slurm="SLURM_JOB_ID" in os.environ)
+        self.targets = TargetReconciler(
+            session, place, settings.scrape_interval, clock, self.log, EndedJobs(clock, self.log),
+            written=lambda: self.loop.wake("health"),
+        )  # fmt: skip
+        measurement = Measurement(session, settings, self.prometheus.client, lambda: self.targets.registry)
+        self.windows = WindowReconciler(
+            session, clock, self.log, settings.windows.settle_timeout,
+            settled=measurement.settled, collect=measurement.measure, wake=lambda: self.loop.wake("windows"),
+        )  # fmt: skip
+
+    def run(self) -> int:
+        """Start everything, go on until a signal, stop everything in reverse."""
+        self.log.info("daemon.started", host=self.holder.host, pid=self.holder.pid, version=__version__)
+        try:
+            with self._signals():
+                self._start()
+                self.loop.run()
+                self._stop()
+        except MonitordError as error:
+            self.phase, self.last_error = "failed", str(error)
+            self.log.error("daemon.failed", reason=str(error))
+            raise
+        finally:
+            if self.watch is not None:
+                self.watch.stop()
+            self.windows.stop()
+            self._publish_status()
+        self.log.info("daemon.stopped")
+        return ExitCode.OK
+
+    def _start(self) -> None:
+        self._publish_status()
+        store.clean(self.session.artifacts)
+        self.prometheus.prepare()
+        # Targets first: Prometheus then finds them when it starts, and need not wait for a refresh.
+        self.loop.add("targets", self._reconcile_targets)
+        self.loop.add("prometheus", self._supervise)
+        self.loop.add("windows", self._reconcile_windows)
+        self.loop.add("health", self._ask_health)
+        self.loop.add("heartbeat", self._beat)
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+        folders = {self.session.targets: "targets", self.session.windows: "windows"}
+        self.watch, reason = watch(folders, self.settings.watch.mode, self.loop.wake, mounts)
+        self.log.info("watch.started", mode=self.watch.mode, reason=reason)
+
+    def _stop(self) -> None:
+        """Close and collect what is open while there is time, then stop Prometheus cleanly."""
+        deadline = self.clock.monotonic() + self.settings.shutdown_timeout
+        self.phase = "stopping"
+        self._publish_status()
+        self.loop.remove("targets", "windows")
+        self.windows.close_open()
+        while self.windows.advance() and self.clock.monotonic() < deadline and self.loop.stop_requests < 2:
+            self.loop.once(longest=0.1)
+        self.prometheus.stop()
+        while not self.prometheus.has_ended:
+            self.loop.once(longest=0.1)
+        self.phase = "stopped"
+
+    def _reconcile_targets(self) -> float:
+        again = self.targets.reconcile()
+        return min(self.settings.watch.poll_interval, again if again is not None else float("inf"))
+
+    def _reconcile_windows(self) -> float:
+        again = self.windows.reconcile()
+        return min(self.settings.watch.poll_interval, again if again is not None else float("inf"))
+
+    def _supervise(self) -> float:
+        again = self.prometheus.supervise()
+        phase = "ready" if self.prometheus.is_ready else "starting"
+        if self.phase in ("starting", "ready") and phase != self.phase:
+            self.phase = phase
+            self.loop.wake("heartbeat")
+        return again if again is not None else HEARTBEAT_SECONDS
+
+    def _ask_health(self) -> float:
+        if not self.prometheus.is_ready:
+            return 1.0
+        with self.prometheus.client(timeout=5.0) as client:
+            healths = read_healths(client.targets())
+        self.targets.set_healths(healths)
+        return next_poll(self.targets.registry, healths)
+
+    def _beat(self) -> float:
+        self._publish_status()
+        return HEARTBEAT_SECONDS
+
+    def _publish_status(self) -> None:
+        content = to_json({**self._status(), "updated_at": to_iso(self.clock.now())})
+        publish(self.session.daemon_status, content, self.session.file_mode)
+
+    def _status(self) -> dict[str, Any]:
+        prometheus, credentials = self.prometheus, self.prometheus.credentials
+        return {
+            "phase": self.phase,
+            "host": self.holder.host,
+            "pid": self.holder.pid,
+            "version": __version__,
+            "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
+            "prometheus": {
+                "state": prometheus.phase.value,
+                "url": prometheus.url,
+                "version": prometheus.version,
+                "pid": prometheus.pid,
+                "user": credentials.user if credentials else None,
+                "password_file": str(credentials.password_file) if credentials else None,
+            },
+            "watch": self.watch.mode if self.watch else None,
+            "started_at": self.holder.since,
+            "allocation_ends_at": None,
+            "last_error": self.last_error or prometheus.last_error or self.loop.failure or None,
+        }
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Have SIGTERM and SIGINT end the loop; the second one cuts short what is still collected."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in before:
+            signal.signal(number, lambda _number, _frame: self.loop.stop())
+        try:
+            yield
+        finally:
+            for number, action in before.items():
+                signal.signal(number, action)

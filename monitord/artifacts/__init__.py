@@ -1,0 +1,1 @@
+"""A window's result as files: their formats, the manifest, and publishing them whole."""

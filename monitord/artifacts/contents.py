@@ -1,0 +1,97 @@
+"""The files of a window's artifacts, made from its collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, astuple
+from typing import Any
+
+from monitord.artifacts.formats import json_bytes, to_csv
+from monitord.clock import to_iso
+from monitord.collect.collect import Collection, QueryRecord
+from monitord.collect.coverage import TargetCoverage
+from monitord.collect.summary import COLUMNS
+from monitord.recipes.span import InstantQuery
+
+SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
+QUERIES_SCHEMA = "monitord/queries/v1"
+COVERAGE_COLUMNS = (
+    "job",
+    "instance",
+    "client",
+    "service",
+    "node",
+    "expected_scrapes",
+    "scrapes",
+    "up_ratio",
+    "longest_gap_s",
+    "resets",
+    "first_seen",
+    "last_seen",
+)
+
+
+def window_files(collection: Collection, inputs: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the content of each file by its path in the artifact folder, the manifest excepted.
+
+    `inputs` are what the window was measured from, by file name. They are published as they are:
+    nothing secret may be among them.
+    """
+    files = {
+        "metrics_summary.csv": to_csv(COLUMNS, (astuple(row) for row in collection.rows)),
+        "metrics_summary.json": json_bytes(summary(collection)),
+        "coverage.csv": to_csv(
+            COVERAGE_COLUMNS,
+            ([coverage_values(t)[name] for name in COVERAGE_COLUMNS] for t in collection.coverage),
+        ),
+        "queries.json": json_bytes(queries(collection)),
+    }
+    return files | {f"inputs/{name}": content for name, content in inputs.items()}
+
+
+def summary(collection: Collection) -> dict[str, Any]:
+    """Return the summary for programs: what each KPI is, and its rows."""
+    kpis = [kpi for recipe in collection.request.recipes for kpi in recipe.kpis]
+    return {
+        "schema": SUMMARY_SCHEMA,
+        "run_id": collection.request.window.id,
+        "status": collection.status,
+        "kpis": {kpi.name: {"help": kpi.help, "unit": kpi.unit, "kind": kpi.kind} for kpi in kpis},
+        "rows": [asdict(row) for row in collection.rows],
+    }
+
+
+def queries(collection: Collection) -> dict[str, Any]:
+    """Return every query that was made, so that each number can be asked for again."""
+    return {
+        "schema": QUERIES_SCHEMA,
+        "run_id": collection.request.window.id,
+        "started": to_iso(collection.start),
+        "ended": to_iso(collection.end),
+        "queries": [_query(record) for record in collection.queries],
+    }
+
+
+def coverage_values(target: TargetCoverage) -> dict[str, Any]:
+    """Return a target's coverage with its times as they are published."""
+    seen = {
+        name: None if seconds is None else to_iso(seconds)
+        for name, seconds in (("first_seen", target.first_seen), ("last_seen", target.last_seen))
+    }
+    return asdict(target) | seen
+
+
+def _query(record: QueryRecord) -> dict[str, Any]:
+    query = record.query
+    asked: dict[str, Any] = {"use": record.use, "promql": query.promql}
+    if isinstance(query, InstantQuery):
+        asked |= {"kind": "instant", "at": to_iso(query.at)}
+    else:
+        times = {"start": to_iso(query.start), "end": to_iso(query.end), "step": query.step}
+        asked |= {"kind": "range", **times}
+    return asked | {
+        "series": record.series,
+        "seconds": record.seconds,
+        "warnings": record.warnings,
+        "error": record.error or None,
+    }

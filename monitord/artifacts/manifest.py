@@ -1,0 +1,89 @@
+"""The manifest: what an artifact folder holds, what it was made from, and how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from monitord.artifacts.contents import coverage_values
+from monitord.clock import to_iso
+from monitord.collect.collect import Collection
+from monitord.collect.coverage import TargetCoverage, overall, worst
+
+SCHEMA = "monitord/manifest/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What the measurement ran on; None is unknown or not there.
+
+    `markers` maps each window marker's file name to its modification time in nanoseconds, as it was
+    when the window was collected: a marker that is newer asks for the collection again.
+    """
+
+    version: str
+    python: str
+    host: Mapping[str, Any]
+    prometheus: Mapping[str, Any]
+    slurm: Mapping[str, Any] | None = None
+    own_cost: Mapping[str, Any] | None = None
+    markers: Mapping[str, int] = field(default_factory=dict)
+
+
+def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
+    """Return the manifest but for its `files`, which are known when they have been written."""
+    window = collection.request.window
+    return {
+        "schema": SCHEMA,
+        "session": collection.request.session,
+        "window": {
+            "id": window.id,
+            "from": to_iso(window.start),
+            "to": to_iso(window.end),
+            "seconds": window.seconds,
+            "labels": dict(window.labels),
+        },
+        "status": collection.status,
+        "reasons": [asdict(reason) for reason in collection.reasons],
+        "collected": {"from": to_iso(collection.start), "to": to_iso(collection.end)},
+        "tool": {"name": "monitord", "version": provenance.version, "python": provenance.python},
+        "host": dict(provenance.host),
+        "slurm": _copied(provenance.slurm),
+        "prometheus": dict(provenance.prometheus),
+        "targets": _targets(collection),
+        "coverage": {"overall": overall(collection.coverage), "worst": worst(collection.coverage)},
+        "own_cost": _copied(provenance.own_cost),
+        "markers": dict(provenance.markers),
+        "warnings": list(collection.warnings),
+    }
+
+
+def public_url(url: str) -> str:
+    """Return a URL without what may be secret in it: user, password, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _targets(collection: Collection) -> list[dict[str, Any]]:
+    declared = {
+        (t.labels.get("job", ""), t.labels.get("instance", ""), t.labels.get("client", "")): t
+        for t in collection.request.targets
+    }
+    return [
+        {
+            "url": public_url(declared[target.identity].url) if target.declared else None,
+            "labels": dict(declared[target.identity].labels) if target.declared else None,
+            **_numbers(target),
+        }
+        for target in collection.coverage
+    ]
+
+
+def _numbers(target: TargetCoverage) -> dict[str, Any]:
+    return coverage_values(target) | {"coverage": target.ratio}
+
+
+def _copied(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if values is None else dict(values)

@@ -1,0 +1,103 @@
+"""`monitord check`."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import click
+
+from monitord.errors import ExitCode, InvalidFileError, MonitordError, Problem
+
+KINDS = ("target", "window", "recipe", "settings")
+
+
+@click.command("check")
+@click.option("--kind", type=click.Choice(KINDS), help="What the files are [default: seen from name and content].")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+def command(kind: str | None, files: tuple[Path, ...]) -> int:
+    """Validate target, window, recipe and settings files offline.
+
+    Every problem is one line on standard output, FILE:LINE:COLUMN: FIELD: MESSAGE; the exit code is
+    then 1.
+
+    \b
+    Example:
+      monitord check targets/*.yaml
+      monitord check --kind recipe my-recipe.yaml
+    """
+    valid = True
+    for file in files:
+        try:
+            what = _check(file, kind)
+        except InvalidFileError as error:
+            valid = False
+            for problem in error.problems:
+                click.echo(f"{file}:{problem}")
+        else:
+            click.echo(f"{file}: valid {what}", err=True)
+    return ExitCode.OK if valid else ExitCode.INVALID
+
+
+def _check(file: Path, kind: str | None) -> str:
+    """Return what a valid file is. Raises InvalidFileError."""
+    from monitord.targets.dropdir import read_file
+
+    try:
+        _, dropped = read_file(file.parent, file.name)
+    except OSError as error:
+        raise InvalidFileError([Problem(1, 1, "", f"cannot be read: {error.strerror}")]) from None
+    if dropped.problem:
+        raise InvalidFileError([Problem(1, 1, "", dropped.problem)])
+    match kind or _kind_of(file, dropped.content):
+        case "window":
+            from monitord.windows.markers import parse_marker, split_name
+
+            parse_marker((split_name(file.name) or ("", "yaml"))[1], dropped.content)
+            return "window marker"
+        case "recipe":
+            from monitord.recipes.load import check_recipe
+
+            return f"recipe with {len(check_recipe(dropped.content).kpis)} KPIs"
+        case "settings":
+            from monitord.settings import check_settings
+
+            check_settings(dropped.content)
+            return "settings file"
+        case _:
+            return _check_target(file, dropped.content)
+
+
+def _check_target(file: Path, content: bytes) -> str:
+    from monitord.targets.parse import parse
+    from monitord.targets.resolve import Place
+
+    try:
+        registration = parse(content, file.name, "session", Place(socket.gethostname()))
+    except InvalidFileError:
+        raise
+    except MonitordError as error:
+        raise InvalidFileError([Problem(1, 1, "", str(error))]) from None
+    return f"target file: {len(registration.endpoints)} endpoints of client {registration.client}"
+
+
+def _kind_of(file: Path, content: bytes) -> str:
+    """Tell what a file is meant as: by its folder and name, then by a key that only one kind has."""
+    from monitord.documents import read_document
+
+    if file.suffix in (".start", ".stop", ".cancel") or file.absolute().parent.name == "windows":
+        return "window"
+    if file.absolute().parent.name == "targets":
+        return "target"
+    if file.name in ("session.yaml", "monitord.yaml"):
+        return "settings"
+    try:
+        value = read_document(content).value
+    except InvalidFileError:
+        return "target"  # it is refused as any kind, for the same reasons
+    keys = value.keys() if isinstance(value, dict) else set()
+    if "kpis" in keys:
+        return "recipe"
+    if "from" in keys and "to" in keys:
+        return "window"
+    return "settings" if keys & {"scrape_interval", "prometheus", "watch", "session"} else "target"

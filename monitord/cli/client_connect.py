@@ -1,0 +1,53 @@
+"""`monitord client-connect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from monitord.cli.options import label_option, open_session, session_option
+from monitord.errors import ExitCode
+
+
+@click.command("client-connect")
+@session_option
+@click.option("--client-id", required=True, metavar="C", help="The client's name.")
+@click.option("--node", metavar="N", help="The client's node [default: this one].")
+@click.option("--node-exporter", metavar="H:P", help="Its node_exporter: host:port, a port, or a URL.")
+@click.option("--dcgm-exporter", metavar="H:P", help="Its dcgm-exporter: host:port, a port, or a URL.")
+@click.option("--lease", metavar="10m", help="Withdraw it when its file was not touched for this long.")
+@click.option("--slurm-job", metavar="J", help="Withdraw it once this Slurm job has left the queue.")
+@label_option
+def command(
+    session_name: str,
+    root: Path,
+    client_id: str,
+    node: str | None,
+    node_exporter: str | None,
+    dcgm_exporter: str | None,
+    lease: str | None,
+    slurm_job: str | None,
+    labels: tuple[tuple[str, str], ...],
+) -> int:
+    """Register a client: drop a target file with its node and exporters, and print its path.
+
+    \b
+    Example:
+      monitord client-connect --session bench01 --client-id c1 --node mel0042 \\
+          --node-exporter mel0042:9100 --label run=warm
+    """
+    from monitord.cli.registrations import client_file, register
+
+    session = open_session(root, session_name)
+    exporters = {"node": node_exporter, "dcgm": dcgm_exporter}
+    content = {
+        "client": client_id,
+        "node": node,
+        "exporters": {kind: address for kind, address in exporters.items() if address is not None},
+        "labels": dict(labels),
+        "lease": lease,
+        "slurm_job": slurm_job,
+    }
+    register(session, client_file(session, client_id), content)
+    return ExitCode.OK

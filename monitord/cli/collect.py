@@ -1,0 +1,93 @@
+"""`monitord collect`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitord.atomic import publish, read_json
+from monitord.cli.options import DURATION, MOMENT, check_name, open_session, session_option
+from monitord.cli.output import print_table
+from monitord.cli.wait import await_goal, window_check
+from monitord.clock import to_iso
+from monitord.errors import ExitCode, IncompleteDataError, InvalidInputError, NotReadyError
+from monitord.overview import is_running
+from monitord.session import Session
+
+MANIFEST = "MANIFEST.json"
+
+
+@click.command("collect")
+@session_option
+@click.option("--from-iso", "start", type=MOMENT, required=True, metavar="T", help="Begin: ISO 8601 with a zone.")
+@click.option("--to-iso", "end", type=MOMENT, required=True, metavar="T", help="End: ISO 8601 with a zone.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Copy the results here.")
+@click.option("--run-id", metavar="ID", help="Name of the window [default: collect-DATE-TIME].")
+@click.option("--timeout", type=DURATION, default="120s", show_default=True, metavar="120s", help="How long to wait.")
+def command(
+    session_name: str, root: Path, start: float, end: float, out: Path | None, run_id: str | None, timeout: float
+) -> int:
+    """Collect a past window: ask the daemon for it, wait, and copy its artifacts.
+
+    Prints the folder of the results. Exits with 5 when the data of the window is incomplete.
+
+    \b
+    Example:
+      monitord collect --session bench01 --from-iso 2026-01-31T09:30:00Z \\
+          --to-iso 2026-01-31T09:40:00Z --out results/run01 --run-id run01
+    """
+    session = open_session(root, session_name)
+    window_id = check_name(run_id or time.strftime("collect-%Y%m%d-%H%M%S", time.gmtime()), "window")
+    if end <= start:
+        raise InvalidInputError("--to-iso must be later than --from-iso")
+    if not is_running(session, time.time()):
+        raise NotReadyError(f"session {session_name} has no running daemon; start it with: monitord start")
+    if out is not None and out.is_dir() and any(out.iterdir()):
+        raise InvalidInputError(f"{out} is not empty; results are never mixed with other files")
+    stamp = _drop(session, window_id, start, end)
+    check = window_check(session, window_id, lambda status: (status.get("markers") or {}) == stamp)
+    await_goal(check, f"window {window_id}", timeout)
+    artifacts = session.artifacts / window_id
+    if out is not None:
+        _copy(artifacts, out)
+    click.echo(out or artifacts)
+    return _report(artifacts)
+
+
+def _drop(session: Session, window_id: str, start: float, end: float) -> dict[str, int]:
+    """Drop the marker; return its file's name and modification time, which the result will name."""
+    for kind in ("start", "stop"):
+        if (session.windows / f"{window_id}.{kind}").exists():
+            raise InvalidInputError(f"{window_id}.{kind} exists in {session.windows}; use another --run-id")
+    marker = session.windows / f"{window_id}.yaml"
+    if not publish(marker, f"from: {to_iso(start)}\nto: {to_iso(end)}\n".encode(), session.file_mode):
+        marker.touch()
+    return {marker.name: marker.stat().st_mtime_ns}
+
+
+def _copy(artifacts: Path, out: Path) -> None:
+    """Copy the results, the manifest last: where it is, everything else is."""
+    shutil.copytree(artifacts, out, ignore=lambda folder, _: {MANIFEST} if folder == str(artifacts) else set(),
+                    dirs_exist_ok=True)  # fmt: skip
+    shutil.copy2(artifacts / MANIFEST, out / MANIFEST)
+
+
+def _report(artifacts: Path) -> int:
+    manifest: Any = read_json(artifacts / MANIFEST)
+    summary: Any = read_json(artifacts / "metrics_summary.json")
+    click.echo(f"window {manifest['status']}", err=True)
+    print_summary(summary)
+    if manifest["status"] != "complete":
+        reasons = "; ".join(reason["message"] for reason in manifest["reasons"])
+        raise IncompleteDataError(f"the window is {manifest['status']}: {reasons}")
+    return ExitCode.OK
+
+
+def print_summary(summary: Any) -> None:
+    """Print the session's KPIs on a terminal's standard error."""
+    rows = [row for row in summary if row["scope"] == "session"]
+    print_table(("KPI", "STAT", "VALUE", "UNIT"), [(r["kpi"], r["stat"], str(r["value"]), r["unit"]) for r in rows])

@@ -1,0 +1,46 @@
+"""`monitord config show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from monitord.cli.options import open_session, output_option, root_option
+from monitord.cli.output import print_json, print_table
+from monitord.errors import ExitCode
+
+
+@click.group("config")
+def command() -> None:
+    """Show settings and where they come from.
+
+    \b
+    Example:
+      monitord config show --session bench01 --origin
+    """
+
+
+@command.command("show")
+@click.option("--session", "-s", "session_name", envvar="MONITORD_SESSION", metavar="S", help="The session's name.")
+@click.option("--origin", is_flag=True, help="Also print where each value was set.")
+@output_option
+@root_option
+def show(session_name: str | None, origin: bool, output: str, root: Path) -> int:
+    """Print every setting in force: flag, environment, session file, site file or default.
+
+    \b
+    Example:
+      MONITORD_WATCH_MODE=poll monitord config show --session bench01 --origin
+    """
+    from monitord.settings import load_settings
+
+    file = open_session(root, session_name).settings_file if session_name else None
+    _, origins = load_settings(file)
+    if output == "json":
+        print_json({key: {"value": item.value, "origin": item.source} for key, item in origins.items()})
+        return ExitCode.OK
+    columns = ("KEY", "VALUE", "ORIGIN") if origin else ("KEY", "VALUE")
+    rows = [(key, str(item.value), item.source)[: len(columns)] for key, item in origins.items()]
+    print_table(columns, rows)
+    return ExitCode.OK

@@ -1,0 +1,115 @@
+"""Options and arguments that commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from monitord.clock import from_iso
+from monitord.durations import parse_duration
+from monitord.errors import InvalidInputError
+from monitord.session import Session, default_root
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Moment(click.ParamType[float]):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return from_iso(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Label(click.ParamType[tuple[str, str]]):
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
+        return key, text
+
+
+DURATION = _Duration()
+MOMENT = _Moment()
+LABEL = _Label()
+
+
+def root_option(function: CommandT) -> CommandT:
+    """Add `--root`."""
+    return click.option(
+        "--root", type=click.Path(path_type=Path), default=default_root, metavar="DIR",
+        help="Where sessions live [default: $MONITORD_ROOT, else ~/.local/state/monitord].",
+    )(function)  # fmt: skip
+
+
+def session_option(function: CommandT) -> CommandT:
+    """Add `--session` and `--root`; read both with `open_session`."""
+    return click.option(
+        "--session", "-s", "session_name", required=True, envvar="MONITORD_SESSION", metavar="S",
+        shell_complete=_complete_sessions, help="The session's name [env: MONITORD_SESSION].",
+    )(root_option(function))  # fmt: skip
+
+
+def label_option(function: CommandT) -> CommandT:
+    """Add `--label`, any number of times."""
+    return click.option("--label", "labels", type=LABEL, multiple=True, metavar="K=V", help="Label; may be repeated.")(
+        function
+    )
+
+
+def output_option(function: CommandT) -> CommandT:
+    """Add `-o table|json`."""
+    return click.option(
+        "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it."
+    )(function)
+
+
+def open_session(root: Path, name: str) -> Session:
+    """Return an existing session. Raises InvalidInputError naming those that exist."""
+    session = Session(root, check_name(name, "session"))
+    if not session.exists():
+        others = sorted(path.parent.name for path in root.glob("*/session.yaml"))
+        known = f"there are: {', '.join(others)}" if others else "there are none yet"
+        raise InvalidInputError(
+            f"no session {name} in {root} ({known}); create it with: monitord session-create --run-id {name}"
+        )
+    return session
+
+
+def check_name(name: str, what: str) -> str:
+    """Return a name that can be part of a path. Raises InvalidInputError."""
+    # The same rule as validation.is_name, which would load pydantic for it.
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name, re.ASCII):
+        raise InvalidInputError(
+            f"{name!r} cannot name a {what}; use letters, digits, '.', '_' and '-', a letter or digit first"
+        )
+    return name
+
+
+def _complete_sessions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    root = ctx.params.get("root") or default_root()
+    return sorted(path.parent.name for path in Path(root).glob(f"{incomplete}*/session.yaml"))

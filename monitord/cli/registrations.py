@@ -1,0 +1,58 @@
+"""Writing and removing target files on behalf of clients."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from monitord.atomic import publish
+from monitord.cli.options import check_name
+from monitord.errors import InvalidFileError, InvalidInputError
+from monitord.session import Session
+from monitord.targets.parse import parse
+from monitord.targets.resolve import Place
+
+
+def client_file(session: Session, client: str) -> Path:
+    """Return the target file of a client's own registration."""
+    return session.targets / f"{check_name(client, 'client')}.yaml"
+
+
+def service_file(session: Session, client: str, service: str) -> Path:
+    """Return the target file of one service; `+` is in no name, so no two services share a file."""
+    return session.targets / f"{check_name(client, 'client')}+{check_name(service, 'service')}.yaml"
+
+
+def register(session: Session, file: Path, content: Mapping[str, Any]) -> None:
+    """Validate a registration and drop it. Raises InvalidInputError with what is wrong."""
+    given = {key: value for key, value in content.items() if value not in (None, {}, [])}
+    if "node" not in given:
+        given["host"] = socket.gethostname()  # what localhost means in this file
+    text = yaml.safe_dump(given, sort_keys=False, allow_unicode=True).encode()
+    try:
+        parse(text, file.name, session.name, Place(socket.gethostname()))
+    except InvalidFileError as error:
+        # The user wrote flags, not this file: its lines and columns would tell them nothing.
+        raise InvalidInputError("\n".join(f"{p.field}: {p.message}" for p in error.problems)) from None
+    try:
+        publish(file, text, session.file_mode)
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {file}: {error.strerror}") from error
+    click.echo(file)
+    click.echo(f"registered; see what becomes of it with: monitord wait -s {session.name} --for target={file.name}",
+               err=True)  # fmt: skip
+
+
+def withdraw(files: list[Path]) -> None:
+    """Remove target files, and say which."""
+    for file in files:
+        try:
+            file.unlink()
+        except OSError as error:
+            raise InvalidInputError(f"cannot remove {file}: {error.strerror}") from error
+        click.echo(file)

@@ -1,0 +1,52 @@
+"""`monitord session-create`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from monitord.cli.options import DURATION, check_name, root_option
+from monitord.durations import format_duration
+from monitord.errors import ExitCode
+from monitord.session import Session
+
+
+@click.command("session-create")
+@click.option("--run-id", metavar="ID", help="The session's name [default: the date and time].")
+@click.option("--prom-host", metavar="H", help="Address that Prometheus listens on [default: 127.0.0.1].")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one [default: 9090].")
+@click.option("--scrape-interval", type=DURATION, metavar="5s", help="How often targets are scraped [default: 5s].")
+@click.option("--group", metavar="G", help="Unix group whose members may drop files and read the results.")
+@root_option
+def command(
+    run_id: str | None,
+    prom_host: str | None,
+    port: int | None,
+    scrape_interval: float | None,
+    group: str | None,
+    root: Path,
+) -> int:
+    """Create a session folder, and print where it is.
+
+    \b
+    Example:
+      monitord session-create --run-id bench01 --port 0 --scrape-interval 5s
+    """
+    from monitord.settings import check_settings, render_settings
+
+    name = check_name(run_id or time.strftime("session-%Y%m%d-%H%M%S", time.gmtime()), "session")
+    given = {
+        "session": name,
+        "scrape_interval": None if scrape_interval is None else format_duration(scrape_interval),
+        "prometheus.host": prom_host,
+        "prometheus.port": port,
+    }
+    content = render_settings({key: value for key, value in given.items() if value is not None})
+    check_settings(content)
+    session = Session(root.absolute(), name)
+    session.create(content, group)
+    click.echo(session.folder)
+    click.echo(f"created session {name}; start its daemon with: monitord start --session {name} --local", err=True)
+    return ExitCode.OK

@@ -1,0 +1,63 @@
+"""`monitord status`."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitord.cli.options import open_session, output_option, session_option
+from monitord.cli.output import print_json, print_table
+from monitord.errors import ExitCode
+from monitord.overview import overview
+
+
+@click.command("status")
+@session_option
+@output_option
+def command(session_name: str, root: Path, output: str) -> int:
+    """Show the daemon, its Prometheus, the targets and the windows of a session.
+
+    \b
+    Example:
+      monitord status --session bench01
+      monitord status --session bench01 -o json | jq -r .prometheus.url
+    """
+    seen = overview(open_session(root, session_name), time.time())
+    if output == "json":
+        print_json(seen)
+        return ExitCode.OK
+    _print_daemon(seen)
+    if seen["targets"]:
+        print_table(("FILE", "STATE", "ENDPOINTS", "REASON"), [_target_row(item) for item in seen["targets"]])
+    if seen["windows"]:
+        rows = [(w["id"], w["state"], w["from"] or "", w["to"] or "", w["artifacts"] or w["reason"] or "")
+                for w in seen["windows"]]  # fmt: skip
+        print_table(("WINDOW", "STATE", "FROM", "TO", "ARTIFACTS OR REASON"), rows)
+    return ExitCode.OK
+
+
+def _print_daemon(seen: dict[str, Any]) -> None:
+    daemon, prometheus = seen["daemon"], seen["prometheus"] or {}
+    where = f" on {daemon['host']}, pid {daemon['pid']}, since {daemon['started_at']}" if daemon["running"] else ""
+    click.echo(f"session     {seen['session']}  {seen['folder']}")
+    click.echo(f"daemon      {daemon['phase']}{where}")
+    if prometheus:
+        version = f" (version {prometheus['version']})" if prometheus.get("version") else ""
+        click.echo(f"prometheus  {prometheus.get('state', 'unknown')}  {prometheus.get('url') or ''}{version}")
+    if seen["time_left_seconds"] is not None:
+        click.echo(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
+    if daemon.get("last_error"):
+        click.echo(f"last error  {daemon['last_error']}")
+
+
+def _target_row(item: dict[str, Any]) -> tuple[str, str, str, str]:
+    healths = Counter(endpoint["health"] for endpoint in item["endpoints"])
+    endpoints = ", ".join(f"{count} {health}" for health, count in sorted(healths.items())) or "none"
+    problems = [f"{e['line']}:{e['column']}: {e['field'] and e['field'] + ': '}{e['message']}" for e in item["errors"]]
+    failures = [f"{e['url']}: {e['last_error']}" for e in item["endpoints"] if e["last_error"]]
+    first, *others = [*problems, item["reason"], *failures]
+    return item["file"], item["state"], endpoints, first + (f" (and {len(others)} more)" if any(others) else "")

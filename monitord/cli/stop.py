@@ -1,0 +1,47 @@
+"""`monitord stop`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import click
+
+from monitord.cli.options import DURATION, open_session, session_option
+from monitord.cli.output import wait_for
+from monitord.durations import format_duration
+from monitord.errors import ExitCode, NotReadyError
+from monitord.lease import is_alive_here, read_holder
+from monitord.overview import daemon_status
+
+
+@click.command("stop")
+@session_option
+@click.option("--timeout", type=DURATION, default="90s", show_default=True, metavar="90s", help="How long to wait.")
+def command(session_name: str, root: Path, timeout: float) -> int:
+    """Stop the daemon of a session and wait for its end.
+
+    Open windows are closed and collected first, Prometheus ends cleanly.
+
+    \b
+    Example:
+      monitord stop --session bench01
+    """
+    session = open_session(root, session_name)
+    holder = read_holder(session.lease)
+    here = socket.gethostname()
+    if holder is not None and holder.host != here:
+        raise NotReadyError(f"the daemon runs on {holder.host}, pid {holder.pid}; stop it there: ssh {holder.host} "
+                            f"monitord stop --session {session_name} --root {root}")  # fmt: skip
+    if holder is None or not is_alive_here(holder, here):
+        click.echo(f"session {session_name} has no running daemon", err=True)
+        return ExitCode.OK
+    os.kill(holder.pid, signal.SIGTERM)
+    if not wait_for(lambda: not is_alive_here(holder, here), timeout,
+                    lambda: f"waiting for the daemon to end: {daemon_status(session).get('phase')}"):  # fmt: skip
+        raise NotReadyError(f"the daemon (pid {holder.pid}) has not ended after {format_duration(timeout)}; "
+                            f"see {session.log_file}")  # fmt: skip
+    click.echo(f"session {session_name} stopped", err=True)
+    return ExitCode.OK

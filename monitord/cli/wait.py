@@ -1,0 +1,108 @@
+"""`monitord wait`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitord.atomic import read_json
+from monitord.cli.options import DURATION, check_name, open_session, session_option
+from monitord.cli.output import wait_for
+from monitord.durations import format_duration
+from monitord.errors import ExitCode, InvalidInputError, NotReadyError
+from monitord.overview import daemon_status, is_ready
+from monitord.session import Session
+
+Check = Callable[[], tuple[bool, str]]
+"""Returns whether what is waited for is so, and how things stand. Raises when it can never be so."""
+
+
+@click.command("wait")
+@session_option
+@click.option("--for", "goal", required=True, metavar="ready|target=FILE|window=ID", help="What to wait for.")
+@click.option("--timeout", type=DURATION, default="60s", show_default=True, metavar="60s", help="For how long at most.")
+def command(session_name: str, root: Path, goal: str, timeout: float) -> int:
+    """Wait until the daemon is ready, all endpoints of a target file are up, or a window is done.
+
+    Exits with 3 when the time is over, with 1 when it can no longer come: the file was refused, the
+    window failed or was cancelled.
+
+    \b
+    Example:
+      monitord wait --session bench01 --for ready
+      monitord wait --session bench01 --for target=c1.yaml --timeout 30s
+      monitord wait --session bench01 --for window=run01
+    """
+    session = open_session(root, session_name)
+    await_goal(_check(session, goal), goal, timeout)
+    return ExitCode.OK
+
+
+def await_goal(check: Check, goal: str, timeout: float) -> None:
+    """Wait until a check succeeds. Raises NotReadyError when the time is over."""
+    last = ""
+
+    def done() -> bool:
+        nonlocal last
+        so, last = check()
+        return so
+
+    if not wait_for(done, timeout, lambda: f"waiting for {goal}: {last}"):
+        raise NotReadyError(f"{goal}: not so after {format_duration(timeout)}: {last}")
+
+
+def ready_check(session: Session) -> Check:
+    """Wait for a daemon whose Prometheus answers."""
+
+    def check() -> tuple[bool, str]:
+        daemon = daemon_status(session)
+        error = f" ({daemon['last_error']})" if daemon.get("last_error") else ""
+        return is_ready(session, time.time()), f"the daemon is {daemon.get('phase', 'not started')}{error}"
+
+    return check
+
+
+def target_check(session: Session, file: str) -> Check:
+    """Wait until the file is accepted and all its endpoints are up."""
+
+    def check() -> tuple[bool, str]:
+        status = read_json(session.target_status(file))
+        if not isinstance(status, dict):
+            return False, "not seen by the daemon yet" if (session.targets / file).exists() else "no such file"
+        if status["state"] == "refused":
+            problems = "; ".join(f"{e['line']}:{e['column']}: {e['field']}: {e['message']}" for e in status["errors"])
+            raise InvalidInputError(f"{file} was refused: {problems}")
+        down = [endpoint for endpoint in status["endpoints"] if endpoint["health"] != "up"]
+        so = status["state"] == "accepted" and not down
+        return so, "; ".join([status["state"], *(f"{e['url']} {e['health']} {e['last_error']}".strip() for e in down)])
+
+    return check
+
+
+def window_check(session: Session, window_id: str, since: Callable[[dict[str, Any]], bool] = lambda _: True) -> Check:
+    """Wait until a window is done; `since` says whether a status is about the markers that are meant."""
+
+    def check() -> tuple[bool, str]:
+        status = read_json(session.window_status(window_id))
+        if not isinstance(status, dict) or not since(status):
+            return False, "not seen by the daemon yet"
+        if status["state"] in ("failed", "cancelled"):
+            raise InvalidInputError(f"window {window_id} {status['state']}: {status['reason']}")
+        return status["state"] == "done", f"{status['state']} {status['reason'] or ''}".strip()
+
+    return check
+
+
+def _check(session: Session, goal: str) -> Check:
+    kind, _, name = goal.partition("=")
+    if goal == "ready":
+        return ready_check(session)
+    if kind == "target" and name:
+        return target_check(session, Path(name).name)
+    if kind == "window" and name:
+        return window_check(session, check_name(name, "window"))
+    raise click.BadParameter(f"{goal!r} is none of ready, target=FILE, window=ID", param_hint="--for")

@@ -1,0 +1,192 @@
+"""`monitord window`: the markers of measurement windows."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitord.atomic import publish, read_json
+from monitord.children import run_attached
+from monitord.cli.options import DURATION, check_name, label_option, open_session, output_option, session_option
+from monitord.cli.output import print_json, print_table
+from monitord.cli.wait import await_goal, window_check
+from monitord.errors import ExitCode, InvalidFileError, InvalidInputError, MonitordError
+from monitord.overview import window_statuses
+from monitord.session import Session
+
+_id_option = click.option("--id", "window_id", required=True, metavar="ID", help="The window's name.")
+
+
+@click.group("window")
+def command() -> None:
+    """Open, close and list measurement windows.
+
+    \b
+    Example:
+      monitord window run --session bench01 --id run01 -- srun ./benchmark
+    """
+
+
+@command.command("start")
+@session_option
+@_id_option
+@label_option
+def start(session_name: str, root: Path, window_id: str, labels: tuple[tuple[str, str], ...]) -> int:
+    """Open a window: touch its start marker, and print the marker's path.
+
+    \b
+    Example:
+      monitord window start --session bench01 --id run01 --label batch=32
+    """
+    session = open_session(root, session_name)
+    _refuse_if_open(session, window_id)
+    click.echo(_touch(session, window_id, "start", labels))
+    return ExitCode.OK
+
+
+@command.command("stop")
+@session_option
+@_id_option
+def stop(session_name: str, root: Path, window_id: str) -> int:
+    """Close a window, which has it collected: touch its stop marker, and print the marker's path.
+
+    \b
+    Example:
+      monitord window stop --session bench01 --id run01
+      monitord wait --session bench01 --for window=run01
+    """
+    session = open_session(root, session_name)
+    _require_started(session, window_id)
+    click.echo(_touch(session, window_id, "stop"))
+    return ExitCode.OK
+
+
+@command.command("cancel")
+@session_option
+@_id_option
+def cancel(session_name: str, root: Path, window_id: str) -> int:
+    """End an open window with nothing collected: touch its cancel marker, and print the marker's path.
+
+    \b
+    Example:
+      monitord window cancel --session bench01 --id run01
+    """
+    session = open_session(root, session_name)
+    _require_started(session, window_id)
+    click.echo(_touch(session, window_id, "cancel"))
+    return ExitCode.OK
+
+
+@command.command("list")
+@session_option
+@output_option
+def list_windows(session_name: str, root: Path, output: str) -> int:
+    """List the windows of a session.
+
+    \b
+    Example:
+      monitord window list --session bench01 -o json
+    """
+    windows = window_statuses(open_session(root, session_name))
+    if output == "json":
+        print_json(windows)
+    else:
+        columns = ("WINDOW", "STATE", "FROM", "TO", "ARTIFACTS", "REASON")
+        keys = ("id", "state", "from", "to", "artifacts", "reason")
+        print_table(columns, [tuple(window.get(key) or "" for key in keys) for window in windows])
+    return ExitCode.OK
+
+
+@command.command("run", context_settings={"ignore_unknown_options": True})
+@session_option
+@_id_option
+@label_option
+@click.option("--timeout", type=DURATION, default="120s", show_default=True, metavar="120s",
+              help="How long to wait for the results once the command has ended.")  # fmt: skip
+@click.option("--no-wait", is_flag=True, help="Do not wait for the results.")
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND...")
+def run(
+    session_name: str,
+    root: Path,
+    window_id: str,
+    labels: tuple[tuple[str, str], ...],
+    timeout: float,
+    no_wait: bool,
+    arguments: tuple[str, ...],
+) -> int:
+    """Run a command inside a window, and exit with the command's own exit code.
+
+    The results are waited for, and their folder is printed; monitoring that fails says so on
+    standard error and never fails the command.
+
+    \b
+    Example:
+      monitord window run --session bench01 --id run01 -- srun ./benchmark --size 32
+    """
+    session = open_session(root, session_name)
+    _refuse_if_open(session, window_id)
+    _touch(session, window_id, "start", labels)
+    try:
+        code = run_attached(arguments)
+    finally:
+        stopped = _touch(session, window_id, "stop").stat().st_mtime_ns
+    if no_wait:
+        return code
+    name = f"{window_id}.stop"
+    try:
+        check = window_check(session, window_id, lambda status: (status.get("markers") or {}).get(name) == stopped)
+        await_goal(check, f"window {window_id}", timeout)
+    except MonitordError as error:
+        click.echo(f"monitord: {error}", err=True)
+        return code
+    status: Any = read_json(session.window_status(window_id))
+    click.echo(status["artifacts"], err=True)
+    return code
+
+
+def _touch(session: Session, window_id: str, kind: str, labels: tuple[tuple[str, str], ...] = ()) -> Path:
+    """Write a marker anew, so that its time is now, and return its path."""
+    marker = session.windows / f"{check_name(window_id, 'window')}.{kind}"
+    content = _with_labels(labels) if labels else b""
+    try:
+        if not publish(marker, content, session.file_mode):
+            marker.touch()
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {marker}: {error.strerror}") from error
+    return marker
+
+
+def _with_labels(labels: tuple[tuple[str, str], ...]) -> bytes:
+    """Return a marker's content. Raises InvalidInputError when a label cannot be one."""
+    import yaml
+
+    from monitord.windows.markers import parse_marker
+
+    content = yaml.safe_dump({"labels": dict(labels)}, sort_keys=False).encode()
+    try:
+        parse_marker("start", content)
+    except InvalidFileError as error:
+        raise InvalidInputError("\n".join(f"{p.field}: {p.message}" for p in error.problems)) from None
+    return content
+
+
+def _require_started(session: Session, window_id: str) -> None:
+    marker = session.windows / f"{check_name(window_id, 'window')}.start"
+    if not marker.exists():
+        raise InvalidInputError(
+            f"window {window_id} was never opened: there is no {marker}; open it with: monitord window start"
+        )
+
+
+def _refuse_if_open(session: Session, window_id: str) -> None:
+    """Refuse to move the start of a window that is being measured."""
+    times = {}
+    for kind in ("start", "stop", "cancel"):
+        marker = session.windows / f"{check_name(window_id, 'window')}.{kind}"
+        times[kind] = marker.stat().st_mtime if marker.exists() else 0.0
+    if times["start"] > max(times["stop"], times["cancel"]):
+        since = time.strftime("%H:%M:%S", time.localtime(times["start"]))
+        raise InvalidInputError(f"window {window_id} is open already, since {since}; stop or cancel it, or use another --id")

@@ -1,0 +1,171 @@
+"""Collecting a window: ask Prometheus, read the answers, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from monitord.clock import SystemClock
+from monitord.collect.coverage import TargetCoverage, cover_targets
+from monitord.collect.readings import read
+from monitord.collect.request import CollectionRequest
+from monitord.collect.results import reported_rows
+from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
+from monitord.collect.verdict import Reason, WindowStatus, judge
+from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.prometheus.series import Answer
+from monitord.recipes.model import Kpi, Recipe
+from monitord.recipes.promql import kpi_queries, resets_query, up_query
+from monitord.recipes.span import InstantQuery, Query
+
+_CLOCK = SystemClock()
+
+
+class QueryClient(Protocol):
+    """The part of Prometheus's HTTP API that a collection needs; times in Unix seconds.
+
+    Both raise PrometheusUnavailableError when asking again later may help, and PrometheusError when
+    it will not.
+    """
+
+    def query(self, promql: str, at: float) -> Answer:
+        """Evaluate at one time."""
+
+    def query_range(self, promql: str, start: float, end: float, step: float) -> Answer:
+        """Evaluate at every `step` seconds from `start` to `end`."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRecord:
+    """A query that was made, what it was for, and what came of it.
+
+    `use` is `coverage`, `resets` or the KPI's name with the role that the answer plays in it.
+    `series` is None when the query failed; `seconds` is how long the answer took.
+    """
+
+    use: str
+    query: Query
+    series: int | None
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked."""
+
+    request: CollectionRequest
+    rows: tuple[KpiRow, ...]
+    coverage: tuple[TargetCoverage, ...]
+    queries: tuple[QueryRecord, ...]
+    status: WindowStatus
+    reasons: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+    start: float
+    end: float
+
+
+def collect(
+    request: CollectionRequest,
+    client: QueryClient,
+    now: Callable[[], float] = _CLOCK.now,
+    extra_reasons: Sequence[Reason] = (),
+) -> Collection:
+    """Collect a window.
+
+    A query that Prometheus refuses costs the KPI it is for, and is told as a reason. Raises
+    PrometheusUnavailableError when Prometheus cannot answer now: the caller should try again.
+    """
+    start = now()
+    asking = _Asking(client, now)
+    coverage = _coverage(request, asking)
+    rows = tuple(
+        row
+        for recipe in request.recipes
+        for kpi in recipe.kpis
+        for row in _rows_of(request, recipe, kpi, coverage, asking)
+    )
+    rows += tuple(reported_rows(request.window))
+    status, reasons = judge(request, coverage, (*asking.failures(), *extra_reasons))
+    warnings = dict.fromkeys(text for record in asking.records for text in record.warnings)
+    records = tuple(asking.records)
+    return Collection(
+        request, rows, coverage, records, status, reasons, tuple(warnings), start, now()
+    )
+
+
+def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCoverage, ...]:
+    span = request.span
+    up = asking.ask("coverage", up_query(span))
+    queries = dict.fromkeys(
+        query
+        for recipe in request.recipes
+        for kpi in recipe.kpis
+        if (query := resets_query(kpi, recipe.services, span))
+    )
+    resets = [answer for query in queries if (answer := asking.ask("resets", query))]
+    # Without the scrapes' outcomes nothing is known of any target: no row, rather than zeros.
+    return cover_targets(request, up, resets) if up else ()
+
+
+def _rows_of(
+    request: CollectionRequest,
+    recipe: Recipe,
+    kpi: Kpi,
+    coverage: Sequence[TargetCoverage],
+    asking: _Asking,
+) -> list[KpiRow]:
+    targets = fitting_targets(coverage, recipe.services)
+    subject = Subject(request.window.id, kpi, request.min_coverage, targets)
+    answers: dict[str, Answer] = {}
+    for role, query in kpi_queries(kpi, recipe.services, request.span).items():
+        answer = asking.ask(f"{kpi.name}.{role}", query)
+        if answer is None:
+            return failed_rows(subject)
+        answers[role] = answer
+    return kpi_rows(subject, read(kpi, answers, request.span))
+
+
+class _Asking:
+    """Asks each query once and keeps the record of it."""
+
+    def __init__(self, client: QueryClient, now: Callable[[], float]) -> None:
+        self._client = client
+        self._now = now
+        self._answers: dict[Query, Answer | None] = {}
+        self.records: list[QueryRecord] = []
+
+    def ask(self, use: str, query: Query) -> Answer | None:
+        """Return the answer, or None when Prometheus refused the query."""
+        if query not in self._answers:
+            self._answers[query] = self._ask_first(use, query)
+        return self._answers[query]
+
+    def failures(self) -> list[Reason]:
+        """Return a reason for each query that failed."""
+        return [
+            Reason("query_failed", f"{record.use}: {record.error}")
+            for record in self.records
+            if record.error
+        ]
+
+    def _ask_first(self, use: str, query: Query) -> Answer | None:
+        asked = self._now()
+        record = QueryRecord(use, query, None, 0.0)
+        answer: Answer | None = None
+        try:
+            answer = self._send(query)
+            record = replace(record, series=len(answer.series), warnings=answer.warnings)
+        except PrometheusUnavailableError:
+            raise
+        except PrometheusError as error:
+            record = replace(record, error=str(error) or type(error).__name__)
+        self.records.append(replace(record, seconds=max(0.0, self._now() - asked)))
+        return answer
+
+    def _send(self, query: Query) -> Answer:
+        if isinstance(query, InstantQuery):
+            return self._client.query(query.promql, query.at)
+        return self._client.query_range(query.promql, query.start, query.end, query.step)

@@ -1,0 +1,154 @@
+"""How much of a window was really observed, per target, from the outcome of every scrape in it.
+
+`up` is written at every scrape, 1 when it succeeded and 0 when it failed. No `up` at all means that
+Prometheus did not scrape: it was down, or did not know the target yet. The two are told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from monitord.collect.request import CollectionRequest
+from monitord.prometheus.series import Answer
+
+# How far from its due time, as a share of the interval, a scrape may be and still be that scrape.
+PHASE_TOLERANCE = 0.05
+
+Identity = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCoverage:
+    """What the window holds of one target.
+
+    `scrapes` were made, `successes` of them worked, `expected_scrapes` is how many must have been
+    due. `longest_gap_s` (seconds) is the longest time without a success, the window's edges
+    included. `first_seen` and `last_seen` (Unix seconds) are the first and the last success. None
+    is unknown. `declared` is False for a target that was scraped but not in force at the end.
+    """
+
+    job: str
+    instance: str
+    client: str
+    service: str
+    node: str
+    expected_scrapes: int
+    scrapes: int
+    successes: int
+    up_ratio: float | None
+    longest_gap_s: float
+    resets: int | None
+    first_seen: float | None
+    last_seen: float | None
+    declared: bool
+
+    @property
+    def identity(self) -> Identity:
+        return (self.job, self.instance, self.client)
+
+    @property
+    def ratio(self) -> float | None:
+        """The share of the due scrapes that worked; None when none was due."""
+        return min(1.0, self.successes / self.expected_scrapes) if self.expected_scrapes else None
+
+
+def cover_targets(
+    request: CollectionRequest, up: Answer, resets: Iterable[Answer]
+) -> tuple[TargetCoverage, ...]:
+    """Return the coverage of all targets declared or seen, by job, instance and client."""
+    intervals = {_identity(target.labels): target.interval for target in request.targets}
+    labels = {_identity(target.labels): target.labels for target in request.targets}
+    samples: dict[Identity, dict[float, float]] = {}
+    for series in up.series:
+        identity = _identity(series.labels)
+        labels.setdefault(identity, series.labels)
+        # One target has two `up` series when its labels were changed during the window.
+        samples.setdefault(identity, {}).update(series.samples)
+    most = _most_resets(resets)
+    return tuple(
+        _cover(
+            request,
+            labels[identity],
+            samples.get(identity, {}),
+            intervals.get(identity),
+            most.get(identity),
+        )
+        for identity in sorted(labels)
+    )
+
+
+def overall(targets: Iterable[TargetCoverage]) -> float | None:
+    """Return the share of all due scrapes that worked, from 0 to 1; None when none was due.
+
+    A target that was scraped more often than expected makes up for no other.
+    """
+    expected = successes = 0
+    for target in targets:
+        expected += target.expected_scrapes
+        successes += min(target.successes, target.expected_scrapes)
+    return successes / expected if expected else None
+
+
+def worst(targets: Iterable[TargetCoverage]) -> float | None:
+    """Return the lowest ratio of any target; None when none is known."""
+    return min((target.ratio for target in targets if target.ratio is not None), default=None)
+
+
+def count_due_scrapes(start: float, end: float, interval: float, scrapes: Sequence[float]) -> int:
+    """Return how many scrapes must have been due in (start, end], and never one more.
+
+    Scrapes keep their phase. Whole intervals give the number, less one when the phase that was seen
+    puts a scrape so close to an edge that it may as well have fallen outside.
+    """
+    whole = (round(end * 1000) - round(start * 1000)) // max(1, round(interval * 1000))
+    if not scrapes:
+        return whole
+    tolerance = interval * PHASE_TOLERANCE
+    after = (end - tolerance - scrapes[0]) // interval
+    before = (scrapes[0] - start - tolerance) // interval
+    return max(min(whole, int(after + before) + 1), min(whole, 1))
+
+
+def _cover(
+    request: CollectionRequest,
+    labels: Mapping[str, str],
+    samples: Mapping[float, float],
+    interval: float | None,
+    resets: int | None,
+) -> TargetCoverage:
+    start, end = request.window.start, request.window.end
+    # Prometheus 2 includes a sample at the start of a range, Prometheus 3 does not.
+    times = sorted(time for time in samples if start < time <= end)
+    successes = [time for time in times if samples[time] == 1]
+    due = count_due_scrapes(start, end, interval or request.scrape_interval, times)
+    return TargetCoverage(
+        job=labels.get("job", ""),
+        instance=labels.get("instance", ""),
+        client=labels.get("client", ""),
+        service=labels.get("service", ""),
+        node=labels.get("node", ""),
+        expected_scrapes=due,
+        scrapes=len(times),
+        successes=len(successes),
+        up_ratio=len(successes) / len(times) if times else None,
+        longest_gap_s=max(after - before for before, after in pairwise((start, *successes, end))),
+        resets=resets,
+        first_seen=successes[0] if successes else None,
+        last_seen=successes[-1] if successes else None,
+        declared=interval is not None,
+    )
+
+
+def _identity(labels: Mapping[str, str]) -> Identity:
+    return (labels.get("job", ""), labels.get("instance", ""), labels.get("client", ""))
+
+
+def _most_resets(answers: Iterable[Answer]) -> dict[Identity, int]:
+    most: dict[Identity, int] = {}
+    for answer in answers:
+        for series in answer.series:
+            identity = _identity(series.labels)
+            most[identity] = max(most.get(identity, 0), round(series.value))
+    return most

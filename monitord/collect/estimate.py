@@ -1,0 +1,64 @@
+"""One number estimated from what Prometheus answered, or why there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+# Reasons why a value is missing, or stands for less than it should.
+METRIC_ABSENT = "metric_absent"
+TARGET_DOWN = "target_down"
+NO_TARGETS = "no_targets"
+TOO_FEW_SAMPLES = "too_few_samples"
+NO_OBSERVATIONS = "no_observations"
+NOT_A_NUMBER = "not_a_number"
+DIVISOR_ZERO = "divisor_zero"
+NO_COMMON_STEP = "no_common_step"
+STEPS_MISSING = "steps_missing"
+BUCKETS_MISSING = "buckets_missing"
+MIXED_BUCKETS = "mixed_buckets"
+ABOVE_HIGHEST_BUCKET = "above_highest_bucket"
+SEVERAL_SERIES = "several_series"
+LOW_COVERAGE = "low_coverage"
+QUERY_FAILED = "query_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A stat's value, or None with the reason; `reason` beside a value says what it lacks.
+
+    `n` is how many observations it rests on: for a histogram those in the window (a rounded
+    increase), for a gauge its samples, for a counter its series, for a minimum or maximum of a
+    counter the parts of the window compared. `low` and `high` bound a quantile's bucket.
+    """
+
+    value: float | None
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+    def scaled(self, factor: float) -> Estimate:
+        """Return the estimate in another unit; what is not a number becomes an unknown value."""
+        if self.value is None:
+            return self
+        if math.isnan(self.value):
+            return Estimate(None, self.n, reason=NOT_A_NUMBER)
+        low, high = (None if bound is None else bound * factor for bound in (self.low, self.high))
+        return replace(self, value=self.value * factor, low=low, high=high)
+
+
+def total(values: Iterable[float]) -> float:
+    """Add up exactly; infinities that cancel out, or a sum past all floats, are not a number."""
+    try:
+        return math.fsum(values)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def divide(dividend: float, divisor: float, n: int | None, reason: str = "") -> Estimate:
+    """Return a ratio; dividing by zero has no value rather than an infinite one."""
+    if divisor == 0:
+        return Estimate(None, n, reason=DIVISOR_ZERO)
+    return Estimate(dividend / divisor, n, reason=reason)

@@ -1,0 +1,48 @@
+"""Answers read by group: the labels that KPI queries keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from monitord.prometheus.series import Answer
+
+
+class Group(NamedTuple):
+    """The series of one target (and GPU) taken together; a label it does not have is empty."""
+
+    job: str = ""
+    instance: str = ""
+    client: str = ""
+    service: str = ""
+    node: str = ""
+    gpu: str = ""
+
+
+Values = Mapping[Group, float]
+Buckets = Mapping[Group, Mapping[float, float]]  # upper bound -> cumulative count
+Steps = Mapping[Group, Mapping[float, float]]  # Unix seconds -> value
+
+
+def group_of(labels: Mapping[str, str]) -> Group:
+    return Group(*(labels.get(name, "") for name in Group._fields))
+
+
+def read_values(answer: Answer) -> Values:
+    """Return the value of each group in the answer to an instant query."""
+    return {group_of(series.labels): series.value for series in answer.series}
+
+
+def read_buckets(answer: Answer) -> Buckets:
+    """Return each group's histogram; `le="1"` and `le="1.0"` are one bucket."""
+    buckets: dict[Group, dict[float, float]] = {}
+    for series in answer.series:
+        bounds = buckets.setdefault(group_of(series.labels), {})
+        bound = float(series.labels["le"])
+        bounds[bound] = bounds.get(bound, 0.0) + series.value
+    return buckets
+
+
+def read_steps(answer: Answer) -> Steps:
+    """Return each group's values over time in the answer to a range query."""
+    return {group_of(series.labels): dict(series.samples) for series in answer.series}

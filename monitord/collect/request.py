@@ -1,0 +1,44 @@
+"""What a collection is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from monitord.recipes.model import Recipe
+from monitord.recipes.span import Span
+from monitord.windows.model import Window
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTarget:
+    """A declared target, with the labels of its series (job, instance, client, …).
+
+    `interval` is in seconds.
+    """
+
+    url: str
+    labels: Mapping[str, str]
+    interval: float
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRequest:
+    """A closed window to measure.
+
+    `targets` are those declared and in force at the window's end; `scrape_interval` (seconds) holds
+    for targets that are not among them; `min_coverage` is the share of scrapes, from 0 to 1, below
+    which a number is called partial.
+    """
+
+    session: str
+    window: Window
+    targets: tuple[ExpectedTarget, ...]
+    scrape_interval: float
+    min_coverage: float
+    recipes: tuple[Recipe, ...]
+
+    @property
+    def span(self) -> Span:
+        interval = max((self.scrape_interval, *(target.interval for target in self.targets)))
+        return Span(self.session, self.window.start, self.window.end, interval)

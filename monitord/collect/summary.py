@@ -1,0 +1,164 @@
+"""The rows of the summary: every stat of a KPI in every scope, with how well it is covered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from monitord.collect import estimate as why
+from monitord.collect.coverage import TargetCoverage, overall
+from monitord.collect.estimate import Estimate
+from monitord.collect.groups import Group
+from monitord.collect.readings import Reading
+from monitord.recipes.model import GROUP_LABELS, Kpi
+from monitord.recipes.promql import SCOPES
+
+ValueStatus = Literal["ok", "partial", "no_data", "error"]
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KpiRow:
+    """One number of the summary, as published; None is an empty field, and unknown."""
+
+    run_id: str
+    kpi: str
+    stat: str
+    value: float | None
+    unit: str
+    scope: str
+    client: str
+    service: str
+    node: str
+    gpu: str
+    n: int | None
+    bucket_lo: float | None
+    bucket_hi: float | None
+    coverage: float | None
+    status: ValueStatus
+    reason: str
+
+
+COLUMNS = tuple(field.name for field in fields(KpiRow))
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A KPI of a run, and the targets that fit its recipe's `services`."""
+
+    run_id: str
+    kpi: Kpi
+    min_coverage: float
+    targets: tuple[TargetCoverage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """How far a number can be trusted."""
+
+    coverage: float | None
+    status: ValueStatus
+    reason: str
+
+
+def fitting_targets(
+    targets: Sequence[TargetCoverage], services: Sequence[str]
+) -> tuple[TargetCoverage, ...]:
+    """Return the targets whose job name fits one of a recipe's patterns."""
+    return tuple(t for t in targets if any(fnmatchcase(t.job, pattern) for pattern in services))
+
+
+def kpi_rows(subject: Subject, reading: Reading) -> list[KpiRow]:
+    """Return a KPI's rows: the session's first, always, then those of each scope in `by`."""
+    kpi = subject.kpi
+    jobs = {group.job for group in reading.groups}
+    # A target that was down all along counts against the KPI that its job provides elsewhere.
+    targets = tuple(t for t in subject.targets if kpi.kind == "expr" or t.job in jobs)
+    rows = []
+    for scope in ("session", *kpi.by):
+        for key, groups, covering in _parts(scope, kpi, reading, targets):
+            place = dict(zip(SCOPES[scope], key, strict=True))
+            for stat in kpi.stats:
+                estimate = reading.estimate(stat, scope, groups).scaled(kpi.scale)
+                row = _row(subject, stat, estimate, _grade(subject, estimate, covering))
+                rows.append(_placed(row, scope, place))
+    return rows
+
+
+def _placed(row: KpiRow, scope: str, place: Mapping[str, str]) -> KpiRow:
+    client, service, node, gpu = (place.get(label, "") for label in GROUP_LABELS)
+    return replace(row, scope=scope, client=client, service=service, node=node, gpu=gpu)
+
+
+def failed_rows(subject: Subject) -> list[KpiRow]:
+    """Return the rows of a KPI that could not be asked for."""
+    grade = Grade(None, "error", why.QUERY_FAILED)
+    return [_row(subject, stat, Estimate(None), grade) for stat in subject.kpi.stats]
+
+
+def _parts(
+    scope: str, kpi: Kpi, reading: Reading, targets: Sequence[TargetCoverage]
+) -> Iterator[tuple[Key, list[Group], list[TargetCoverage]]]:
+    """Split groups and targets by the scope's labels; what lacks one of them is in no part."""
+    labels = SCOPES[scope]
+    known = tuple(label for label in labels if label != "gpu")  # which GPUs it has, no target says
+    groups: dict[Key, list[Group]] = defaultdict(list)
+    covering: dict[Key, list[TargetCoverage]] = defaultdict(list)
+    for group in reading.groups:
+        groups[tuple(getattr(group, label) for label in labels)].append(group)
+    for target in targets:
+        covering[tuple(getattr(target, label) for label in known)].append(target)
+    keys = set(groups)
+    if scope != "gpu" and kpi.kind != "expr":
+        keys |= set(covering)
+    if scope == "session":
+        keys = {()}
+    for key in sorted(keys):
+        if all(key):
+            yield key, groups.get(key, []), covering.get(key[: len(known)], [])
+
+
+def _grade(subject: Subject, estimate: Estimate, targets: Sequence[TargetCoverage]) -> Grade:
+    coverage = overall(targets)
+    if estimate.value is None:
+        absent = estimate.reason == why.METRIC_ABSENT
+        return Grade(
+            coverage, "no_data", _absence(targets or subject.targets) if absent else estimate.reason
+        )
+    if estimate.reason:
+        return Grade(coverage, "partial", estimate.reason)
+    if coverage is not None and coverage < subject.min_coverage:
+        return Grade(coverage, "partial", why.LOW_COVERAGE)
+    return Grade(coverage, "ok", "")
+
+
+def _absence(targets: Sequence[TargetCoverage]) -> str:
+    """Say why a metric is not there: nothing to scrape, nothing answered, or it is not exported."""
+    if not targets:
+        return why.NO_TARGETS
+    return why.METRIC_ABSENT if any(t.successes for t in targets) else why.TARGET_DOWN
+
+
+def _row(subject: Subject, stat: str, estimate: Estimate, grade: Grade) -> KpiRow:
+    """Return the session's row."""
+    return KpiRow(
+        run_id=subject.run_id,
+        kpi=subject.kpi.name,
+        stat=stat,
+        value=estimate.value,
+        unit=subject.kpi.unit_of(stat),
+        scope="session",
+        client="",
+        service="",
+        node="",
+        gpu="",
+        n=estimate.n,
+        bucket_lo=estimate.low,
+        bucket_hi=estimate.high,
+        coverage=grade.coverage,
+        status=grade.status,
+        reason=grade.reason,
+    )

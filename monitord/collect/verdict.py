@@ -1,0 +1,104 @@
+"""The verdict on a window, and every reason for it, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from monitord.collect.coverage import TargetCoverage
+from monitord.collect.request import CollectionRequest
+
+WindowStatus = Literal["complete", "partial", "truncated", "failed"]
+
+# Worst first. A reason that a caller adds under another code ranks last.
+CODES = (
+    "query_failed",
+    "no_targets",
+    "target_absent",
+    "target_down",
+    "window_truncated",
+    "settle_timeout",
+    "window_too_short",
+    "low_coverage",
+)
+MIN_SCRAPES = 4
+NAMED_TARGETS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a window is not complete: a stable code, and the facts in words."""
+
+    code: str
+    message: str
+
+
+def judge(
+    request: CollectionRequest,
+    targets: Sequence[TargetCoverage],
+    extra_reasons: Iterable[Reason] = (),
+) -> tuple[WindowStatus, tuple[Reason, ...]]:
+    """Return the window's status and reasons.
+
+    `failed` when no scrape of any target succeeded in the window, so that nothing is known of it;
+    `truncated` when it was closed before its client did; `partial` for every other reason.
+    """
+    found = [*_target_reasons(request, targets), *_window_reasons(request, targets), *extra_reasons]
+    reasons = tuple(sorted(dict.fromkeys(found), key=_rank))
+    if not any(target.successes for target in targets):
+        return "failed", reasons
+    if request.window.truncated:
+        return "truncated", reasons
+    return ("partial" if reasons else "complete"), reasons
+
+
+def _window_reasons(
+    request: CollectionRequest, targets: Sequence[TargetCoverage]
+) -> Iterable[Reason]:
+    window = request.window
+    if window.truncated:
+        yield Reason("window_truncated", "the window was closed before its client closed it")
+    if not targets and not request.targets:
+        yield Reason("no_targets", "no target was declared or scraped; register one and try again")
+    fewest = min((target.expected_scrapes for target in targets), default=MIN_SCRAPES)
+    if fewest < MIN_SCRAPES:
+        yield Reason(
+            "window_too_short",
+            f"{window.seconds:g} s hold {fewest} scrapes of some target, and rates need"
+            f" {MIN_SCRAPES}; measure for longer or set a shorter scrape_interval",
+        )
+
+
+def _target_reasons(
+    request: CollectionRequest, targets: Sequence[TargetCoverage]
+) -> Iterable[Reason]:
+    absent = [t for t in targets if t.scrapes == 0 and t.expected_scrapes]
+    down = [t for t in targets if t.scrapes and not t.successes]
+    rest = [t for t in targets if t.successes and t.ratio is not None]
+    low = [t for t in rest if t.ratio is not None and t.ratio < request.min_coverage]
+    if absent:
+        yield Reason("target_absent", f"never scraped in the window: {_names(absent)}")
+    if down:
+        yield Reason("target_down", f"every scrape failed: {_names(down)}")
+    if low:
+        facts = [f"{_name(t)} ({t.successes} of {t.expected_scrapes} scrapes)" for t in low]
+        yield Reason("low_coverage", f"coverage below {request.min_coverage:g}: {_some(facts)}")
+
+
+def _rank(reason: Reason) -> int:
+    return CODES.index(reason.code) if reason.code in CODES else len(CODES)
+
+
+def _names(targets: Iterable[TargetCoverage]) -> str:
+    return _some([_name(target) for target in targets])
+
+
+def _name(target: TargetCoverage) -> str:
+    client = f" of {target.client}" if target.client else ""
+    return f"{target.job} {target.instance}{client}"
+
+
+def _some(facts: Sequence[str]) -> str:
+    more = len(facts) - NAMED_TARGETS
+    return ", ".join(facts[:NAMED_TARGETS]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,1 @@
+"""From registrations to the files from which Prometheus learns its targets."""

@@ -1,0 +1,27 @@
+"""Carrying out a plan on the file_sd folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from monitord.atomic import TEMPORARY_PREFIX, publish
+from monitord.file_sd.plan import Plan
+
+
+def read_actual(folder: Path) -> dict[str, bytes]:
+    """Return what the folder holds; leftovers of an interrupted write are removed."""
+    actual = {}
+    for path in folder.iterdir():
+        if path.name.startswith(TEMPORARY_PREFIX):
+            path.unlink()
+        else:
+            actual[path.name] = path.read_bytes()
+    return actual
+
+
+def apply(plan: Plan, folder: Path) -> None:
+    """Write and remove. Raises OSError at the first that fails; the rest is due again next time."""
+    for name, content in plan.writes.items():
+        publish(folder / name, content)
+    for name in plan.removals:
+        (folder / name).unlink(missing_ok=True)

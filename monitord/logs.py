@@ -1,0 +1,67 @@
+"""The structured log: one JSON object a line in the session's log file, readable lines on a terminal.
+
+The only place that configures structlog.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+
+class LogFile:
+    """The log file, line by line; a full disk loses lines, never the daemon."""
+
+    def __init__(self, path: Path, mode: int) -> None:
+        self._path = path
+        self._file = path.open("a", buffering=1, encoding="utf-8")
+        path.chmod(mode)
+
+    def write(self, line: str) -> None:
+        try:
+            self._file.write(f"{line}\n")
+        except OSError as error:
+            print(f"monitord: cannot write {self._path}: {error.strerror}; {line}", file=sys.stderr)  # noqa: T201
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def open_log(path: Path, session: str, mode: int, stream: TextIO | None = None) -> FilteringBoundLogger:
+    """Return a logger that writes to the session's log file and to `stream` (default: standard error)."""
+    stream = stream or sys.stderr
+    file = LogFile(path, mode)
+    to_line = structlog.processors.JSONRenderer(ensure_ascii=False)
+    console: Processor | None = structlog.dev.ConsoleRenderer() if stream.isatty() else None
+
+    def write(logger: WrappedLogger, name: str, event: EventDict) -> str:
+        line = to_line(logger, name, dict(event))
+        file.write(str(line))
+        return str(console(logger, name, event)) if console else str(line)
+
+    logger: Any = structlog.wrap_logger(
+        structlog.PrintLogger(stream),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            _in_order,
+            write,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        session=session,
+    )
+    bound: FilteringBoundLogger = logger.bind()
+    return bound
+
+
+def _in_order(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Put what every line has in front, so that a tailed log lines up."""
+    first = ("timestamp", "level", "event", "session")
+    return {**{key: event[key] for key in first if key in event}, **event}

@@ -1,0 +1,121 @@
+"""Measuring one closed window: ask Prometheus, judge, publish the artifacts.
+
+Runs on a thread of its own with a connection of its own; what it reads of the daemon is immutable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitord import __version__
+from monitord.artifacts import store
+from monitord.artifacts.contents import window_files
+from monitord.artifacts.manifest import Provenance, manifest
+from monitord.collect.collect import collect
+from monitord.collect.request import CollectionRequest, ExpectedTarget
+from monitord.collect.settle import are_settled, settle_query
+from monitord.collect.verdict import Reason
+from monitord.prometheus.api import PrometheusClient
+from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
+from monitord.session import Session
+from monitord.settings import Settings
+from monitord.targets.dropdir import read_file
+from monitord.targets.registry import Registry
+from monitord.windows.model import Window
+from monitord.windows.reconcile import Collected
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What is needed to measure the windows of a session."""
+
+    session: Session
+    settings: Settings
+    connect: Callable[[], PrometheusClient]
+    registry: Callable[[], Registry]
+
+    def settled(self, end: float) -> bool:
+        """Say whether every target has been scraped after `end` (Unix seconds).
+
+        Raises PrometheusError when Prometheus cannot say.
+        """
+        with self.connect() as client:
+            last_scrapes = client.query(settle_query(self.session.name))
+        return are_settled(self._targets(end), last_scrapes, end)
+
+    def measure(self, window: Window, unsettled: bool) -> Collected:
+        """Collect a window and publish its artifacts.
+
+        `unsettled` says that not every target was scraped after the window's end in time. Raises
+        PrometheusUnavailableError when trying again later may help; otherwise PrometheusError,
+        InvalidInputError, OSError.
+        """
+        request = CollectionRequest(
+            session=self.session.name,
+            window=window,
+            targets=self._targets(window.end),
+            scrape_interval=self.settings.scrape_interval,
+            min_coverage=self.settings.windows.min_coverage,
+            recipes=select_recipes(load_recipes(self.session.recipes), window.recipes),
+        )
+        with self.connect() as client:
+            collection = collect(request, client, extra_reasons=self._reasons(unsettled))
+            provenance = Provenance(
+                __version__, platform.python_version(), _host(), self._prometheus(client),
+                _slurm(os.environ), None, window.markers,
+            )  # fmt: skip
+        folder = store.publish(
+            self.session.artifacts, window.id, window_files(collection, self._inputs(window)),
+            manifest(collection, provenance), self.session.file_mode,
+        )  # fmt: skip
+        return Collected(collection.status, str(folder), tuple(reason.message for reason in collection.reasons))
+
+    def _reasons(self, unsettled: bool) -> list[Reason]:
+        timeout = self.settings.windows.settle_timeout
+        text = f"not every target was scraped after the window's end within {timeout:g} s"
+        return [Reason("settle_timeout", text)] if unsettled else []
+
+    def _targets(self, end: float) -> tuple[ExpectedTarget, ...]:
+        """Return the targets in force, but those that were registered only after the window."""
+        return tuple(
+            ExpectedTarget(endpoint.url, endpoint.labels, endpoint.interval or self.settings.scrape_interval)
+            for entry in self.registry().entries.values()
+            if entry.in_force and (entry.accepted_at or 0.0) <= end
+            for endpoint in entry.in_force.endpoints
+        )
+
+    def _inputs(self, window: Window) -> dict[str, bytes]:
+        """Return what the window was measured from; credentials are in none of these files."""
+        session = self.session
+        inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
+        for folder in (packaged_folder(), session.recipes):
+            inputs |= {f"recipes/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.y*ml"))}
+        inputs |= {f"file_sd/{file.name}": file.read_bytes() for file in sorted(session.file_sd.glob("*.json"))}
+        for name in window.markers:
+            # Anybody may have put something else there since: a link is not followed.
+            with contextlib.suppress(OSError):
+                inputs[f"markers/{name}"] = read_file(session.windows, name)[1].content
+        return inputs
+
+    def _prometheus(self, client: PrometheusClient) -> Mapping[str, Any]:
+        version = client.build_info().get("version")
+        return {"version": version, "scrape_interval_seconds": self.settings.scrape_interval}
+
+
+def _host() -> Mapping[str, Any]:
+    return {"hostname": socket.gethostname(), "os": platform.platform(), "arch": platform.machine()}
+
+
+def _slurm(environment: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """Return what Slurm says of the daemon's own job, None outside of one."""
+    job_id = environment.get("SLURM_JOB_ID")
+    if not job_id:
+        return None
+    names = ("SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION", "SLURM_JOB_NODELIST", "SLURM_RESTART_COUNT")
+    return {"job_id": job_id, **{name.removeprefix("SLURM_").lower(): environment.get(name) for name in names}}

@@ -1,0 +1,77 @@
+"""What a session is like right now, read from the files its daemon publishes."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from monitord.atomic import read_json
+from monitord.clock import from_iso
+from monitord.lease import HEARTBEAT_SECONDS, is_alive_here, read_holder
+from monitord.session import Session
+
+# A daemon on another host is believed to be alive while its heartbeat is no older than this.
+PATIENCE_SECONDS = 4 * HEARTBEAT_SECONDS
+
+
+def daemon_status(session: Session) -> dict[str, Any]:
+    """Return `status/daemon.json`; empty before a daemon first ran."""
+    status = read_json(session.daemon_status)
+    return status if isinstance(status, dict) else {}
+
+
+def is_running(session: Session, now: float) -> bool:
+    """Say whether a daemon runs this session: its process on this host, its heartbeat on another."""
+    holder = read_holder(session.lease)
+    if holder is None:
+        return False
+    if holder.host == socket.gethostname():
+        return is_alive_here(holder, holder.host)
+    updated_at = daemon_status(session).get("updated_at")
+    return updated_at is not None and now - from_iso(updated_at) < PATIENCE_SECONDS
+
+
+def is_ready(session: Session, now: float) -> bool:
+    """Say whether a daemon runs this session and its Prometheus answers."""
+    return daemon_status(session).get("phase") == "ready" and is_running(session, now)
+
+
+def overview(session: Session, now: float) -> dict[str, Any]:
+    """Return everything `monitord status` shows, ready to be printed as JSON."""
+    daemon = daemon_status(session)
+    ends_at = daemon.get("allocation_ends_at")
+    running = is_running(session, now)
+    return {
+        "session": session.name,
+        "folder": str(session.folder),
+        "daemon": {**daemon, "running": running, "phase": _phase(daemon, running)},
+        "prometheus": daemon.get("prometheus"),
+        "targets": target_statuses(session),
+        "windows": window_statuses(session),
+        "time_left_seconds": None if ends_at is None else max(from_iso(ends_at) - now, 0.0),
+    }
+
+
+def target_statuses(session: Session) -> list[dict[str, Any]]:
+    """Return the status of every target file."""
+    return [
+        status
+        for path in sorted(session.target_statuses.glob("*.json"))
+        if isinstance(status := read_json(path), dict)
+    ]
+
+
+def window_statuses(session: Session) -> list[dict[str, Any]]:
+    """Return the status of every window, with its name as `id`."""
+    return [
+        {"id": path.name.removesuffix(".json"), **status}
+        for path in sorted(session.window_statuses.glob("*.json"))
+        if isinstance(status := read_json(path), dict)
+    ]
+
+
+def _phase(daemon: dict[str, Any], running: bool) -> str:
+    phase = str(daemon.get("phase", "never started"))
+    if not running and phase not in ("never started", "stopped", "failed"):
+        return "dead"  # it ended without saying so
+    return phase

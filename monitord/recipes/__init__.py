@@ -1,0 +1,1 @@
+"""KPIs as recipes declare them, and the PromQL that measures them."""

@@ -1,0 +1,145 @@
+"""The PromQL of a KPI over one exact window.
+
+Whole-window values come from one instant query at the window's end over a range as long as the
+window, to the millisecond: nothing from outside it counts, and counter resets are accounted for
+before anything is summed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from monitord.recipes.model import Kpi, quantile_of
+from monitord.recipes.span import InstantQuery, Query, Span
+
+GROUPING = ("job", "instance", "client", "service", "node", "gpu")
+SCOPES: Mapping[str, tuple[str, ...]] = {
+    "session": (),
+    "client": ("client",),
+    "service": ("client", "service"),
+    "node": ("node",),
+    "gpu": ("node", "gpu"),
+}
+
+
+def quote(value: str) -> str:
+    """Write text as a PromQL string."""
+    escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f'"{escaped}"'
+
+
+def session_matchers(session: str, services: tuple[str, ...] = ("*",)) -> str:
+    """Return the matchers that pick a session's series, of jobs that fit one of the patterns."""
+    matchers = f"session={quote(session)}"
+    if "*" not in services:
+        matchers += f",job=~{quote('|'.join(map(_pattern_to_regex, services)))}"
+    return matchers
+
+
+def kpi_queries(kpi: Kpi, services: tuple[str, ...], span: Span) -> dict[str, Query]:
+    """Return what must be asked to know a KPI, by the role that each answer plays in it."""
+    matchers = session_matchers(span.session, services)
+    if kpi.kind == "expr":
+        return _expression_queries(kpi, matchers, span)
+    if kpi.match:
+        matchers += f",{kpi.match}"
+    if kpi.kind == "counter":
+        return _counter_queries(kpi, matchers, services, span)
+    if kpi.kind == "gauge":
+        return _gauge_queries(kpi, matchers, span)
+    return _histogram_queries(kpi, matchers, span)
+
+
+def up_query(span: Span) -> InstantQuery:
+    """Return the query for every scrape of the window, at its true time and with its outcome."""
+    return span.at_end(f"up{{{session_matchers(span.session)}}}[{span.length_ms}ms]")
+
+
+def resets_query(kpi: Kpi, services: tuple[str, ...], span: Span) -> InstantQuery | None:
+    """Return the query for a KPI's most resets of a counter per target; None without counters."""
+    if kpi.kind not in {"counter", "histogram"}:
+        return None
+    matchers = session_matchers(span.session, services) + (f",{kpi.match}" if kpi.match else "")
+    metric = f"{kpi.metric}_count" if kpi.kind == "histogram" else kpi.metric
+    return span.at_end(
+        f"max by ({', '.join(GROUPING[:-1])}) (resets({metric}{{{matchers}}}[{span.length_ms}ms]))"
+    )
+
+
+def _counter_queries(
+    kpi: Kpi, matchers: str, services: tuple[str, ...], span: Span
+) -> dict[str, Query]:
+    counter = f"{kpi.metric}{{{matchers}}}"
+    whole, tile = f"[{span.length_ms}ms]", f"[{span.tile_ms}ms]"
+    queries: dict[str, Query] = {
+        "series": span.at_end(_grouped("count", f"count_over_time({counter}{whole})")),
+        "increase": span.at_end(_grouped("sum", f"increase({counter}{whole})")),
+    }
+    in_tiles = span.tiles > 1 and not {"min", "max"}.isdisjoint(kpi.stats)
+    if in_tiles:
+        queries["rates"] = span.over_tiles(_grouped("sum", f"rate({counter}{tile})"))
+    if kpi.per:
+        divisor = _narrowed(kpi.per, session_matchers(span.session, services))
+        queries["divisor"] = span.at_end(_grouped("sum", f"increase({divisor}{whole})"))
+        if in_tiles:
+            queries["divisor_rates"] = span.over_tiles(_grouped("sum", f"rate({divisor}{tile})"))
+    return queries
+
+
+def _gauge_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
+    samples = f"{kpi.metric}{{{matchers}}}[{span.length_ms}ms]"
+    # Sums and counts, not averages: only they merge into the true mean of several series.
+    queries: dict[str, Query] = {
+        "count": span.at_end(_grouped("sum", f"count_over_time({samples})"))
+    }
+    for stat, role, aggregation in (
+        ("mean", "sum", "sum"),
+        ("min", "min", "min"),
+        ("max", "max", "max"),
+    ):
+        if stat in kpi.stats:
+            queries[role] = span.at_end(_grouped(aggregation, f"{role}_over_time({samples})"))
+    return queries
+
+
+def _histogram_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
+    samples = f"{{{matchers}}}[{span.length_ms}ms]"
+    queries: dict[str, Query] = {
+        "series": span.at_end(_grouped("count", f"count_over_time({kpi.metric}_count{samples})")),
+        "count": span.at_end(_grouped("sum", f"increase({kpi.metric}_count{samples})")),
+    }
+    if "mean" in kpi.stats:
+        queries["sum"] = span.at_end(_grouped("sum", f"increase({kpi.metric}_sum{samples})"))
+    if any(quantile_of(stat) for stat in kpi.stats):
+        queries["buckets"] = span.at_end(
+            _grouped("sum", f"increase({kpi.metric}_bucket{samples})", "le")
+        )
+    return queries
+
+
+def _expression_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
+    return {
+        scope: span.at_end(
+            (kpi.expr or "")
+            .replace("$window", f"[{span.length_ms}ms]")
+            .replace("$selector", matchers)
+            .replace("$by", ", ".join(SCOPES[scope]))
+        )
+        for scope in ("session", *kpi.by)
+    }
+
+
+def _grouped(aggregation: str, promql: str, *extra: str) -> str:
+    return f"{aggregation} by ({', '.join((*GROUPING, *extra))}) ({promql})"
+
+
+def _narrowed(selector: str, matchers: str) -> str:
+    metric, brace, own = selector.partition("{")
+    return f"{metric}{{{matchers},{own}" if brace else f"{metric}{{{matchers}}}"
+
+
+def _pattern_to_regex(pattern: str) -> str:
+    return "".join(
+        {"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern
+    )

@@ -1,0 +1,78 @@
+"""A session's window as queries see it, and the two kinds of query that can be asked about it.
+
+Minima and maxima of counters need rates over parts of the window. The window is cut into equal
+tiles, so that every part of it counts once and none reads data from before its start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_TILES = 120  # enough to see the extremes of a window, and far from Prometheus's 11,000 points
+SCRAPES_PER_TILE = (
+    4  # rate() needs two samples; four still hold two when a scrape is late and one is lost
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InstantQuery:
+    """A query evaluated at one time, in Unix seconds."""
+
+    promql: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RangeQuery:
+    """A query evaluated at `start`, `start + step`, … up to `end`, in Unix seconds and seconds."""
+
+    promql: str
+    start: float
+    end: float
+    step: float
+
+
+Query = InstantQuery | RangeQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A session's window as queries see it, in whole milliseconds.
+
+    `interval` is the longest scrape interval, in seconds, among the targets.
+    """
+
+    session: str
+    start: float
+    end: float
+    interval: float
+
+    @property
+    def end_ms(self) -> int:
+        return round(self.end * 1000)
+
+    @property
+    def length_ms(self) -> int:
+        return max(1, self.end_ms - round(self.start * 1000))
+
+    @property
+    def seconds(self) -> float:
+        return self.length_ms / 1000
+
+    @property
+    def tiles(self) -> int:
+        """Into how many tiles the window is cut; 1 when it is too short for two."""
+        shortest = max(1, round(SCRAPES_PER_TILE * self.interval * 1000))
+        return max(1, min(MAX_TILES, self.length_ms // shortest))
+
+    @property
+    def tile_ms(self) -> int:
+        return self.length_ms // self.tiles
+
+    def at_end(self, promql: str) -> InstantQuery:
+        return InstantQuery(promql, self.end_ms / 1000)
+
+    def over_tiles(self, promql: str) -> RangeQuery:
+        """Evaluate at the end of every tile; the last one ends with the window."""
+        first = self.end_ms - (self.tiles - 1) * self.tile_ms
+        return RangeQuery(promql, first / 1000, self.end_ms / 1000, self.tile_ms / 1000)

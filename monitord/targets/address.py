@@ -1,0 +1,120 @@
+"""Where something is scraped, as users write it: a URL, `host:port`, or a bare port."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  # names, not a bind
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})", re.ASCII)
+_PARAMETER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_URL_CHARACTERS = re.compile(r"[!-~]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A place to scrape. `host` None means the client's own node (or each of its nodes)."""
+
+    port: int
+    host: str | None = None
+    scheme: str = "http"
+    path: str = "/metrics"
+    query: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the host means the node that the client runs on."""
+        return self.host is None or is_loopback(self.host)
+
+    def authority(self, host: str) -> str:
+        """Write `host:port` for a host, with brackets around an IPv6 address."""
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    def url(self, host: str) -> str:
+        """Write the whole URL for a host."""
+        return f"{self.scheme}://{self.authority(host)}{self.path}{'?' if self.query else ''}{self.query}"
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host means the machine it is read on."""
+    if host.lower() in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_host(text: str) -> bool:
+    """Say whether a text is a host name or an IP address."""
+    if _HOST.fullmatch(text):
+        return True
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_url(text: str) -> Address:
+    """Read an http or https URL; the path defaults to `/metrics`, the port to the scheme's.
+
+    Raises ValueError with what is wrong and what a URL should look like.
+    """
+    if not _URL_CHARACTERS.fullmatch(text):
+        raise ValueError(f"{text!r} is not a URL; write http://HOST:PORT/PATH without spaces")
+    parts = urlsplit(text)
+    if parts.scheme not in _DEFAULT_PORTS or "://" not in text:
+        raise ValueError(f"{text!r} is not an http or https URL; write http://HOST:PORT/PATH")
+    if "@" in parts.netloc:
+        raise ValueError("a URL must not hold a user or password; every reader of the folder would see them")
+    if parts.fragment:
+        raise ValueError(f"a URL to scrape has no #fragment; remove #{parts.fragment}")
+    host, port = _host_and_port(parts.netloc, _DEFAULT_PORTS[parts.scheme])
+    _check_query(parts.query)
+    return Address(port, host, parts.scheme, parts.path or "/metrics", parts.query)
+
+
+def parse_exporter(value: int | str) -> Address:
+    """Read an exporter's address: a port, `host:port` or a URL. Raises ValueError."""
+    if isinstance(value, int):
+        return Address(_port(str(value)))
+    if value.isdigit():
+        return Address(_port(value))
+    if "://" in value:
+        return parse_url(value)
+    host, port = _host_and_port(value, None)
+    return Address(port, host)
+
+
+def _host_and_port(text: str, default: int | None) -> tuple[str, int]:
+    match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::(.*))?", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not HOST:PORT; an IPv6 address stands in brackets: [::1]:9100")
+    bracketed, plain, port_text = match.groups()
+    host = bracketed if bracketed is not None else plain
+    if not is_host(host) or (bracketed is not None and ":" not in host):
+        raise ValueError(f"{host!r} is not a host name or address" if host else f"{text!r} names no host")
+    if port_text is None and default is None:
+        raise ValueError(f"{text!r} names no port; write {text}:PORT")
+    return host.lower(), default if port_text is None and default else _port(port_text or "")
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError(f"port {text or '(empty)'} is not a number from 1 to 65535")
+    return int(text)
+
+
+def _check_query(query: str) -> None:
+    """Refuse what Prometheus cannot pass on: a target's query is one label for each parameter."""
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    for name in names:
+        if not _PARAMETER.fullmatch(name):
+            raise ValueError(f"query parameter {name!r} cannot be passed on; use letters, digits and _ in its name")
+        if names.count(name) > 1:
+            raise ValueError(f"query parameter {name} is given twice; only one value can be passed on")

@@ -1,0 +1,192 @@
+"""Reading a drop folder that anybody may write to, at any time, and crash while doing so.
+
+`look` lists the folder and reads what is new; whoever calls it often enough misses nothing, so no
+event is needed for correctness. A file is handed on once it has stopped changing: a half-written one
+is looked at again. A file counts as deleted when two listings in a row lack it; a listing that fails
+says nothing at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from monitord.documents import MAX_BYTES
+
+# A writer that is done leaves a last line that ends; one that was cut off mostly does not.
+QUIET_SECONDS = 0.025
+QUIET_SECONDS_UNFINISHED = 1.0
+OLD_SECONDS = 5.0
+GONE_SECONDS = 0.1
+
+Signature = tuple[int, int, int, int]
+_NEVER_SEEN: Signature = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedFile:
+    """A file as it was read: its content, or what keeps it from being one to read.
+
+    `modified_at` is its modification time in Unix seconds, by the clock of whoever wrote it.
+    """
+
+    name: str
+    modified_at: float
+    modified_ns: int
+    content: bytes = b""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the folder found.
+
+    `look_again` is in how many seconds something unsettled is due, or None. `failure` says why the
+    folder could not be listed; nothing has then changed as far as anybody knows.
+    """
+
+    changed: tuple[DroppedFile, ...] = ()
+    gone: tuple[str, ...] = ()
+    look_again: float | None = None
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsettled:
+    """A file that may still be changing: as it was first seen, and for how long it must stay so."""
+
+    signature: Signature
+    since: float
+    quiet: float
+
+    @property
+    def due(self) -> float:
+        return self.since + self.quiet
+
+
+@dataclass(slots=True)
+class DropFolder:
+    """A drop folder and what was last handed on from it.
+
+    `accepts` chooses names; `empty_is_content` says whether an empty file means something here (a
+    marker) or is a write that has only begun (a target file).
+    """
+
+    folder: Path
+    accepts: Callable[[str], bool]
+    empty_is_content: bool = False
+    _known: dict[str, Signature] = field(default_factory=dict)
+    _unsettled: dict[str, _Unsettled] = field(default_factory=dict)
+    _missing: dict[str, float] = field(default_factory=dict)
+
+    def expect(self, name: str) -> None:
+        """Remember a file from an earlier run, so that its deletion since then is noticed."""
+        self._known.setdefault(name, _NEVER_SEEN)
+
+    def look(self, now: float, wall: float) -> Look:
+        """Look at the folder; `now` is monotonic, `wall` Unix seconds."""
+        try:
+            found = self._list()
+        except OSError as error:
+            return Look(failure=f"cannot list {self.folder}: {error.strerror or error}")
+        changed = [
+            file
+            for name, signature in found.items()
+            if signature != self._known.get(name) and (file := self._take(name, signature, now, wall))
+        ]
+        gone = self._notice_missing(found.keys(), now)
+        self._unsettled = {name: item for name, item in self._unsettled.items() if name in found}
+        due = [item.due for item in self._unsettled.values()]
+        due += [since + GONE_SECONDS for since in self._missing.values()]
+        return Look(tuple(changed), gone, max(min(due) - now, 0.0) if due else None)
+
+    def _list(self) -> dict[str, Signature]:
+        found = {}
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if self.accepts(entry.name):
+                    # A name that cannot be looked at for a moment is there all the same.
+                    found[entry.name] = self._known.get(entry.name, _NEVER_SEEN)
+                    with contextlib.suppress(OSError):
+                        found[entry.name] = signature_of(entry.stat(follow_symlinks=False))
+        return found
+
+    def _take(self, name: str, signature: Signature, now: float, wall: float) -> DroppedFile | None:
+        """Return a changed file once it has stopped changing."""
+        earlier = self._unsettled.get(name)
+        if earlier is not None and earlier.signature == signature and now < earlier.due:
+            return None
+        try:
+            signature, file = read_file(self.folder, name)
+        except OSError:
+            # Unreadable for a moment (EIO, ESTALE, ENOENT): what was known of it stands.
+            self._unsettled[name] = _Unsettled(_NEVER_SEEN, now, QUIET_SECONDS_UNFINISHED)
+            return None
+        if earlier is None or earlier.signature != signature:
+            earlier = _Unsettled(signature, now, self._quiet_seconds(file, wall))
+        if now < earlier.due:
+            self._unsettled[name] = earlier
+            return None
+        self._unsettled.pop(name, None)
+        self._known[name] = signature
+        return file
+
+    def _quiet_seconds(self, file: DroppedFile, wall: float) -> float:
+        if file.problem:
+            return QUIET_SECONDS
+        if file.content.endswith(b"\n") or (self.empty_is_content and not file.content):
+            return 0.0 if wall - file.modified_at > OLD_SECONDS else QUIET_SECONDS
+        return QUIET_SECONDS_UNFINISHED
+
+    def _notice_missing(self, found: Set[str], now: float) -> tuple[str, ...]:
+        for name in self._known:
+            if name not in found:
+                self._missing.setdefault(name, now)
+        gone = tuple(name for name, since in self._missing.items() if name not in found and now - since >= GONE_SECONDS)
+        self._missing = {name: since for name, since in self._missing.items() if name not in found and name not in gone}
+        for name in gone:
+            del self._known[name]
+        return gone
+
+
+def read_file(folder: Path, name: str) -> tuple[Signature, DroppedFile]:
+    """Read a file that anybody may have put there: never follow a link, never block on a pipe.
+
+    Raises OSError when it cannot be read at this moment, also when it changed meanwhile.
+    """
+    path = folder / name
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        return signature_of(status), _described(name, status, problem=f"is {_kind(status)}; only plain files are read")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with open(descriptor, "rb") as file:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(errno.ESTALE, f"{name} became {_kind(before)} while it was opened")
+        content = file.read(MAX_BYTES + 1)
+        if signature_of(os.fstat(descriptor)) != signature_of(before):
+            raise OSError(errno.EAGAIN, f"{name} changed while it was read")
+    return signature_of(before), _described(name, before, content)
+
+
+def signature_of(status: os.stat_result) -> Signature:
+    """Return what changes when a file changes."""
+    return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+
+
+def _described(name: str, status: os.stat_result, content: bytes = b"", problem: str = "") -> DroppedFile:
+    return DroppedFile(name, status.st_mtime_ns / 1e9, status.st_mtime_ns, content, problem)
+
+
+def _kind(status: os.stat_result) -> str:
+    mode = status.st_mode
+    if stat.S_ISLNK(mode):
+        return "a symbolic link"
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a FIFO, socket or device"

@@ -1,0 +1,95 @@
+"""`status/targets/<file>.json`: what a client reads to learn what became of its file. Pure.
+
+It is also the daemon's own memory: the version in force is restored from it after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitord.clock import from_iso, to_iso
+from monitord.errors import Problem
+from monitord.targets.model import Endpoint, Registration
+from monitord.targets.registry import Entry, Seen, State
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What Prometheus says of one target: `up`, `down` or `unknown`."""
+
+    health: str = "unknown"
+    last_error: str = ""
+    last_scrape: str | None = None
+
+
+HealthKey = tuple[str, str, str]  # client, job, instance
+
+
+def health_key(labels: Mapping[str, str]) -> HealthKey:
+    """Return what tells one target from another, in our labels as in Prometheus's."""
+    return (labels.get("client", ""), labels.get("job", ""), labels.get("instance", ""))
+
+
+def target_status(entry: Entry, healths: Mapping[HealthKey, Health]) -> dict[str, Any]:
+    """Return the status of a file, without the time at which it was published."""
+    in_force = entry.in_force
+    return {
+        "file": entry.seen.file,
+        "state": entry.state,
+        "reason": entry.reason,
+        "errors": [
+            {"line": problem.line, "column": problem.column, "field": problem.field, "message": problem.message}
+            for problem in entry.problems
+        ],
+        "client": in_force.client if in_force else None,
+        "endpoints": [
+            _endpoint(endpoint, healths.get(health_key(endpoint.labels), Health()))
+            for endpoint in (in_force.endpoints if in_force else ())
+        ],
+        "in_force": in_force.digest if in_force else None,
+        "accepted_at": to_iso(entry.accepted_at) if entry.accepted_at is not None else None,
+        "lease_seconds": in_force.lease if in_force else None,
+        "slurm_job": in_force.slurm_job_id if in_force else None,
+    }
+
+
+def deleted_status(file: str) -> dict[str, Any]:
+    """Return the status of a file that its client removed."""
+    nothing = {"errors": [], "client": None, "endpoints": [], "in_force": None, "accepted_at": None}
+    return {"file": file, "state": State.WITHDRAWN, "reason": "the file was deleted", **nothing,
+            "lease_seconds": None, "slurm_job": None}  # fmt: skip
+
+
+def restore(status: Mapping[str, Any]) -> Entry | None:
+    """Return the entry that a published status stands for; None when nothing was in force.
+
+    Raises KeyError, TypeError or ValueError when the status is not one of ours.
+    """
+    if status["in_force"] is None:
+        return None
+    file = status["file"]
+    endpoints = tuple(
+        Endpoint(item["url"], item["labels"], item["interval_seconds"], item["timeout_seconds"])
+        for item in status["endpoints"]
+    )
+    registration = Registration(
+        file, status["client"], endpoints, status["in_force"], status["lease_seconds"], status["slurm_job"]
+    )
+    accepted_at = from_iso(status["accepted_at"])
+    problems = tuple(Problem(**error) for error in status["errors"])
+    return Entry(Seen(file, accepted_at, None, problems), (accepted_at, file), registration, accepted_at, problems)
+
+
+def _endpoint(endpoint: Endpoint, health: Health) -> dict[str, Any]:
+    return {
+        "url": endpoint.url,
+        "job": endpoint.labels["job"],
+        "labels": dict(endpoint.labels),
+        "health": health.health,
+        "last_error": health.last_error,
+        "last_scrape": health.last_scrape,
+        "interval_seconds": endpoint.interval,
+        "timeout_seconds": endpoint.timeout,
+    }

@@ -1,0 +1,92 @@
+"""What a client may write in a target file."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from monitord.documents import PlainInt
+from monitord.slurm import hostlist
+from monitord.targets.address import Address, is_host, parse_exporter, parse_url
+from monitord.validation import Duration, Labels, Model, Name, refuse
+
+MAX_ENDPOINTS = 10_000
+
+_SLURM_JOB = re.compile(r"[1-9][0-9]*(?:_[0-9]+)?", re.ASCII)
+
+
+def _url(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise refuse("expected a URL such as http://mel0042:8000/metrics")
+    return _read(parse_url, value)
+
+
+def _exporter(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise refuse('expected a port, "host:port" or a URL')
+    return _read(parse_exporter, value)
+
+
+def _host(value: Any) -> Any:
+    if isinstance(value, str) and not is_host(value):
+        raise refuse(f"{value!r} is not a host name or address")
+    return value.lower() if isinstance(value, str) else value
+
+
+def _nodes(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise refuse("expected a Slurm hostlist such as mel[0042-0045]")
+    return tuple(_read(lambda text: hostlist.expand(text, MAX_ENDPOINTS), value))
+
+
+def _slurm_job(value: Any) -> Any:
+    text = value.text if isinstance(value, PlainInt) else str(value) if type(value) is int else value
+    if isinstance(text, str) and not _SLURM_JOB.fullmatch(text):
+        raise refuse(f'{text!r} is not a Slurm job id; write a number, or "1234_5" for one task of an array')
+    return text
+
+
+def _read(parser: Any, value: Any) -> Any:
+    try:
+        return parser(value)
+    except ValueError as error:
+        raise refuse(str(error)) from None
+
+
+_PORT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 65535}
+_AS_TEXT = PlainSerializer(str)
+
+Url = Annotated[Address, BeforeValidator(_url), _AS_TEXT, WithJsonSchema({"type": "string", "pattern": "^https?://"})]
+ExporterAddress = Annotated[
+    Address, BeforeValidator(_exporter), _AS_TEXT, WithJsonSchema({"anyOf": [_PORT_SCHEMA, {"type": "string"}]})
+]
+Host = Annotated[str, BeforeValidator(_host)]
+Nodes = Annotated[tuple[str, ...], BeforeValidator(_nodes), WithJsonSchema({"type": "string"})]
+SlurmJob = Annotated[str, BeforeValidator(_slurm_job), WithJsonSchema({"type": ["integer", "string"]})]
+
+
+class ServiceSpec(Model):
+    """One service that serves Prometheus metrics."""
+
+    name: Name = Field(description="the service's name; becomes the labels job and service")
+    endpoint: Url = Field(description="the URL of its metrics")
+    labels: Labels = Field(default={}, description="labels on every series of this service")
+    interval: Duration | None = Field(default=None, description="how often it is scraped")
+    timeout: Duration | None = Field(default=None, description="how long one scrape may take")
+
+
+class TargetFileSpec(Model):
+    """A target file: what one client wants scraped."""
+
+    version: Literal[1] = Field(default=1, description="version of this format")
+    client: Name | None = Field(default=None, description="who registers; default: the file's stem")
+    node: Host | None = Field(default=None, description="the client's node: host of bare ports and of localhost")
+    host: Host | None = Field(default=None, description="the machine this file was written on, if no node is given")
+    nodes: Nodes | None = Field(default=None, description="a Slurm hostlist: exporter ports are scraped on each")
+    exporters: dict[Name, ExporterAddress] = Field(default={}, description="kind of exporter -> port, host:port, URL")
+    services: list[ServiceSpec] = Field(default=[], description="services to scrape")
+    labels: Labels = Field(default={}, description="labels on every series of this file")
+    lease: Duration | None = Field(default=None, description="withdrawn when the file was not touched for this long")
+    slurm_job: SlurmJob | None = Field(default=None, description="withdrawn once this job has left the queue")

@@ -1,0 +1,97 @@
+"""Waking early when something happens in a drop folder. The only place that imports watchdog.
+
+An event carries no content and proves nothing: it only shortens the wait for the next look. On a
+network file system inotify sees nothing of what other nodes write, so there is no watcher at all
+there, and the poll does everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+# Where every write passes through this machine's kernel, so that inotify sees it.
+_LOCAL_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "ramfs", "overlay", "f2fs", "bcachefs"})
+_CONTENT_EVENTS = ("created", "modified", "moved", "deleted", "closed")
+
+
+class Watch(Protocol):
+    """A running watcher, or the absence of one."""
+
+    mode: str
+
+    def stop(self) -> None:
+        """End it."""
+
+
+class Polling:
+    """No watcher: the poll alone."""
+
+    mode = "poll"
+
+    def stop(self) -> None:
+        """Nothing runs, so nothing is to be ended."""
+
+
+class Inotify:
+    """watchdog's observer over some folders."""
+
+    mode = "inotify"
+
+    def __init__(self, folders: Mapping[Path, str], wake: Callable[[str], None]) -> None:
+        """Start watching. Raises OSError when the kernel has no watch left to give."""
+        self._observer = Observer()
+        for folder, name in folders.items():
+            self._observer.schedule(_Wake(partial(wake, name)), str(folder))
+        self._observer.start()
+
+    def stop(self) -> None:
+        self._observer.stop()
+        self._observer.join(timeout=5)
+
+
+class _Wake(FileSystemEventHandler):
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        if event.event_type in _CONTENT_EVENTS:  # our own reading opens and closes files as well
+            self._wake()
+
+
+def watch(
+    folders: Mapping[Path, str], mode: str, wake: Callable[[str], None], mounts: str
+) -> tuple[Watch, str]:
+    """Start what fits the folders; return it with the reason for the choice.
+
+    `folders` gives each folder the name with which `wake` is called for it. `mode` is `auto`, `inotify` or `poll`; `mounts` is the text of /proc/self/mounts.
+    """
+    kinds = {file_system_type(folder, mounts) for folder in folders}
+    if mode == "poll":
+        return Polling(), "set to poll"
+    if mode == "auto" and not kinds <= _LOCAL_TYPES:
+        return Polling(), f"on {', '.join(sorted(kinds - _LOCAL_TYPES))}, writes of other nodes raise no event"
+    try:
+        return Inotify(folders, wake), "set to inotify" if mode == "inotify" else f"on {', '.join(sorted(kinds))}"
+    except OSError as error:
+        return Polling(), f"inotify is not to be had: {error}"
+
+
+def file_system_type(folder: Path, mounts: str) -> str:
+    """Return the type of the file system that holds a folder, from the text of /proc/self/mounts."""
+    best, kind = -1, "unknown"
+    path = str(folder.resolve())
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = fields[1].replace("\\040", " ").rstrip("/")
+        # A later mount on the same point hides the earlier one.
+        if (path == point or path.startswith(f"{point}/")) and len(point) >= best:
+            best, kind = len(point), fields[2]
+    return kind

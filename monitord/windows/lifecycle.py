@@ -1,0 +1,163 @@
+"""What is to be done about a window, from its markers and what became of them so far. Pure.
+
+Nothing here remembers: after any crash the same markers lead to the same decision, and a window
+whose markers have been answered is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from monitord.windows.markers import Marker, MarkerSpec, StopMarkerSpec, WindowSpec
+from monitord.windows.model import Reported, Window
+
+Markers = Mapping[str, Marker]  # by kind
+
+
+class State(StrEnum):
+    """The states of `status/windows/<id>.json`."""
+
+    OPEN = "open"
+    SETTLING = "settling"
+    COLLECTING = "collecting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a window ended, and which markers that answers (file name -> modification time in ns)."""
+
+    state: State
+    markers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Nothing to do before `until` (Unix seconds; None: before a marker says so)."""
+
+    start: float | None
+    until: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The window is closed and wants collecting."""
+
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The window ends without a collection: failed or cancelled."""
+
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """All that the markers ask for has been done."""
+
+
+Decision = Open | Due | Ended | Answered
+
+
+def decide(markers: Markers, outcome: Outcome | None, now: float) -> Decision:
+    """Say what the markers of one window ask for; `now` is in Unix seconds."""
+    spoken = _effective(markers)
+    stamps = {marker.file: marker.modified_ns for marker in spoken.values()}
+    if outcome is not None and stamps.items() <= outcome.markers.items():
+        return Answered()
+    problem = _problem(spoken)
+    if problem:
+        return Ended(Outcome(State.FAILED, stamps), problem)
+    if "cancel" in spoken:
+        return Ended(Outcome(State.CANCELLED, stamps), "cancelled by its marker")
+    if "yaml" in spoken:
+        return _past_window(spoken["yaml"], stamps, now)
+    return _bracketed_window(spoken, stamps, now)
+
+
+def truncate(markers: Markers, now: float) -> Window | None:
+    """Close an open window at `now`, as when the allocation ends; None when it has not begun."""
+    start = markers.get("start")
+    if start is None or start.problems or start.at >= now:
+        return None
+    closed = replace(_window({"start": start}, start.at, now), truncated=True)
+    return replace(closed, markers={marker.file: marker.modified_ns for marker in markers.values()})
+
+
+def _effective(markers: Markers) -> dict[str, Marker]:
+    """Leave out a cancel that came after the stop: it ends an open window, never a finished one."""
+    spoken = dict(markers)
+    cancel, start, stop = (markers.get(kind) for kind in ("cancel", "start", "stop"))
+    if cancel is None or cancel.problems:
+        return spoken
+    restarted = start is not None and start.at > cancel.at
+    closed_before = start is not None and stop is not None and start.at <= stop.at < cancel.at
+    if restarted or closed_before or "yaml" in markers:
+        del spoken["cancel"]
+    return spoken
+
+
+def _problem(markers: Markers) -> str:
+    for marker in markers.values():
+        if marker.problems:
+            return "; ".join(f"{marker.file}:{problem}" for problem in marker.problems)
+    if "yaml" in markers and len(markers) > 1:
+        others = ", ".join(marker.file for kind, marker in markers.items() if kind != "yaml")
+        return f"both {markers['yaml'].file} and {others} are there; use another name for one of them"
+    if "start" not in markers and "stop" in markers:
+        return f"{markers['stop'].file} without {markers['stop'].window_id}.start"
+    return ""
+
+
+def _past_window(marker: Marker, stamps: Mapping[str, int], now: float) -> Decision:
+    spec = marker.spec
+    assert isinstance(spec, WindowSpec)  # noqa: S101  # a marker without problems holds its kind's spec
+    if spec.to > now:
+        return Open(spec.from_, until=spec.to, reason="its end is still to come")
+    reported = {name: Reported(item.value, item.unit) for name, item in spec.results.items()}
+    return Due(
+        Window(marker.window_id, spec.from_, spec.to, spec.labels, tuple(spec.recipes), tuple(spec.slo),
+               reported, stamps)  # fmt: skip
+    )
+
+
+def _bracketed_window(markers: Markers, stamps: Mapping[str, int], now: float) -> Decision:
+    start, stop = markers["start"], markers.get("stop")
+    if stop is None:
+        return Open(start.at)
+    if stop.at < start.at:
+        return Open(start.at, reason=f"{stop.file} is older than {start.file}; touch it again to close the window")
+    if stop.at == start.at:
+        return Ended(Outcome(State.FAILED, stamps), f"{start.file} and {stop.file} name the same moment")
+    if stop.at > now:
+        return Open(start.at, until=stop.at, reason=f"{stop.file} names a moment still to come")
+    return Due(replace(_window(markers, start.at, stop.at), markers=stamps))
+
+
+def _window(markers: Markers, start: float, end: float) -> Window:
+    """Lay what the stop marker says over what the start marker said."""
+    labels: dict[str, str] = {}
+    recipes: tuple[str, ...] = ()
+    slo: tuple[str, ...] = ()
+    reported: dict[str, Reported] = {}
+    for kind in ("start", "stop"):
+        spec = markers[kind].spec if kind in markers else None
+        if isinstance(spec, MarkerSpec):
+            labels |= spec.labels
+            recipes = tuple(spec.recipes) or recipes
+            slo += tuple(spec.slo)
+        if isinstance(spec, StopMarkerSpec):
+            reported = {name: Reported(item.value, item.unit) for name, item in spec.results.items()}
+    window_id = markers["start"].window_id
+    return Window(window_id, start, end, labels, recipes, slo, reported)

@@ -1,0 +1,138 @@
+"""Window markers: which files in `windows/` say what about which window. Pure.
+
+`<id>.start`, `<id>.stop` and `<id>.cancel` speak by their modification time, or by `at:` inside;
+`<id>.yaml` asks for any past window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from monitord.clock import from_iso
+from monitord.documents import read_document
+from monitord.errors import InvalidFileError, Problem
+from monitord.validation import Labels, Model, ModelT, Name, is_name, refuse, validate
+
+KINDS = ("start", "stop", "cancel", "yaml")
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_iso(value)
+    except ValueError as error:
+        raise refuse(str(error)) from None
+
+
+def _number(value: Any) -> Any:
+    return {"value": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Moment = Annotated[float, BeforeValidator(_moment), WithJsonSchema({"type": ["string", "number"]})]
+
+
+class ReportedResult(Model):
+    """A number that the client measured itself."""
+
+    value: float
+    unit: str = ""
+
+
+class MarkerSpec(Model):
+    """What a `.start` or `.cancel` marker may hold."""
+
+    at: Moment | None = Field(default=None, description="the moment meant, instead of the file's own time")
+    labels: Labels = Field(default={}, description="labels of the window, kept in its manifest")
+    recipes: list[Name] = Field(default=[], description="recipes to compute; default: all that are in force")
+    slo: list[str] = Field(default=[], description="conditions such as latency.p99 < 250 ms, kept in the manifest")
+
+
+class StopMarkerSpec(MarkerSpec):
+    """What a `.stop` marker may hold."""
+
+    results: dict[Name, Annotated[ReportedResult, BeforeValidator(_number)]] = Field(
+        default={}, description="what the client itself measured: name: number, or name: {value, unit}"
+    )
+
+
+class WindowSpec(Model):
+    """What a `windows/<id>.yaml` holds: any past window."""
+
+    from_: Moment = Field(alias="from", description="where the window begins")
+    to: Moment = Field(description="where the window ends")
+    labels: Labels = Field(default={}, description="labels of the window, kept in its manifest")
+    recipes: list[Name] = Field(default=[], description="recipes to compute; default: all that are in force")
+    slo: list[str] = Field(default=[], description="conditions such as latency.p99 < 250 ms, kept in the manifest")
+    results: dict[Name, Annotated[ReportedResult, BeforeValidator(_number)]] = Field(default={})
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> WindowSpec:
+        if self.to <= self.from_:
+            raise refuse("to must be later than from")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """One marker as it stands: `at` is the moment it means (Unix seconds), `modified_ns` its mtime."""
+
+    window_id: str
+    kind: str
+    at: float
+    modified_ns: int
+    spec: MarkerSpec | WindowSpec | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def file(self) -> str:
+        return f"{self.window_id}.{self.kind}"
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """Return window id and kind for the name of a marker, or None for any other name."""
+    window_id, _, kind = name.rpartition(".")
+    return (window_id, kind) if kind in KINDS and is_name(window_id) else None
+
+
+def is_marker(name: str) -> bool:
+    """Say whether a name in the drop folder is meant as a marker."""
+    return split_name(name) is not None
+
+
+def read_marker(name: str, modified_at: float, modified_ns: int, content: bytes, problem: str = "") -> Marker:
+    """Return the marker that a file is, with its problems if it cannot be used."""
+    parts = split_name(name)
+    if parts is None:
+        raise ValueError(f"{name!r} is not the name of a marker")
+    window_id, kind = parts
+    if problem:
+        return Marker(window_id, kind, modified_at, modified_ns, None, (Problem(1, 1, "", problem),))
+    try:
+        spec = parse_marker(kind, content)
+    except InvalidFileError as error:
+        return Marker(window_id, kind, modified_at, modified_ns, None, error.problems)
+    at = spec.at if isinstance(spec, MarkerSpec) and spec.at is not None else modified_at
+    return Marker(window_id, kind, at, modified_ns, spec)
+
+
+def parse_marker(kind: str, content: bytes) -> MarkerSpec | WindowSpec:
+    """Return what a marker's content says; an empty one says nothing. Raises InvalidFileError."""
+    model = _MODELS[kind]
+    if not content.strip() and model is not WindowSpec:
+        return model.model_validate({})
+    return validate(model, read_document(content))
+
+
+_MODELS: Mapping[str, type[MarkerSpec | WindowSpec]] = {
+    "start": MarkerSpec,
+    "stop": StopMarkerSpec,
+    "cancel": MarkerSpec,
+    "yaml": WindowSpec,
+}

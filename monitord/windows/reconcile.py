@@ -1,0 +1,271 @@
+"""Carrying windows from their markers to their artifacts: look, decide, settle, collect, tell.
+
+Collections run on threads beside the main loop, so that targets keep being reconciled; everything
+else here runs on the main loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from monitord.artifacts.store import read_manifest
+from monitord.atomic import publish, read_json, to_json
+from monitord.clock import Clock, from_iso, to_iso
+from monitord.errors import MonitordError, PrometheusUnavailableError
+from monitord.session import Session
+from monitord.targets.dropdir import DropFolder
+from monitord.windows.lifecycle import (
+    TERMINAL,
+    Answered,
+    Decision,
+    Due,
+    Ended,
+    Open,
+    Outcome,
+    State,
+    decide,
+    truncate,
+)
+from monitord.windows.markers import Marker, is_marker, read_marker, split_name
+from monitord.windows.model import Window
+
+# Collections mostly wait for Prometheus; more at once would only make each slower.
+PARALLEL_COLLECTIONS = 2
+RETRY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The result of a collection: the manifest's verdict and where the artifacts are."""
+
+    status: str
+    folder: str
+    reasons: tuple[str, ...] = ()
+
+
+Collect = Callable[[Window, bool], Collected]
+"""Collects a window; the flag says that its targets did not all settle. Runs on a thread."""
+
+Settled = Callable[[float], bool]
+"""Says whether every target has a scrape later than a moment (Unix seconds)."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """A window that is being settled or collected."""
+
+    window: Window
+    since: float
+    future: Future[Collected] | None = None
+    retry_at: float = 0.0
+    settled: bool = False
+
+
+@dataclass(slots=True)
+class WindowReconciler:
+    """The drop folder `windows/`, the windows that are under way, and what was published of them."""
+
+    session: Session
+    clock: Clock
+    log: FilteringBoundLogger
+    settle_timeout: float
+    settled: Settled
+    collect: Collect
+    wake: Callable[[], None]
+    _folder: DropFolder = field(init=False)
+    _markers: dict[str, dict[str, Marker]] = field(default_factory=dict)
+    _outcomes: dict[str, Outcome] = field(default_factory=dict)
+    _published: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _work: dict[str, _Work] = field(default_factory=dict)
+    _cut_off: dict[str, float] = field(default_factory=dict)
+    _pool: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._folder = DropFolder(self.session.windows, is_marker, empty_is_content=True)
+        self._pool = ThreadPoolExecutor(PARALLEL_COLLECTIONS, thread_name_prefix="collect")
+        for path in self.session.window_statuses.glob("*.json"):
+            self._restore(path.name.removesuffix(".json"))
+
+    def reconcile(self) -> float | None:
+        """Do one round; return in how many seconds the next is due besides the poll, or None."""
+        now, monotonic = self.clock.now(), self.clock.monotonic()
+        look = self._folder.look(monotonic, now)
+        for file in look.changed:
+            marker = read_marker(file.name, file.modified_at, file.modified_ns, file.content, file.problem)
+            self._markers.setdefault(marker.window_id, {})[marker.kind] = marker
+        for name in look.gone:
+            self._forget(name)
+        due = [look.look_again] if look.look_again is not None else []
+        for window_id, markers in self._markers.items():
+            decision = decide(markers, self._outcomes.get(window_id), now)
+            self._follow(window_id, decision, monotonic)
+            if isinstance(decision, Open) and decision.until is not None:
+                due.append(decision.until - now)
+        for window_id in list(self._work):
+            due.append(self._advance(window_id, monotonic))
+        return max(min(due), 0.0) if due else None
+
+    def close_open(self) -> None:
+        """Close every open window now, as truncated, and start to settle and collect it."""
+        now = self.clock.now()
+        for window_id, markers in self._markers.items():
+            if isinstance(decide(markers, self._outcomes.get(window_id), now), Open):
+                window = truncate(markers, now)
+                if window is not None and window_id not in self._work:
+                    self.log.info("window.closed", window=window_id, truncated=True, seconds=round(window.seconds, 3))
+                    self._begin(window, self.clock.monotonic())
+
+    def advance(self) -> bool:
+        """Carry on with what is under way, taking on nothing new; return whether anything still is."""
+        monotonic = self.clock.monotonic()
+        for window_id in list(self._work):
+            self._advance(window_id, monotonic)
+        return bool(self._work)
+
+    def stop(self) -> None:
+        """End the threads. What they were still collecting is due again when the session goes on."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _restore(self, window_id: str) -> None:
+        status = read_json(self.session.window_status(window_id))
+        if not isinstance(status, dict):
+            return
+        self._published[window_id] = {key: value for key, value in status.items() if key != "updated_at"}
+        markers = status.get("markers")
+        state = status.get("state")
+        if state in (State.SETTLING, State.COLLECTING) and status.get("truncated"):
+            # An earlier daemon closed it and could not finish: its end stands.
+            self._cut_off[window_id] = from_iso(status["to"])
+        if state not in TERMINAL:
+            # Artifacts appear whole and before the status: if they are there, the work was done.
+            manifest = read_manifest(self.session.artifacts / window_id)
+            markers, state = (manifest.get("markers"), State.DONE) if manifest else (None, None)
+        if state is not None and isinstance(markers, dict):
+            self._outcomes[window_id] = Outcome(State(state), markers)
+        for name in markers or ():
+            self._folder.expect(name)
+
+    def _forget(self, name: str) -> None:
+        parts = split_name(name)
+        if parts is None:
+            return
+        window_id, kind = parts
+        markers = self._markers.get(window_id, {})
+        markers.pop(kind, None)
+        if not markers:
+            self._markers.pop(window_id, None)
+            self._work.pop(window_id, None)
+            if self._published.get(window_id, {}).get("state") not in (None, *TERMINAL):
+                self._tell(window_id, State.CANCELLED, reason="its markers were deleted")
+
+    def _follow(self, window_id: str, decision: Decision, monotonic: float) -> None:
+        work = self._work.get(window_id)
+        if work is not None and not (isinstance(decision, Due) and decision.window == work.window):
+            if work.future is not None and not work.future.done():
+                return  # a thread is at it: what the markers say now is followed when it is back
+            if not (work.window.truncated and isinstance(decision, Open)):
+                del self._work[window_id]
+                work = None
+        match decision:
+            case Open():
+                cut_off = self._cut_off.pop(window_id, None)
+                window = truncate(self._markers[window_id], cut_off) if cut_off else None
+                if window is not None:
+                    self._begin(window, monotonic)
+                elif work is None:
+                    first = self._published.get(window_id, {}).get("state") != State.OPEN
+                    self._tell(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
+                    if first:
+                        self.log.info("window.opened", window=window_id)
+            case Due(window) if work is None:
+                self.log.info("window.closed", window=window_id, truncated=False, seconds=round(window.seconds, 3))
+                self._begin(window, monotonic)
+            case Ended(outcome, reason):
+                self._end(window_id, outcome, reason=reason)
+            case Answered() | Due():
+                pass
+
+    def _begin(self, window: Window, monotonic: float) -> None:
+        self._work[window.id] = _Work(window, monotonic)
+        self._tell_of(window, State.SETTLING)
+
+    def _advance(self, window_id: str, monotonic: float) -> float:
+        """Take one window a step further; return in how many seconds to come back to it."""
+        work = self._work[window_id]
+        if work.future is not None:
+            if work.future.done():
+                self._finish(window_id, work, monotonic)
+            return RETRY_SECONDS  # the thread wakes the loop when it is done
+        if monotonic < work.retry_at:
+            return work.retry_at - monotonic
+        overdue = monotonic - work.since >= self.settle_timeout
+        if not work.settled and not overdue:
+            try:
+                work.settled = self.settled(work.window.end)
+            except MonitordError:
+                work.settled = False
+            if not work.settled:
+                return 0.25
+        self._tell_of(work.window, State.COLLECTING)
+        work.future = self._pool.submit(self.collect, work.window, not work.settled)
+        work.future.add_done_callback(lambda _: self.wake())
+        return RETRY_SECONDS
+
+    def _finish(self, window_id: str, work: _Work, monotonic: float) -> None:
+        assert work.future is not None  # noqa: S101  # only called with one that is done
+        window, future = work.window, work.future
+        try:
+            collected = future.result()
+        except PrometheusUnavailableError as error:
+            work.future, work.retry_at = None, monotonic + RETRY_SECONDS
+            self._tell_of(window, State.SETTLING, str(error))
+            return
+        except (MonitordError, OSError) as error:
+            del self._work[window_id]
+            self._end(window_id, Outcome(State.FAILED, window.markers), window, str(error))
+            return
+        except Exception as error:  # noqa: BLE001  # a defect of ours must not take the daemon down
+            self.log.exception("window.crashed", window=window_id)
+            del self._work[window_id]
+            self._end(window_id, Outcome(State.FAILED, window.markers), window, f"internal error: {error!r}")
+            return
+        del self._work[window_id]
+        self._outcomes[window_id] = Outcome(State.DONE, window.markers)
+        self._tell_of(window, State.DONE, "; ".join(collected.reasons), collected.folder)
+        self.log.info("window.collected", window=window_id, status=collected.status, artifacts=collected.folder)
+
+    def _end(self, window_id: str, outcome: Outcome, window: Window | None = None, reason: str = "") -> None:
+        self._outcomes[window_id] = outcome
+        if window is not None:
+            self._tell_of(window, outcome.state, reason)
+        else:
+            self._tell(window_id, outcome.state, reason=reason, markers=dict(outcome.markers))
+        if outcome.state is State.FAILED:
+            self.log.error("window.failed", window=window_id, reason=reason)
+        else:
+            self.log.info("window.cancelled", window=window_id)
+
+    def _tell_of(self, window: Window, state: State, reason: str = "", artifacts: str | None = None) -> None:
+        self._tell(
+            window.id, state, window.start, window.end, reason=reason, artifacts=artifacts,
+            truncated=window.truncated, markers=dict(window.markers),
+        )  # fmt: skip
+
+    def _tell(self, window_id: str, state: State, start: float | None = None, end: float | None = None,
+              **more: Any) -> None:  # fmt: skip
+        status = {
+            "state": state,
+            "from": None if start is None else to_iso(start),
+            "to": None if end is None else to_iso(end),
+            **{"artifacts": None, "reason": "", "truncated": False, "markers": None, **more},
+        }
+        if self._published.get(window_id) == status:
+            return
+        content = to_json({**status, "updated_at": to_iso(self.clock.now())})
+        publish(self.session.window_status(window_id), content, self.session.file_mode)
+        self._published[window_id] = status

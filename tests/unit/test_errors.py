@@ -1,0 +1,45 @@
+"""Errors: their exit codes, and messages that a terminal can take."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitord import errors
+from monitord.errors import ExitCode, InvalidFileError, MonitordError, Problem, excerpt
+
+
+def test_problems_are_listed_in_the_order_of_the_file() -> None:
+    late, early = Problem(3, 1, "labels", "bad"), Problem(1, 7, "", "worse")
+    error = InvalidFileError([late, early], "c1.yaml")
+    assert error.problems == (early, late)
+    assert str(error) == "c1.yaml:1:7: worse\nc1.yaml:3:1: labels: bad"
+    assert error.exit_code == ExitCode.INVALID
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidInputError, 1),
+        (errors.NotReadyError, 3),
+        (errors.IncompleteDataError, 5),
+        (errors.PrometheusError, 6),
+        (errors.PrometheusUnavailableError, 6),
+    ],
+)
+def test_exit_codes_are_the_documented_ones(error: type[MonitordError], code: int) -> None:
+    assert error("why").exit_code == code
+
+
+@given(st.text())
+def test_an_excerpt_is_short_and_printable(text: str) -> None:
+    shown = excerpt(text, limit=10)
+    assert shown.isprintable()
+    assert len(shown) <= 11 * len(r"\U0010ffff")
+
+
+def test_an_excerpt_leaves_what_fits_alone() -> None:
+    assert excerpt("mel[0042-0045]") == "mel[0042-0045]"
+    assert excerpt("a\nb") == r"a\nb"
+    assert excerpt("x" * 61) == "x" * 60 + "…"
