@@ -84,8 +84,9 @@ class Child:
 def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Child:
     """Start a program that dies with this process; what it prints is appended to `log`.
 
-    `argv[0]` is the program's absolute path, `environment` all it sees. That a program cannot be
-    executed shows as its exit with code 127 and a line in the log. Raises OSError when the log
+    `argv[0]` is the program's absolute path, `environment` all it sees, and what it creates is its
+    owner's alone. That a program cannot be executed shows as its exit with code 127 and a line in
+    the log. Raises OSError when the log
     cannot be opened or no process can be made, and RuntimeError off the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -101,6 +102,7 @@ def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Chi
             stderr=subprocess.STDOUT,
             env=dict(environment),
             start_new_session=True,
+            umask=0o077,
         )
     finally:
         os.close(descriptor)

@@ -11,6 +11,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
+from requests.exceptions import ChunkedEncodingError
 
 from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.answers import join_answers, parse_answer, split_range
@@ -44,9 +45,8 @@ class PrometheusClient:
         self.timeout = timeout
         self._password_file = password_file
         self._session = requests.Session()
-        self._session.trust_env = (
-            False  # a cluster's proxy must not see loopback requests, nor netrc set passwords
-        )
+        # A cluster's proxy must not see loopback requests, nor may ~/.netrc replace the password.
+        self._session.trust_env = False
         self._session.auth = auth
         if _is_loopback(self.url):
             # Compressing costs the server several times what it takes to send the answer plain.
@@ -99,7 +99,9 @@ class PrometheusClient:
         """Return the active targets, as Prometheus describes them."""
         active = self._data("targets", {"state": "active"}).get("activeTargets")
         if not isinstance(active, list):
-            raise PrometheusError(f"{self.url} listed its targets in an unknown way; is it Prometheus?")
+            raise PrometheusError(
+                f"{self.url} listed its targets in an unknown way; is it Prometheus?"
+            )
         return active
 
     def build_info(self) -> dict[str, Any]:
@@ -112,15 +114,18 @@ class PrometheusClient:
 
     def ready(self) -> bool:
         """Say whether Prometheus is ready, within 2 seconds; whatever else it does is not ready."""
+        timeout = min(_READY_TIMEOUT, self.timeout)
         try:
-            return self._send("GET", "/-/ready", {}, min(_READY_TIMEOUT, self.timeout)).status_code == 200
+            return self._send("GET", "/-/ready", {}, timeout).status_code == 200
         except PrometheusError:
             return False
 
     def _data(self, path: str, parameters: dict[str, str] | None = None) -> dict[str, Any]:
         found = self._read("GET", path, parameters or {}).get("data")
         if not isinstance(found, dict):
-            raise PrometheusError(f"{self.url}/api/v1/{path} answered without data; is it Prometheus?")
+            raise PrometheusError(
+                f"{self.url}/api/v1/{path} answered without data; is it Prometheus?"
+            )
         return found
 
     def _read(self, method: str, path: str, parameters: dict[str, str]) -> dict[str, Any]:
@@ -136,7 +141,9 @@ class PrometheusClient:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _send(self, method: str, path: str, parameters: dict[str, str], timeout: float) -> requests.Response:
+    def _send(
+        self, method: str, path: str, parameters: dict[str, str], timeout: float
+    ) -> requests.Response:
         try:
             return self._session.request(
                 method,
@@ -147,13 +154,17 @@ class PrometheusClient:
                 allow_redirects=False,
             )
         except requests.Timeout as error:
-            raise PrometheusUnavailableError(f"{self.url} did not answer within {timeout:.1f} s") from error
-        except requests.ConnectionError as error:
+            raise PrometheusUnavailableError(
+                f"{self.url} did not answer within {timeout:.1f} s"
+            ) from error
+        except (requests.ConnectionError, ChunkedEncodingError) as error:  # before or in mid-answer
             raise _TryAgainError(
                 f"{self.url} cannot be reached; is the daemon running? ({_reason(error)})"
             ) from error
         except requests.RequestException as error:
-            raise PrometheusError(f"{self.url} did not answer as an HTTP server does: {error}") from error
+            raise PrometheusError(
+                f"{self.url} did not answer as an HTTP server does: {error}"
+            ) from error
 
     def _payload(self, response: requests.Response) -> dict[str, Any]:
         status = response.status_code
@@ -183,12 +194,16 @@ class PrometheusClient:
     def _not_the_api(self, response: requests.Response) -> PrometheusError:
         status = response.status_code
         if status == 503:
-            return _TryAgainError(f"{self.url} is not ready (HTTP 503); wait until Prometheus has started")
+            return _TryAgainError(
+                f"{self.url} is not ready (HTTP 503); wait until Prometheus has started"
+            )
         if 300 <= status < 400:
             return PrometheusError(
                 f"{self.url} redirects elsewhere (HTTP {status}); give the URL of Prometheus itself"
             )
-        return PrometheusError(f"{self.url} is not Prometheus's API: HTTP {status}, {response.text[:100]!r}")
+        return PrometheusError(
+            f"{self.url} is not Prometheus's API: HTTP {status}, {response.text[:100]!r}"
+        )
 
 
 class _TryAgainError(PrometheusUnavailableError):
@@ -196,10 +211,14 @@ class _TryAgainError(PrometheusUnavailableError):
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.username or parts.password:
-        raise InvalidInputError(f"the URL of {parts.hostname} holds a password; give it by file instead")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if "@" in url:
+        raise InvalidInputError("the URL of Prometheus holds a password; give it by file instead")
+    if not is_url:
         raise InvalidInputError(f"{url!r} is not a URL of Prometheus; write http://HOST:PORT")
     return url.rstrip("/")
 

@@ -41,16 +41,11 @@ def find_binary(setting: str = _NOT_SET, environment: Mapping[str, str] = os.env
     PrometheusError.
     """
     search = environment.get("PATH", os.defpath)
+    explicit = setting if setting != _NOT_SET else ""
     variable = environment.get(BINARY_VARIABLE, "")
-    for source, name in (
-        ("prometheus.binary", setting if setting != _NOT_SET else ""),
-        (BINARY_VARIABLE, variable),
-    ):
+    for source, name in (("prometheus.binary", explicit), (BINARY_VARIABLE, variable)):
         if name:
-            found = shutil.which(Path(name).expanduser(), path=search)
-            if found is None:
-                raise PrometheusError(f"{source} names {name}, which is no executable file; correct {source}")
-            return Path(found).absolute()
+            return _explicit_binary(source, name, search)
     beside = Path(sys.executable).parent
     found = shutil.which(_NOT_SET, path=search) or shutil.which(_NOT_SET, path=str(beside))
     if found is None:
@@ -58,6 +53,14 @@ def find_binary(setting: str = _NOT_SET, environment: Mapping[str, str] = os.env
             f"no prometheus in $PATH or in {beside}; install Prometheus 2.42 or newer, "
             f"or set {BINARY_VARIABLE} to the path of its binary"
         )
+    return Path(found).absolute()
+
+
+def _explicit_binary(source: str, name: str, search: str) -> Path:
+    place = str(Path(name).expanduser().absolute()) if "/" in name else name
+    found = shutil.which(place, path=search)
+    if found is None:
+        raise PrometheusError(f"{source} names {name}, which is no executable file; correct it")
     return Path(found).absolute()
 
 
@@ -104,10 +107,12 @@ def install_config(config: Path, content: bytes, promtool: Path | None) -> bool:
     """
     if read_if_exists(config) == content:
         return False
-    candidate = config.with_name(f"{TEMPORARY_PREFIX}candidate.yml")
+    candidate = config.with_name(f"{TEMPORARY_PREFIX}candidate-{config.name}")
     try:
         write_synced(candidate, content)
         check_config(promtool, candidate)
+    except PrometheusError as error:
+        raise PrometheusError(str(error).replace(str(candidate), str(config))) from error
     finally:
         candidate.unlink(missing_ok=True)
     return publish(config, content)
@@ -167,9 +172,9 @@ class PrometheusProcess:
     def errors(self, most: int = 3) -> tuple[str, ...]:
         """Return the last errors that this run logged, oldest first; the reason of an exit."""
         size = self._log.stat().st_size if self._log.exists() else 0
-        return error_messages(self._read_log(max(self._log_start, size - _LOG_TAIL_BYTES), _LOG_TAIL_BYTES))[
-            -most:
-        ]
+        return error_messages(
+            self._read_log(max(self._log_start, size - _LOG_TAIL_BYTES), _LOG_TAIL_BYTES)
+        )[-most:]
 
     def _read_log(self, start: int, most: int) -> str:
         try:
@@ -185,6 +190,10 @@ class PrometheusProcess:
 
 def _ask(binary: Path, *arguments: str) -> tuple[int, str]:
     try:
-        return run_briefly([str(binary), *arguments], child_environment(os.environ), _QUESTION_TIMEOUT)
+        return run_briefly(
+            [str(binary), *arguments], child_environment(os.environ), _QUESTION_TIMEOUT
+        )
     except ChildError as error:
-        raise PrometheusError(f"{error}; set {BINARY_VARIABLE} to a Prometheus that runs here") from error
+        raise PrometheusError(
+            f"{error}; set {BINARY_VARIABLE} to a Prometheus that runs here"
+        ) from error

@@ -202,4 +202,8 @@ def test_it_does_not_outlive_a_parent_that_was_killed(server: Server, is_stopped
         parent.wait()
         parent.stdout.close()
 
-    wait_until(lambda: is_gone(pid), "Prometheus to be gone", 10.0)
+    try:
+        wait_until(lambda: is_gone(pid), "Prometheus to be gone", 10.0)
+    finally:
+        if not is_gone(pid):
+            os.kill(pid, signal.SIGKILL)

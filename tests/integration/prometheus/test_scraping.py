@@ -54,7 +54,7 @@ def client(
         return 200, {} if path == "/untyped" else TEXT, BODIES[path.strip("/")]
 
     folder = tmp_path_factory.mktemp("scraping")
-    with exporters(respond) as url, prepared_server(folder / "own", build) as server:
+    with exporters(respond) as url, prepared_server(folder / "[1]", build) as server:
         for name in [*BODIES.keys() - {"redirected"}, "redirector"]:
             server.scrape(name, f"{url}/{name}")
         process = server.start()

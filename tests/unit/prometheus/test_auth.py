@@ -104,8 +104,8 @@ def test_what_cannot_be_a_password_is_refused(tmp_path: Path, content: bytes) ->
 
 def test_clients_read_what_the_daemon_wrote(tmp_path: Path) -> None:
     assert read_credentials(tmp_path / "password") is None
-    assert read_credentials(tmp_path / "password") != prepare(tmp_path)
-    assert read_credentials(tmp_path / "password") == prepare(tmp_path)
+    credentials = prepare(tmp_path)
+    assert read_credentials(tmp_path / "password") == credentials
 
 
 def test_the_password_shows_in_no_repr(tmp_path: Path) -> None:

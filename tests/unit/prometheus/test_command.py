@@ -75,5 +75,5 @@ def test_an_old_version_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "node_exporter, version 1.5.0", "Python 3.11.7"])
 def test_another_program_is_refused(text: str) -> None:
-    with pytest.raises(PrometheusError, match="/bin/prometheus is not Prometheus.*MONITORD"):
+    with pytest.raises(PrometheusError, match=r"/bin/prometheus is not Prometheus.*MONITORD"):
         parse_version(text, BINARY)

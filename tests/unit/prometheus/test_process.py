@@ -1,0 +1,160 @@
+"""Finding, asking and running a Prometheus, with small scripts in its place."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from monitord.errors import PrometheusError
+from monitord.prometheus.process import (
+    PrometheusProcess,
+    check_config,
+    find_binary,
+    find_promtool,
+    install_config,
+    read_build,
+)
+
+
+def script(path: Path, body: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_explicit_path_wins(tmp_path: Path) -> None:
+    chosen = script(tmp_path / "chosen")
+    other = script(tmp_path / "other")
+    assert find_binary(str(chosen), {"MONITORD_PROMETHEUS": str(other)}) == chosen
+
+
+def test_an_explicit_name_is_looked_for_in_path(tmp_path: Path) -> None:
+    chosen = script(tmp_path / "prometheus-3")
+    assert find_binary("prometheus-3", {"PATH": str(tmp_path)}) == chosen
+
+
+def test_the_variable_beats_path(tmp_path: Path) -> None:
+    script(tmp_path / "path" / "prometheus")
+    other = script(tmp_path / "other")
+    environment = {"PATH": str(tmp_path / "path"), "MONITORD_PROMETHEUS": str(other)}
+    assert find_binary("prometheus", environment) == other
+
+
+def test_path_beats_the_interpreters_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "python"))
+    beside = script(tmp_path / "venv" / "prometheus")
+    assert find_binary(environment={"PATH": str(tmp_path)}) == beside
+    in_path = script(tmp_path / "prometheus")
+    assert find_binary(environment={"PATH": str(tmp_path)}) == in_path
+
+
+def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    script(tmp_path / "prometheus")
+    assert find_binary("./prometheus", {}) == tmp_path / "prometheus"
+
+
+def test_none_at_all_names_the_variable_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(PrometheusError, match="set MONITORD_PROMETHEUS"):
+        find_binary(environment={"PATH": str(tmp_path)})
+
+
+def test_an_explicit_choice_that_is_wrong_is_not_replaced(tmp_path: Path) -> None:
+    script(tmp_path / "prometheus")
+    (tmp_path / "not_executable").write_text("")
+    path = {"PATH": str(tmp_path)}
+    with pytest.raises(PrometheusError, match=r"prometheus\.binary names .*not_executable"):
+        find_binary(str(tmp_path / "not_executable"), path)
+    with pytest.raises(PrometheusError, match="MONITORD_PROMETHEUS names /no/such"):
+        find_binary(environment={**path, "MONITORD_PROMETHEUS": "/no/such"})
+
+
+def test_promtool_is_found_beside_the_binary_or_what_it_links_to(tmp_path: Path) -> None:
+    promtool = script(tmp_path / "release" / "promtool")
+    binary = script(tmp_path / "release" / "prometheus")
+    link = tmp_path / "bin" / "prometheus"
+    link.parent.mkdir()
+    link.symlink_to(binary)
+    assert find_promtool(binary, {"PATH": ""}) == promtool
+    assert find_promtool(link, {"PATH": ""}) == promtool
+
+
+def test_promtool_is_found_in_path_or_not_at_all(tmp_path: Path) -> None:
+    binary = script(tmp_path / "bin" / "prometheus")
+    promtool = script(tmp_path / "path" / "promtool")
+    assert find_promtool(binary, {"PATH": str(promtool.parent)}) == promtool
+    assert find_promtool(binary, {"PATH": ""}) is None
+
+
+def test_a_build_is_what_it_prints_on_either_stream(tmp_path: Path) -> None:
+    binary = script(tmp_path / "prometheus", 'echo "prometheus, version 2.53.0 ($1)" >&2')
+    build = read_build(binary)
+    assert build.version == (2, 53, 0)
+    assert "(--help)" in build.help_text
+
+
+def test_a_binary_that_cannot_run_here_is_refused(tmp_path: Path) -> None:
+    binary = tmp_path / "prometheus"
+    binary.write_bytes(b"\x7fELF of another machine")
+    binary.chmod(0o755)
+    with pytest.raises(PrometheusError, match=r"cannot be run: .* MONITORD_PROMETHEUS"):
+        read_build(binary)
+
+
+def test_without_promtool_nothing_is_claimed(tmp_path: Path) -> None:
+    assert check_config(None, tmp_path / "prometheus.yml") is False
+
+
+def test_a_refused_configuration_leaves_the_old_one(tmp_path: Path) -> None:
+    config = tmp_path / "prometheus.yml"
+    accepts = script(tmp_path / "accepts")
+    refuses = script(tmp_path / "refuses", "echo '  FAILED: line 1: nonsense'; exit 1")
+    assert install_config(config, b"old\n", accepts) is True
+    with pytest.raises(PrometheusError, match=r"prometheus\.yml: FAILED: line 1: nonsense"):
+        install_config(config, b"new\n", refuses)
+    assert config.read_bytes() == b"old\n"
+
+
+def test_an_unchanged_configuration_is_not_checked_again(tmp_path: Path) -> None:
+    config = tmp_path / "prometheus.yml"
+    config.write_bytes(b"same\n")
+    assert install_config(config, b"same\n", script(tmp_path / "refuses", "exit 1")) is False
+
+
+def started(tmp_path: Path, body: str) -> PrometheusProcess:
+    process = PrometheusProcess.start(
+        [str(script(tmp_path / "prometheus", body))], tmp_path / "log", {"PATH": "/bin:/usr/bin"}
+    )
+    assert process.wait(10.0) is not None
+    return process
+
+
+def test_the_last_errors_of_this_run_only(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text('level=error msg="of an earlier run"\n')
+    body = "\n".join(f"echo 'level=error msg=e{number}'" for number in range(5))
+    process = started(tmp_path, body)
+    assert process.errors() == ("e2", "e3", "e4")
+    assert process.errors(1) == ("e4",)
+
+
+def test_half_a_line_is_not_read_yet(tmp_path: Path) -> None:
+    process = started(tmp_path, "printf 'msg=\"Listening on\" address=127.0.0.1:80'")
+    assert process.listening_url() is None
+    with (tmp_path / "log").open("a") as log:
+        log.write("80\n")
+    assert process.listening_url() == "http://127.0.0.1:8080"
+
+
+def test_a_log_that_went_away_says_nothing(tmp_path: Path) -> None:
+    process = started(tmp_path, "exit 0")
+    (tmp_path / "log").unlink()
+    assert process.listening_url() is None
+    assert process.errors() == ()
