@@ -128,14 +128,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the service times (1)")
     parser.add_argument("--port", type=int, default=0, help="0: a free one (0)")
     given = parser.parse_args(arguments)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked in every thread and waited for: a handler that sets an Event is lost when the signal
+    # comes just before the main thread blocks, or to another thread.
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     with serve(given.rate, given.seed, given.port) as service:
         ready = {"url": service.url, "rate": given.rate, "seed": given.seed}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
-        stop.wait()
+        signal.sigwait(signals)
     return 0
 
 
