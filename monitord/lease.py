@@ -54,8 +54,8 @@ def acquire(
             continue  # released since the attempt to create it
         if not _is_gone(holder, host, heartbeat, pause):
             raise HeldError(
-                f"this session is run by a daemon already: host {holder.host}, pid {holder.pid}, since {holder.since}; "
-                "stop it first with: monitord stop"
+                f"this session is run by a daemon already: host {holder.host}, pid {holder.pid}, "
+                f"since {holder.since}; stop it first with: monitord stop"
             )
         _set_aside(path, holder)
     return mine

@@ -9,6 +9,14 @@ import click
 
 from monitord.errors import ExitCode, InvalidFileError, MonitordError, Problem
 
+_TELLING_KEYS = {
+    "kpis": "recipe",
+    "from": "window",
+    "scrape_interval": "settings",
+    "prometheus": "settings",
+    "watch": "settings",
+    "session": "settings",
+}
 KINDS = ("target", "window", "recipe", "settings")
 
 
@@ -87,19 +95,15 @@ def _kind_of(file: Path, content: bytes) -> str:
     """Tell what a file is meant as: by its folder and name, then by a key that only one kind has."""
     from monitord.documents import read_document
 
-    if file.suffix in (".start", ".stop", ".cancel") or file.absolute().parent.name == "windows":
-        return "window"
-    if file.absolute().parent.name == "targets":
-        return "target"
-    if file.name in ("session.yaml", "monitord.yaml"):
-        return "settings"
+    by_place = {"windows": "window", "targets": "target", "recipes": "recipe"}
+    by_name = {"session.yaml": "settings", "monitord.yaml": "settings"}
+    by_suffix = dict.fromkeys((".start", ".stop", ".cancel"), "window")
+    kind = by_name.get(file.name) or by_suffix.get(file.suffix) or by_place.get(file.absolute().parent.name)
+    if kind:
+        return kind
     try:
         value = read_document(content).value
     except InvalidFileError:
         return "target"  # it is refused as any kind, for the same reasons
     keys = value.keys() if isinstance(value, dict) else set()
-    if "kpis" in keys:
-        return "recipe"
-    if "from" in keys and "to" in keys:
-        return "window"
-    return "settings" if keys & {"scrape_interval", "prometheus", "watch", "session"} else "target"
+    return next((kind for key, kind in _TELLING_KEYS.items() if key in keys), "target")

@@ -82,8 +82,7 @@ def _drop(session: Session, window_id: str, start: float, end: float) -> dict[st
 
 def _copy(artifacts: Path, out: Path) -> None:
     """Copy the results, the manifest last: where it is, everything else is."""
-    shutil.copytree(artifacts, out, ignore=lambda folder, _: {MANIFEST} if folder == str(artifacts) else set(),
-                    dirs_exist_ok=True)  # fmt: skip
+    shutil.copytree(artifacts, out, ignore=shutil.ignore_patterns(MANIFEST), dirs_exist_ok=True)
     shutil.copy2(artifacts / MANIFEST, out / MANIFEST)
 
 

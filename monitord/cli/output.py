@@ -61,7 +61,7 @@ def wait_for(
 def progress() -> Iterator[Callable[[str], None]]:
     """Yield a function that shows what is going on: a spinner on a terminal, else nothing."""
     if not sys.stderr.isatty() or "NO_COLOR" in os.environ:
-        yield lambda text: None
+        yield lambda _text: None
         return
     from rich.console import Console
 

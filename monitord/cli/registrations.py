@@ -44,8 +44,8 @@ def register(session: Session, file: Path, content: Mapping[str, Any]) -> None:
     except OSError as error:
         raise InvalidInputError(f"cannot write {file}: {error.strerror}") from error
     click.echo(file)
-    click.echo(f"registered; see what becomes of it with: monitord wait -s {session.name} --for target={file.name}",
-               err=True)  # fmt: skip
+    how = f"monitord wait --session {session.name} --for target={file.name}"
+    click.echo(f"registered; see what becomes of it with: {how}", err=True)
 
 
 def withdraw(files: list[Path]) -> None:

@@ -43,8 +43,8 @@ def command(session_name: str, root: Path, timeout: float, **flags: Any) -> int:
     session = open_session(root.absolute(), session_name)
     if is_running(session, time.time()):
         daemon = daemon_status(session)
-        raise NotReadyError(f"session {session_name} is running already: host {daemon['host']}, pid {daemon['pid']}, "
-                            f"since {daemon['started_at']}")  # fmt: skip
+        who = f"host {daemon['host']}, pid {daemon['pid']}, since {daemon['started_at']}"
+        raise NotReadyError(f"session {session_name} is running already: {who}")
     output = session.logs / "daemon.out"
     daemon_process = spawn_detached([*_command(session), *_pass_on(flags)], output)
     _await_ready(session, daemon_process, output, timeout)

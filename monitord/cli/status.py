@@ -67,7 +67,8 @@ def _target_row(item: dict[str, Any]) -> tuple[str, str, str, str]:
         f"{e['line']}:{e['column']}: {e['field'] and e['field'] + ': '}{e['message']}" for e in item["errors"]
     ]
     failures = [f"{e['url']}: {e['last_error']}" for e in item["endpoints"] if e["last_error"]]
-    first, *others = [*problems, item["reason"], *failures]
+    reasons = [text for text in (*problems, item["reason"], *failures) if text]
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     return (
         item["file"],
         item["state"],

@@ -35,15 +35,18 @@ def command(session_name: str, root: Path, timeout: float) -> int:
     holder = read_holder(session.lease)
     here = socket.gethostname()
     if holder is not None and holder.host != here:
-        raise NotReadyError(f"the daemon runs on {holder.host}, pid {holder.pid}; stop it there: ssh {holder.host} "
-                            f"monitord stop --session {session_name} --root {root}")  # fmt: skip
+        there = f"ssh {holder.host} monitord stop --session {session_name} --root {root}"
+        raise NotReadyError(f"the daemon runs on {holder.host}, pid {holder.pid}; stop it there: {there}")
     if holder is None or not is_alive_here(holder, here):
         click.echo(f"session {session_name} has no running daemon", err=True)
         return ExitCode.OK
     os.kill(holder.pid, signal.SIGTERM)
-    if not wait_for(lambda: not is_alive_here(holder, here), timeout,
-                    lambda: f"waiting for the daemon to end: {daemon_status(session).get('phase')}"):  # fmt: skip
-        raise NotReadyError(f"the daemon (pid {holder.pid}) has not ended after {format_duration(timeout)}; "
-                            f"see {session.log_file}")  # fmt: skip
+
+    def describe() -> str:
+        return f"waiting for the daemon to end: {daemon_status(session).get('phase')}"
+
+    if not wait_for(lambda: not is_alive_here(holder, here), timeout, describe):
+        late = f"has not ended after {format_duration(timeout)}"
+        raise NotReadyError(f"the daemon (pid {holder.pid}) {late}; see {session.log_file}")
     click.echo(f"session {session_name} stopped", err=True)
     return ExitCode.OK

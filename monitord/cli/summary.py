@@ -18,8 +18,8 @@ def print_summary(artifacts: Path) -> None:
     manifest: Any = read_json(artifacts / "MANIFEST.json")
     summary: Any = read_json(artifacts / "metrics_summary.json")
     window = manifest["window"]
-    click.echo(f"window {window['id']}: {manifest['status']}, {window['seconds']:.1f} s, "
-               f"{len(manifest['targets'])} targets, coverage {_percent(manifest['coverage']['overall'])}")  # fmt: skip
+    covered = f"{len(manifest['targets'])} targets, coverage {_percent(manifest['coverage']['overall'])}"
+    click.echo(f"window {window['id']}: {manifest['status']}, {window['seconds']:.1f} s, {covered}")
     for reason in manifest["reasons"]:
         click.echo(f"  {reason['code']}: {reason['message']}")
     print_table(COLUMNS, [_row(row) for row in summary["rows"] if row["scope"] == "session"])

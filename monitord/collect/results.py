@@ -26,6 +26,6 @@ def reported_rows(window: Window) -> list[KpiRow]:
             coverage=None,
             status="ok",
             reason="",
-        )  # fmt: skip
+        )
         for name, item in sorted(window.reported.items())
     ]

@@ -79,9 +79,9 @@ class TargetReconciler:
     def _restored(self) -> dict[str, Entry]:
         entries = {}
         for path in self._session.target_statuses.glob("*.json"):
-            status = read_json(path)
+            status: Any = read_json(path)
             try:
-                entry = restore(status) if isinstance(status, dict) else None
+                entry = restore(status)
                 file = status["file"]
             except (KeyError, TypeError, ValueError):
                 self._log.warning(

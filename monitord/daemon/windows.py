@@ -106,21 +106,20 @@ class WindowReconciler:
             self._follow(window_id, decision, monotonic)
             if isinstance(decision, Open) and decision.until is not None:
                 due.append(decision.until - now)
-        for window_id in list(self._work):
-            due.append(self._advance(window_id, monotonic))
+        due += [self._advance(window_id, monotonic) for window_id in list(self._work)]
         return max(min(due), 0.0) if due else None
 
     def close_open(self) -> None:
         """Close every open window now, as truncated, and start to settle and collect it."""
         now = self.clock.now()
         for window_id, markers in self._markers.items():
-            if isinstance(decide(markers, self._outcomes.get(window_id), now), Open):
-                window = truncate(markers, now)
-                if window is not None and window_id not in self._work:
-                    self.log.info(
-                        "window.closed", window=window_id, truncated=True, seconds=round(window.seconds, 3)
-                    )
-                    self._begin(window, self.clock.monotonic())
+            if window_id in self._work or not isinstance(
+                decide(markers, self._outcomes.get(window_id), now), Open
+            ):
+                continue
+            window = truncate(markers, now)
+            if window is not None:
+                self._begin(window, self.clock.monotonic())
 
     def advance(self) -> bool:
         """Carry on with what is under way, taking on nothing new; return whether anything still is."""
@@ -174,27 +173,29 @@ class WindowReconciler:
                 del self._work[window_id]
                 work = None
         match decision:
-            case Open():
-                cut_off = self._cut_off.pop(window_id, None)
-                window = truncate(self._markers[window_id], cut_off) if cut_off else None
-                if window is not None:
-                    self._begin(window, monotonic)
-                elif work is None:
-                    first = self._published.get(window_id, {}).get("state") != State.OPEN
-                    self._tell(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
-                    if first:
-                        self.log.info("window.opened", window=window_id)
+            case Open() if work is None:
+                self._keep_open(window_id, decision, monotonic)
             case Due(window) if work is None:
-                self.log.info(
-                    "window.closed", window=window_id, truncated=False, seconds=round(window.seconds, 3)
-                )
                 self._begin(window, monotonic)
             case Ended(outcome, reason):
                 self._end(window_id, outcome, reason=reason)
-            case Answered() | Due():
+            case Answered() | Due() | Open():
                 pass
 
+    def _keep_open(self, window_id: str, decision: Open, monotonic: float) -> None:
+        cut_off = self._cut_off.pop(window_id, None)
+        window = truncate(self._markers[window_id], cut_off) if cut_off else None
+        if window is not None:
+            self._begin(window, monotonic)
+            return
+        if self._published.get(window_id, {}).get("state") != State.OPEN:
+            self.log.info("window.opened", window=window_id)
+        self._tell(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
+
     def _begin(self, window: Window, monotonic: float) -> None:
+        self.log.info(
+            "window.closed", window=window.id, truncated=window.truncated, seconds=round(window.seconds, 3)
+        )
         self._work[window.id] = _Work(window, monotonic)
         self._tell_of(window, State.SETTLING)
 
@@ -268,7 +269,11 @@ class WindowReconciler:
             "state": state,
             "from": None if start is None else to_iso(start),
             "to": None if end is None else to_iso(end),
-            "artifacts": None, "reason": "", "truncated": False, "markers": None, **more,
+            "artifacts": None,
+            "reason": "",
+            "truncated": False,
+            "markers": None,
+            **more,
         }
         if self._published.get(window_id) == status:
             return

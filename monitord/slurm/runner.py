@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Sequence
 
@@ -54,13 +53,15 @@ class EndedJobs:
         try:
             code, output, errors = self._run(command, TIMEOUT_SECONDS)
         except OSError as error:
-            return self._unanswered(f"squeue cannot be run: {error.strerror}")
+            self._note_failure(f"squeue cannot be run: {error.strerror}")
+            return None
         if code != 0 and "Invalid job id" not in errors:  # said of a single job that is long over
-            return self._unanswered(f"squeue: {errors.strip() or f'exit code {code}'}")
+            self._note_failure(f"squeue: {errors.strip() or f'exit code {code}'}")
+            return None
         self._failure = ""
         return frozenset(word for line in output.splitlines() for word in line.split())
 
-    def _unanswered(self, failure: str) -> None:
+    def _note_failure(self, failure: str) -> None:
         if failure != self._failure:
             self._log.warning(
                 "slurm.unanswered", reason=failure, consequence="no target is withdrawn for its job"
@@ -71,9 +72,13 @@ class EndedJobs:
 def _run(command: Sequence[str], timeout: float) -> tuple[int, str, str]:
     try:
         done = subprocess.run(
-            list(command), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False,
-            env={**os.environ, "SLURM_TIME_FORMAT": "standard"},
-        )  # fmt: skip
+            list(command),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
         raise OSError(0, f"no answer after {timeout:g} s") from error
     return done.returncode, done.stdout, done.stderr

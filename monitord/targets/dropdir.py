@@ -170,7 +170,7 @@ def read_file(folder: Path, name: str) -> tuple[Signature, DroppedFile]:
             name, status, problem=f"is {_kind(status)}; only plain files are read"
         )
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise OSError(errno.ESTALE, f"{name} became {_kind(before)} while it was opened")

@@ -62,7 +62,13 @@ def target_status(entry: Entry, healths: Mapping[HealthKey, Health]) -> dict[str
 
 def deleted_status(file: str) -> dict[str, Any]:
     """Return the status of a file that its client removed."""
-    nothing = {"errors": [], "client": None, "endpoints": [], "in_force": None, "accepted_at": None}
+    nothing: dict[str, Any] = {
+        "errors": [],
+        "client": None,
+        "endpoints": [],
+        "in_force": None,
+        "accepted_at": None,
+    }
     return {"file": file, "state": State.WITHDRAWN, "reason": "the file was deleted", **nothing,
             "lease_seconds": None, "slurm_job": None}  # fmt: skip
 

@@ -71,7 +71,8 @@ def watch(
 ) -> tuple[Watch, str]:
     """Start what fits the folders; return it with the reason for the choice.
 
-    `folders` gives each folder the name with which `wake` is called for it. `mode` is `auto`, `inotify` or `poll`; `mounts` is the text of /proc/self/mounts.
+    `folders` gives each folder the name with which `wake` is called for it.
+    `mode` is `auto`, `inotify` or `poll`; `mounts` is the text of /proc/self/mounts.
     """
     kinds = {file_system_type(folder, mounts) for folder in folders}
     if mode == "poll":

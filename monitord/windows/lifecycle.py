@@ -136,7 +136,7 @@ def _past_window(marker: Marker, stamps: Mapping[str, int], now: float) -> Decis
             tuple(spec.slo),
             reported,
             stamps,
-        )  # fmt: skip
+        )
     )
 
 
