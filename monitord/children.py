@@ -86,14 +86,12 @@ def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Chi
 
     `argv[0]` is the program's absolute path, `environment` all it sees, and what it creates is its
     owner's alone. That a program cannot be executed shows as its exit with code 127 and a line in
-    the log. Raises OSError when the log
-    cannot be opened or no process can be made, and RuntimeError off the main thread.
+    the log. Raises OSError when the log cannot be opened or no process can be made, and
+    RuntimeError off the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         # The kernel sends the parent-death signal when the *thread* that spawned the child ends.
-        raise RuntimeError(
-            "children are spawned from the main thread: another one's end would kill them"
-        )
+        raise RuntimeError("children are spawned from the main thread: another one's end would kill them")
     shim = (sys.executable, "-I", "-S", str(_EXEC_SHIM), str(os.getpid()))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
@@ -116,9 +114,7 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in _PASSED_ON if name in environment}
 
 
-def run_briefly(
-    argv: Sequence[str], environment: Mapping[str, str], seconds: float
-) -> tuple[int, str]:
+def run_briefly(argv: Sequence[str], environment: Mapping[str, str], seconds: float) -> tuple[int, str]:
     """Run a program to its end; return its exit code and all that it printed.
 
     Raises ChildError when it cannot be run or takes longer than `seconds`.
@@ -145,7 +141,11 @@ def spawn_detached(argv: Sequence[str], log: Path) -> Child:
     with log.open("wb") as output:
         log.chmod(0o600)
         process = subprocess.Popen(  # the handle outlives this function
-            list(argv), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     return Child(process)
 

@@ -58,9 +58,7 @@ def split_range(start: int, end: int, step: int, most: int = MAX_POINTS) -> list
         raise ValueError("the step of a range query must be at least 1 ms")
     if end < start:
         raise ValueError("a range query must not end before it starts")
-    return [
-        (first, min(first + (most - 1) * step, end)) for first in range(start, end + 1, most * step)
-    ]
+    return [(first, min(first + (most - 1) * step, end)) for first in range(start, end + 1, most * step)]
 
 
 def _parse_result(kind: str, result: Any) -> tuple[tuple[Series, ...], int]:
@@ -68,11 +66,7 @@ def _parse_result(kind: str, result: Any) -> tuple[tuple[Series, ...], int]:
         case "scalar":
             return (Series({}, (_sample(result),)),), 0
         case "vector":
-            read = [
-                Series(item["metric"], (_sample(item["value"]),))
-                for item in result
-                if "value" in item
-            ]
+            read = [Series(item["metric"], (_sample(item["value"]),)) for item in result if "value" in item]
         case "matrix":
             read = [
                 Series(item["metric"], tuple(map(_sample, item["values"])))

@@ -99,9 +99,7 @@ class PrometheusClient:
         """Return the active targets, as Prometheus describes them."""
         active = self._data("targets", {"state": "active"}).get("activeTargets")
         if not isinstance(active, list):
-            raise PrometheusError(
-                f"{self.url} listed its targets in an unknown way; is it Prometheus?"
-            )
+            raise PrometheusError(f"{self.url} listed its targets in an unknown way; is it Prometheus?")
         return active
 
     def build_info(self) -> dict[str, Any]:
@@ -123,9 +121,7 @@ class PrometheusClient:
     def _data(self, path: str, parameters: dict[str, str] | None = None) -> dict[str, Any]:
         found = self._read("GET", path, parameters or {}).get("data")
         if not isinstance(found, dict):
-            raise PrometheusError(
-                f"{self.url}/api/v1/{path} answered without data; is it Prometheus?"
-            )
+            raise PrometheusError(f"{self.url}/api/v1/{path} answered without data; is it Prometheus?")
         return found
 
     def _read(self, method: str, path: str, parameters: dict[str, str]) -> dict[str, Any]:
@@ -141,9 +137,7 @@ class PrometheusClient:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _send(
-        self, method: str, path: str, parameters: dict[str, str], timeout: float
-    ) -> requests.Response:
+    def _send(self, method: str, path: str, parameters: dict[str, str], timeout: float) -> requests.Response:
         try:
             return self._session.request(
                 method,
@@ -154,17 +148,13 @@ class PrometheusClient:
                 allow_redirects=False,
             )
         except requests.Timeout as error:
-            raise PrometheusUnavailableError(
-                f"{self.url} did not answer within {timeout:.1f} s"
-            ) from error
+            raise PrometheusUnavailableError(f"{self.url} did not answer within {timeout:.1f} s") from error
         except (requests.ConnectionError, ChunkedEncodingError) as error:  # before or in mid-answer
             raise _TryAgainError(
                 f"{self.url} cannot be reached; is the daemon running? ({_reason(error)})"
             ) from error
         except requests.RequestException as error:
-            raise PrometheusError(
-                f"{self.url} did not answer as an HTTP server does: {error}"
-            ) from error
+            raise PrometheusError(f"{self.url} did not answer as an HTTP server does: {error}") from error
 
     def _payload(self, response: requests.Response) -> dict[str, Any]:
         status = response.status_code
@@ -194,16 +184,12 @@ class PrometheusClient:
     def _not_the_api(self, response: requests.Response) -> PrometheusError:
         status = response.status_code
         if status == 503:
-            return _TryAgainError(
-                f"{self.url} is not ready (HTTP 503); wait until Prometheus has started"
-            )
+            return _TryAgainError(f"{self.url} is not ready (HTTP 503); wait until Prometheus has started")
         if 300 <= status < 400:
             return PrometheusError(
                 f"{self.url} redirects elsewhere (HTTP {status}); give the URL of Prometheus itself"
             )
-        return PrometheusError(
-            f"{self.url} is not Prometheus's API: HTTP {status}, {response.text[:100]!r}"
-        )
+        return PrometheusError(f"{self.url} is not Prometheus's API: HTTP {status}, {response.text[:100]!r}")
 
 
 class _TryAgainError(PrometheusUnavailableError):

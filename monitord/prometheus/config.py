@@ -73,9 +73,7 @@ def _content_type_fallback(version: Version) -> dict[str, str]:
 
 def _pattern(folder: Path) -> str:
     if not folder.is_absolute():
-        raise InvalidInputError(
-            f"{folder} is not an absolute path, which file_sd needs; give --root as one"
-        )
+        raise InvalidInputError(f"{folder} is not an absolute path, which file_sd needs; give --root as one")
     if "*" in str(folder):
         raise InvalidInputError(
             f"{folder}: Prometheus cannot read targets from a path with '*'; choose another --root"

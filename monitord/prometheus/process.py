@@ -172,9 +172,9 @@ class PrometheusProcess:
     def errors(self, most: int = 3) -> tuple[str, ...]:
         """Return the last errors that this run logged, oldest first; the reason of an exit."""
         size = self._log.stat().st_size if self._log.exists() else 0
-        return error_messages(
-            self._read_log(max(self._log_start, size - _LOG_TAIL_BYTES), _LOG_TAIL_BYTES)
-        )[-most:]
+        return error_messages(self._read_log(max(self._log_start, size - _LOG_TAIL_BYTES), _LOG_TAIL_BYTES))[
+            -most:
+        ]
 
     def _read_log(self, start: int, most: int) -> str:
         try:
@@ -190,10 +190,6 @@ class PrometheusProcess:
 
 def _ask(binary: Path, *arguments: str) -> tuple[int, str]:
     try:
-        return run_briefly(
-            [str(binary), *arguments], child_environment(os.environ), _QUESTION_TIMEOUT
-        )
+        return run_briefly([str(binary), *arguments], child_environment(os.environ), _QUESTION_TIMEOUT)
     except ChildError as error:
-        raise PrometheusError(
-            f"{error}; set {BINARY_VARIABLE} to a Prometheus that runs here"
-        ) from error
+        raise PrometheusError(f"{error}; set {BINARY_VARIABLE} to a Prometheus that runs here") from error

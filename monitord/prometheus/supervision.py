@@ -142,11 +142,7 @@ def next_wake(state: State, now: float, limits: Limits) -> float | None:
 
 def ended_outage(before: State, after: State) -> Outage | None:
     """Return the outage that ended between two states, None when none did."""
-    if (
-        before.phase is Phase.STARTING
-        and after.phase is Phase.RUNNING
-        and before.last_ready is not None
-    ):
+    if before.phase is Phase.STARTING and after.phase is Phase.RUNNING and before.last_ready is not None:
         return Outage(before.last_ready, after.since)
     return None
 

@@ -54,9 +54,7 @@ def test_promtool_accepts_what_is_rendered(
     assert check_config(promtool, config)
 
 
-def test_promtool_refuses_in_its_own_words_and_the_old_file_stands(
-    promtool: Path, tmp_path: Path
-) -> None:
+def test_promtool_refuses_in_its_own_words_and_the_old_file_stands(promtool: Path, tmp_path: Path) -> None:
     config = tmp_path / "prometheus.yml"
     assert install_config(config, b"global: {scrape_interval: 1s}\n", promtool)
 
@@ -124,9 +122,7 @@ def test_a_changed_configuration_is_loaded_at_sighup(server: Server) -> None:
         config = render_config(server.file_sd, 0.7, LimitSettings(), server.build.version)
         install_config(server.folder / "prometheus.yml", config, None)
         process.reload()
-        wait_until(
-            lambda: "700ms" in client._data("status/config")["yaml"], "the new configuration"
-        )
+        wait_until(lambda: "700ms" in client._data("status/config")["yaml"], "the new configuration")
 
 
 def test_a_taken_port_ends_it_and_the_log_says_so(server: Server) -> None:

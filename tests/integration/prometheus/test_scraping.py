@@ -109,9 +109,7 @@ def test_a_redirect_is_not_followed(client: PrometheusClient, hits: list[str]) -
         ("long_body", "body size limit"),
     ],
 )
-def test_an_exporter_beyond_a_limit_fails_alone(
-    client: PrometheusClient, job: str, reason: str
-) -> None:
+def test_an_exporter_beyond_a_limit_fails_alone(client: PrometheusClient, job: str, reason: str) -> None:
     greedy = scraped(client, job)
     assert greedy["health"] == "down"
     assert reason in greedy["lastError"]

@@ -76,9 +76,7 @@ def test_anything_else_is_refused(broken: Any) -> None:
         parse_answer(broken)
 
 
-@given(
-    st.integers(-(10**6), 10**13), st.integers(0, 10**6), st.integers(1, 10**4), st.integers(1, 50)
-)
+@given(st.integers(-(10**6), 10**13), st.integers(0, 10**6), st.integers(1, 10**4), st.integers(1, 50))
 def test_a_split_range_has_the_same_points(start: int, length: int, step: int, most: int) -> None:
     end = start + min(length, 2000 * step)
     parts = split_range(start, end, step, most)
@@ -96,9 +94,7 @@ def test_an_impossible_range_is_refused(start: int, end: int, step: int) -> None
 
 def test_parts_are_joined_series_by_series() -> None:
     first = Answer((Series({"a": "1", "b": "2"}, ((1.0, 1.0),)), Series({}, ((1.0, 5.0),))), ("w",))
-    second = Answer(
-        (Series({"b": "2", "a": "1"}, ((2.0, 2.0),)), Series({"n": "x"}, ())), ("w", "v")
-    )
+    second = Answer((Series({"b": "2", "a": "1"}, ((2.0, 2.0),)), Series({"n": "x"}, ())), ("w", "v"))
     assert join_answers([first, second]) == Answer(
         (
             Series({"a": "1", "b": "2"}, ((1.0, 1.0), (2.0, 2.0))),

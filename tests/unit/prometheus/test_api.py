@@ -180,9 +180,7 @@ def test_build_and_flags_are_given_as_they_are(server: Scripted, client: Prometh
     assert [r.path for r in server.requests] == ["/api/v1/status/buildinfo", "/api/v1/status/flags"]
 
 
-@pytest.mark.parametrize(
-    ("status", "is_ready"), [(200, True), (503, False), (401, False), (500, False)]
-)
+@pytest.mark.parametrize(("status", "is_ready"), [(200, True), (503, False), (401, False), (500, False)])
 def test_ready_is_200_and_nothing_else(
     server: Scripted, client: PrometheusClient, status: int, is_ready: bool
 ) -> None:
@@ -242,9 +240,7 @@ def test_a_late_answer_is_not_asked_for_twice(server: Scripted) -> None:
     assert len(server.requests) == 1
 
 
-def test_a_query_that_took_too_long_there_is_not_repeated(
-    server: Scripted, client: PrometheusClient
-) -> None:
+def test_a_query_that_took_too_long_there_is_not_repeated(server: Scripted, client: PrometheusClient) -> None:
     server.answers = [error(503, "timeout", "query timed out in expression evaluation")]
     assert "timeout: query timed out" in refused(client)
     assert len(server.requests) == 1

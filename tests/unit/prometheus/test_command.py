@@ -10,9 +10,7 @@ from monitord.errors import PrometheusError
 from monitord.prometheus.command import Version, command_line, listen_address, parse_version
 
 BINARY = Path("/bin/prometheus")
-UPSTREAM_HELP = (
-    "  --storage.tsdb.path  where\n  --storage.tsdb.no-lockfile  Do not create lockfile\n"
-)
+UPSTREAM_HELP = "  --storage.tsdb.path  where\n  --storage.tsdb.no-lockfile  Do not create lockfile\n"
 DEBIAN_HELP = "  --storage.tsdb.use-lockfile  \n     Create a lockfile in data directory.\n"
 
 

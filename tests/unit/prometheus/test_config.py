@@ -61,9 +61,7 @@ def test_the_timeout_is_never_longer_than_the_interval_nor_than_10_s(millisecond
 
 
 def test_limits_come_from_the_settings() -> None:
-    limits = LimitSettings(
-        samples=1, labels=2, label_name_bytes=3, label_value_bytes=4, body_bytes=5
-    )
+    limits = LimitSettings(samples=1, labels=2, label_name_bytes=3, label_value_bytes=4, body_bytes=5)
     scrape = yaml.safe_load(render_config(Path("/s"), 1.0, limits))["scrape_configs"][0]
     assert [scrape[key] for key in ("sample_limit", "label_limit")] == [1, 2]
     assert scrape["label_name_length_limit"] == 3

@@ -12,9 +12,7 @@ from monitord.prometheus.logfmt import error_messages, listening_url, parse_line
 
 V2 = 'ts=2026-01-31T09:30:00Z caller=x.go:2 level=info component=web msg="Listening on" address='
 V3 = 'time=2026-01-31T09:30Z level=INFO source=x.go:3 msg="Listening on" component=web address='
-STARTING = (
-    'ts=2026 level=info component=web msg="Start listening for connections" address=127.0.0.1:0\n'
-)
+STARTING = 'ts=2026 level=info component=web msg="Start listening for connections" address=127.0.0.1:0\n'
 
 
 @pytest.mark.parametrize("line", [V2, V3])
@@ -62,9 +60,7 @@ def test_errors_are_given_with_their_cause_each_once() -> None:
 
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.text("ab =\"\\'é")))
 def test_quoted_values_are_read_as_they_were(pairs: dict[str, str]) -> None:
-    line = " ".join(
-        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in pairs.items()
-    )
+    line = " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in pairs.items())
     assert parse_line(line) == pairs
 
 

@@ -43,9 +43,7 @@ def test_the_variable_beats_path(tmp_path: Path) -> None:
     assert find_binary("prometheus", environment) == other
 
 
-def test_path_beats_the_interpreters_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_path_beats_the_interpreters_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "python"))
     beside = script(tmp_path / "venv" / "prometheus")
     assert find_binary(environment={"PATH": str(tmp_path)}) == beside
@@ -59,9 +57,7 @@ def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
     assert find_binary("./prometheus", {}) == tmp_path / "prometheus"
 
 
-def test_none_at_all_names_the_variable_to_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_none_at_all_names_the_variable_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(PrometheusError, match="set MONITORD_PROMETHEUS"):
         find_binary(environment={"PATH": str(tmp_path)})

@@ -222,9 +222,7 @@ def test_nothing_is_started_twice_or_given_up(events: list[tuple[str, float, boo
 
 
 @given(EVENTS, st.booleans())
-def test_a_requested_stop_always_ends(
-    events: list[tuple[str, float, bool, bool]], dies_killed: bool
-) -> None:
+def test_a_requested_stop_always_ends(events: list[tuple[str, float, bool, bool]], dies_killed: bool) -> None:
     machine = Machine()
     for event in events:
         machine.advance(event)
