@@ -86,8 +86,8 @@ def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Chi
 
     `argv[0]` is the program's absolute path, `environment` all it sees, and what it creates is its
     owner's alone. That a program cannot be executed shows as its exit with code 127 and a line in
-    the log. Raises OSError when the log
-    cannot be opened or no process can be made, and RuntimeError off the main thread.
+    the log. Raises OSError when the log cannot be opened or no process can be made, and
+    RuntimeError off the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         # The kernel sends the parent-death signal when the *thread* that spawned the child ends.

@@ -71,7 +71,7 @@ def test_a_password_that_was_changed_by_hand_is_taken_over(tmp_path: Path) -> No
     assert lets_in(tmp_path, "of my own")
 
 
-@pytest.mark.parametrize("content", ["", "[", "basic_auth_users: {}", "basic_auth_users: {a: b}"])
+@pytest.mark.parametrize("content", ["", "[", "basic_auth_users: {}", "basic_auth_users:\n  monitord: x\n"])
 def test_a_damaged_web_config_is_replaced(tmp_path: Path, content: str) -> None:
     password = prepare(tmp_path).password
     (tmp_path / "web.yml").write_text(content)
