@@ -42,7 +42,8 @@ def bucket_quantile(q: float, buckets: Mapping[float, float]) -> Quantile | None
     if index == 0:
         return _in_first_bucket(rank / count, high)
     low, below = bounds[index - 1], counts[index - 1]
-    return Quantile(low + (high - low) * ((rank - below) / (count - below)), low, high)
+    value = low + (high - low) * ((rank - below) / (count - below))
+    return Quantile(min(value, high), low, high)  # rounding may carry it past the bound
 
 
 def _in_first_bucket(share: float, high: float) -> Quantile:

@@ -59,6 +59,10 @@ def test_an_interpolated_value_by_hand() -> None:
     assert found == pytest.approx((0.3, 0.2, 0.4))
 
 
+def test_rounding_does_not_carry_it_past_its_bucket() -> None:
+    assert bucket_quantile(0.5, {0.12: 0, 1.602: 1, math.inf: 2}) == (1.602, 0.12, 1.602)
+
+
 def test_above_all_bounds_it_is_the_highest_bound_and_open_ended() -> None:
     assert bucket_quantile(0.99, {1.0: 10, math.inf: 100}) == (1.0, 1.0, math.inf)
 
