@@ -73,5 +73,5 @@ def _target_row(item: dict[str, Any]) -> tuple[str, str, str, str]:
         item["file"],
         item["state"],
         endpoints,
-        first + (f" (and {len(others)} more)" if any(others) else ""),
+        (reasons[0] if reasons else "") + more,
     )
