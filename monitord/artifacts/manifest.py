@@ -11,6 +11,7 @@ from monitord.artifacts.contents import coverage_values
 from monitord.clock import to_iso
 from monitord.collect.collection import Collection
 from monitord.collect.coverage import TargetCoverage, overall, worst
+from monitord.windows.model import Window
 
 SCHEMA = "monitord/manifest/v1"
 
@@ -44,6 +45,7 @@ def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
             "to": to_iso(window.end),
             "seconds": window.seconds,
             "labels": dict(window.labels),
+            "slo": list(window.slo),
         },
         "status": collection.status,
         "reasons": [asdict(reason) for reason in collection.reasons],
@@ -56,7 +58,7 @@ def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
         "coverage": {"overall": overall(collection.coverage), "worst": worst(collection.coverage)},
         "own_cost": _copied(provenance.own_cost),
         "markers": dict(provenance.markers),
-        "warnings": list(collection.warnings),
+        "warnings": [*collection.warnings, *_notes(window)],
     }
 
 
@@ -64,6 +66,10 @@ def public_url(url: str) -> str:
     """Return a URL without what may be secret in it: user, password, query and fragment."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _notes(window: Window) -> list[str]:
+    return ["the window's slo conditions were kept, not evaluated"] if window.slo else []
 
 
 def _targets(collection: Collection) -> list[dict[str, Any]]:

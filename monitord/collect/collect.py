@@ -51,13 +51,12 @@ def collect(
     start = now()
     asking = _Asking(client, now)
     coverage = _coverage(request, asking)
-    rows = tuple(
-        row
-        for recipe in request.recipes
-        for kpi in recipe.kpis
-        for row in _rows_of(request, recipe, kpi, coverage, asking)
-    )
-    rows += tuple(reported_rows(request.window))
+    of_kpis = [
+        _rows_of(request, recipe, kpi, coverage, asking) for recipe in request.recipes for kpi in recipe.kpis
+    ]
+    # What has data comes first: most recipes are for services that a session does not run.
+    of_kpis.sort(key=lambda rows: all(row.status == "no_data" for row in rows))
+    rows = tuple(row for group in (*of_kpis, reported_rows(request.window)) for row in group)
     status, reasons = judge(request, coverage, (*asking.failures(), *extra_reasons))
     warnings = dict.fromkeys(text for record in asking.records for text in record.warnings)
     records = tuple(asking.records)
