@@ -77,4 +77,8 @@ def _await_ready(session: Session, daemon: Child, output: Path, timeout: float) 
             raise PrometheusError(f"the daemon ended with exit code {daemon.poll()}: {reason}")
         return ready()
 
-    await_goal(check, "the daemon to be ready", timeout)
+    try:
+        await_goal(check, "the daemon to be ready", timeout)
+    except NotReadyError as error:
+        how = f"it goes on trying; see {session.log_file}, or end it with: monitord stop -s {session.name}"
+        raise NotReadyError(f"{error}; {how}") from None

@@ -133,7 +133,7 @@ class TargetReconciler:
 
     def _note_failure(self, failure: str) -> None:
         if failure and failure != self._failure:
-            self._log.error("targets.unreadable", reason=failure, consequence="all targets stay as they are")
+            self._log.error("targets.frozen", reason=failure, consequence="all targets stay as they are")
         self._failure = failure
 
     def _log_changes(

@@ -99,6 +99,7 @@ def test_the_manifest(collection: Collection) -> None:
         "to": "1970-01-12T13:48:20.500Z",
         "seconds": 100.5,
         "labels": {"model": "llama"},
+        "slo": [],
     }
     assert (found["status"], found["reasons"], found["slurm"]) == ("complete", [], None)
     assert found["coverage"] == {"overall": 1.0, "worst": 1.0}
