@@ -74,6 +74,25 @@ class WindowSettings(Model):
     min_coverage: Ratio = 0.95
 
 
+def _only(default: object) -> AfterValidator:
+    """Refuse any other value of a setting whose feature this version does not have."""
+
+    def check(value: Any) -> Any:
+        if value != default:
+            raise refuse("is not available in this version; leave it out")
+        return value
+
+    return AfterValidator(check)
+
+
+class WebSettings(Model):
+    """The HTTP API and page, which this version does not have."""
+
+    enabled: Annotated[bool, _only(False)] = False
+    host: str = "127.0.0.1"
+    port: Port = 0
+
+
 class Settings(Model):
     """All settings of a session."""
 
@@ -83,6 +102,9 @@ class Settings(Model):
     watch: WatchSettings = WatchSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
     windows: WindowSettings = WindowSettings()
+    web: WebSettings = WebSettings()
+    remote_write: Annotated[list[Any], _only([])] = []
+    query_url: Annotated[str | None, _only(None)] = None
 
 
 @dataclass(frozen=True)
