@@ -7,18 +7,18 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from monitord import __version__
 from monitord.artifacts import store
-from monitord.atomic import publish, to_json
+from monitord.atomic import publish, remove_leftovers, to_json
 from monitord.clock import Clock, SystemClock, to_iso
 from monitord.daemon.measure import Measurement
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.windows import WindowReconciler
-from monitord.errors import ExitCode, MonitordError
+from monitord.errors import ExitCode, MonitordError, PrometheusUnavailableError
 from monitord.lease import HEARTBEAT_SECONDS, Holder, acquire, release
 from monitord.logs import open_log
 from monitord.loop import Loop
@@ -27,7 +27,7 @@ from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.slurm.runner import EndedJobs
-from monitord.targets.health import next_poll, read_healths
+from monitord.targets.health import DOWN_SECONDS, next_poll, read_healths
 from monitord.targets.resolve import Place
 from monitord.targets.watch import Watch, watch
 
@@ -90,13 +90,16 @@ class Daemon:
             if self.watch is not None:
                 self.watch.stop()
             self.windows.stop()
-            self._publish_status()
+            with suppress(OSError):  # on a full disk the last heartbeat stands, and grows old
+                self._publish_status()
         self.log.info("daemon.stopped")
         return ExitCode.OK
 
     def _start(self) -> None:
         self._publish_status()
         store.clean(self.session.artifacts)
+        for folder in (self.session.status, self.session.target_statuses, self.session.window_statuses):
+            remove_leftovers(folder)
         self.prometheus.prepare()
         # Targets first: Prometheus then finds them when it starts, and need not wait for a refresh.
         self.loop.add("targets", self._reconcile_targets)
@@ -142,8 +145,11 @@ class Daemon:
     def _ask_health(self) -> float:
         if not self.prometheus.is_ready:
             return 1.0
-        with self.prometheus.client(timeout=5.0) as client:
-            healths = read_healths(client.targets())
+        try:
+            with self.prometheus.client(timeout=5.0) as client:
+                healths = read_healths(client.targets())
+        except PrometheusUnavailableError:
+            return DOWN_SECONDS  # its supervision tells of that
         self.targets.set_healths(healths)
         return next_poll(self.targets.registry, healths)
 

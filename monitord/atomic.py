@@ -52,6 +52,12 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writes left behind that a crash interrupted; nobody may be writing there now."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        path.unlink(missing_ok=True)
+
+
 def read_if_exists(path: Path) -> bytes | None:
     """Return a file's content, or None when there is no such file."""
     try:

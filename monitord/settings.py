@@ -103,7 +103,7 @@ class Settings(Model):
     prometheus: PrometheusSettings = PrometheusSettings()
     windows: WindowSettings = WindowSettings()
     web: WebSettings = WebSettings()
-    remote_write: Annotated[list[Any], _only([])] = []
+    remote_write: Annotated[list[Any], _only([])] = Field(default=[])
     query_url: Annotated[str | None, _only(None)] = None
 
 

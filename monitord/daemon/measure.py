@@ -22,13 +22,19 @@ from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import are_settled, settle_query
 from monitord.collect.verdict import Reason
 from monitord.daemon.windows import Collected
+from monitord.errors import InvalidInputError
 from monitord.prometheus.api import PrometheusClient
 from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
+from monitord.recipes.model import Recipe
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window
+
+# Whether windows have settled is asked on the main loop, which must not wait long for an answer.
+SETTLE_TIMEOUT_SECONDS = 2.0
+QUERY_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Measurement:
 
     session: Session
     settings: Settings
-    connect: Callable[[], PrometheusClient]
+    connect: Callable[[float], PrometheusClient]
     registry: Callable[[], Registry]
 
     def settled(self, end: float) -> bool:
@@ -45,7 +51,7 @@ class Measurement:
 
         Raises PrometheusError when Prometheus cannot say.
         """
-        with self.connect() as client:
+        with self.connect(SETTLE_TIMEOUT_SECONDS) as client:
             last_scrapes = client.query(settle_query(self.session.name))
         return are_settled(self._targets(end), last_scrapes, end)
 
@@ -56,16 +62,17 @@ class Measurement:
         PrometheusUnavailableError when trying again later may help; otherwise PrometheusError,
         InvalidInputError, OSError.
         """
+        recipes, refused = self._recipes()
         request = CollectionRequest(
             session=self.session.name,
             window=window,
             targets=self._targets(window.end),
             scrape_interval=self.settings.scrape_interval,
             min_coverage=self.settings.windows.min_coverage,
-            recipes=select_recipes(load_recipes(self.session.recipes), window.recipes),
+            recipes=select_recipes(recipes, window.recipes),
         )
-        with self.connect() as client:
-            collection = collect(request, client, extra_reasons=self._reasons(unsettled))
+        with self.connect(QUERY_TIMEOUT_SECONDS) as client:
+            collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
             provenance = Provenance(
                 __version__, platform.python_version(), _host(), self._prometheus(client),
                 _slurm(os.environ), None, window.markers,
@@ -77,6 +84,15 @@ class Measurement:
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons)
         )
+
+    def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
+        """Return the recipes in force; a session's own that cannot be used cost only themselves."""
+        try:
+            return load_recipes(self.session.recipes), []
+        except (InvalidInputError, OSError) as error:
+            return load_recipes(), [
+                Reason("recipe_refused", f"the session's own recipes are left out: {error}")
+            ]
 
     def _reasons(self, unsettled: bool) -> list[Reason]:
         timeout = self.settings.windows.settle_timeout

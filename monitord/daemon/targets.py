@@ -52,6 +52,7 @@ class TargetReconciler:
         self._published: dict[str, dict[str, Any]] = {}
         self._healths: Mapping[HealthKey, Health] = {}
         self._failure = ""
+        self._untold: set[str] = set()
         self.registry = Registry(self._restored())
 
     def reconcile(self) -> float | None:
@@ -64,8 +65,9 @@ class TargetReconciler:
         ended = self._ended_jobs(slurm_jobs(before))
         self.registry = update(before, seen, look.gone, ended, now)
         self._log_changes(before.entries, self.registry.entries, look.gone)
+        self._untold |= set(look.gone)
         self._apply()
-        self._tell(self.registry.entries, look.gone)
+        self._tell()
         due = [look.look_again] if look.look_again is not None else []
         expiry = next_expiry(self.registry, now)
         due += [expiry - now] if expiry is not None else []
@@ -74,7 +76,7 @@ class TargetReconciler:
     def set_healths(self, healths: Mapping[HealthKey, Health]) -> None:
         """Publish what Prometheus says of the targets."""
         self._healths = healths
-        self._tell(self.registry.entries, ())
+        self._tell()
 
     def _restored(self) -> dict[str, Entry]:
         entries = {}
@@ -91,7 +93,8 @@ class TargetReconciler:
             self._published[file] = {key: value for key, value in status.items() if key != "updated_at"}
             if entry is not None:
                 entries[file] = entry
-                self._folder.expect(file)
+            if status["state"] != State.WITHDRAWN or entry is not None:
+                self._folder.expect(file)  # it may have been deleted while no daemon ran
         return entries
 
     def _read(self, file: DroppedFile) -> Seen:
@@ -118,10 +121,12 @@ class TargetReconciler:
         self._log.info("file_sd.written", written=len(difference.writes), removed=len(difference.removals))
         self._written()
 
-    def _tell(self, entries: Mapping[str, Entry], gone: Iterable[str]) -> None:
-        for file in gone:
+    def _tell(self) -> None:
+        """Publish what became of each file; a deletion is remembered until it could be told."""
+        for file in sorted(self._untold - self.registry.entries.keys()):
             self._publish(file, deleted_status(file))
-        for file, entry in entries.items():
+        self._untold.clear()
+        for file, entry in self.registry.entries.items():
             self._publish(file, target_status(entry, self._healths))
 
     def _publish(self, file: str, status: dict[str, Any]) -> None:

@@ -80,6 +80,7 @@ class WindowReconciler:
     _folder: DropFolder = field(init=False)
     _markers: dict[str, dict[str, Marker]] = field(default_factory=dict)
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
+    _statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
     _published: dict[str, dict[str, Any]] = field(default_factory=dict)
     _work: dict[str, _Work] = field(default_factory=dict)
     _cut_off: dict[str, float] = field(default_factory=dict)
@@ -107,6 +108,7 @@ class WindowReconciler:
             if isinstance(decision, Open) and decision.until is not None:
                 due.append(decision.until - now)
         due += [self._advance(window_id, monotonic) for window_id in list(self._work)]
+        self._publish()
         return max(min(due), 0.0) if due else None
 
     def close_open(self) -> None:
@@ -120,12 +122,14 @@ class WindowReconciler:
             window = truncate(markers, now)
             if window is not None:
                 self._begin(window, self.clock.monotonic())
+        self._publish()
 
     def advance(self) -> bool:
         """Carry on with what is under way, taking on nothing new; return whether anything still is."""
         monotonic = self.clock.monotonic()
         for window_id in list(self._work):
             self._advance(window_id, monotonic)
+        self._publish()
         return bool(self._work)
 
     def stop(self) -> None:
@@ -161,7 +165,7 @@ class WindowReconciler:
         if not markers:
             self._markers.pop(window_id, None)
             self._work.pop(window_id, None)
-            if self._published.get(window_id, {}).get("state") not in (None, *TERMINAL):
+            if self._state(window_id) not in (None, *TERMINAL):
                 self._tell(window_id, State.CANCELLED, reason="its markers were deleted")
 
     def _follow(self, window_id: str, decision: Decision, monotonic: float) -> None:
@@ -188,7 +192,7 @@ class WindowReconciler:
         if window is not None:
             self._begin(window, monotonic)
             return
-        if self._published.get(window_id, {}).get("state") != State.OPEN:
+        if self._state(window_id) != State.OPEN:
             self.log.info("window.opened", window=window_id)
         self._tell(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
 
@@ -263,9 +267,16 @@ class WindowReconciler:
             truncated=window.truncated, markers=dict(window.markers),
         )  # fmt: skip
 
-    def _tell(self, window_id: str, state: State, start: float | None = None, end: float | None = None,
-              **more: Any) -> None:  # fmt: skip
-        status = {
+    def _tell(
+        self,
+        window_id: str,
+        state: State,
+        start: float | None = None,
+        end: float | None = None,
+        **more: Any,
+    ) -> None:
+        """Note what is to be published of a window."""
+        self._statuses[window_id] = {
             "state": state,
             "from": None if start is None else to_iso(start),
             "to": None if end is None else to_iso(end),
@@ -275,8 +286,15 @@ class WindowReconciler:
             "markers": None,
             **more,
         }
-        if self._published.get(window_id) == status:
-            return
-        content = to_json({**status, "updated_at": to_iso(self.clock.now())})
-        publish(self.session.window_status(window_id), content, self.session.file_mode)
-        self._published[window_id] = status
+
+    def _state(self, window_id: str) -> str | None:
+        return (self._statuses.get(window_id) or self._published.get(window_id, {})).get("state")
+
+    def _publish(self) -> None:
+        """Publish what changed; what cannot be written now is tried again in the next round."""
+        for window_id, status in list(self._statuses.items()):
+            if self._published.get(window_id) != status:
+                content = to_json({**status, "updated_at": to_iso(self.clock.now())})
+                publish(self.session.window_status(window_id), content, self.session.file_mode)
+                self._published[window_id] = status
+            del self._statuses[window_id]

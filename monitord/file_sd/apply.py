@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitord.atomic import TEMPORARY_PREFIX, publish
+from monitord.atomic import publish, remove_leftovers
 from monitord.file_sd.plan import Plan
 
 
 def read_actual(folder: Path) -> dict[str, bytes]:
     """Return what the folder holds; leftovers of an interrupted write are removed."""
-    actual = {}
-    for path in folder.iterdir():
-        if path.name.startswith(TEMPORARY_PREFIX):
-            path.unlink()
-        else:
-            actual[path.name] = path.read_bytes()
-    return actual
+    remove_leftovers(folder)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def apply(plan: Plan, folder: Path) -> None:
