@@ -34,13 +34,12 @@ def command(seconds: float, root: Path) -> int:
 
     name = time.strftime("demo-%Y%m%d-%H%M%S", time.gmtime())
     started = time.monotonic()
-    with ending_on_sigterm(), progress() as show:
+    with ending_on_sigterm(), progress() as shown:
 
         def say(text: str) -> None:
-            click.echo(f"{time.monotonic() - started:5.1f} s  {text}", err=True)
-            show(text)
+            shown.keep(f"{time.monotonic() - started:5.1f} s  {text}")
 
-        result = Tour(root.absolute(), name, seconds, say).run()
+        result = Tour(root.absolute(), name, seconds, say, shown.show).run()
     print_summary(result.artifacts)
     click.echo(_told(result.truth))
     click.echo(f"artifacts: {result.artifacts}")

@@ -47,23 +47,42 @@ def wait_for(
 ) -> bool:
     """Poll until `done`; return False when `timeout` seconds have passed. Shows progress on a terminal."""
     deadline = time.monotonic() + timeout
-    with progress() as say:
+    with progress() as shown:
         while not done():
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            say(describe())
+            shown.show(describe())
             pause(min(POLL_SECONDS, left))
     return True
 
 
+class Progress:
+    """What is going on: lines that stay, and on a terminal one below them that comes and goes."""
+
+    def __init__(self, status: Any = None) -> None:
+        self._status = status
+
+    def show(self, text: str) -> None:
+        """Say what is being waited for, where that can be taken back."""
+        if self._status is not None:
+            self._status.update(text)
+
+    def keep(self, text: str) -> None:
+        """Print a line that stays."""
+        if self._status is None:
+            click.echo(text, err=True)
+        else:
+            self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows what is going on: a spinner on a terminal, else nothing."""
+def progress() -> Iterator[Progress]:
+    """Show progress on standard error: with a spinner on a terminal."""
     if not sys.stderr.isatty() or "NO_COLOR" in os.environ:
-        yield lambda _text: None
+        yield Progress()
         return
     from rich.console import Console
 
     with Console(stderr=True).status("") as status:
-        yield status.update
+        yield Progress(status)

@@ -10,7 +10,7 @@ import click
 from monitord.atomic import read_json
 from monitord.cli.output import print_table
 
-COLUMNS = ("KPI", "STAT", "VALUE", "UNIT", "TRUE VALUE IN", "COVERAGE", "STATUS")
+COLUMNS = ("KPI", "STAT", "VALUE", "UNIT", "BUCKET", "COVERAGE", "STATUS")
 
 
 def print_summary(artifacts: Path) -> None:

@@ -45,10 +45,12 @@ class Result:
 class Tour:
     """One run of the demo in a session of its own."""
 
-    def __init__(self, root: Path, name: str, seconds: float, say: Say) -> None:
+    def __init__(self, root: Path, name: str, seconds: float, say: Say, show: Say) -> None:
+        """`say` gets what has been done, `show` what is being waited for."""
         self.session = Session(root, name)
         self.seconds = seconds
         self._say = say
+        self._show = show
 
     def run(self) -> Result:
         """Do it all. Raises MonitordError when a step fails; nothing is left running either way."""
@@ -136,7 +138,6 @@ class Tour:
         end = time.monotonic() + self.seconds
         self._await(lambda: time.monotonic() >= end, "the window's end", daemon, self.seconds + 1)
         (session.windows / f"{WINDOW}.stop").touch()
-        self._say("collecting  waiting for the last scrapes")
         self._await(self._collected, "the collection", daemon)
 
     def _all_up(self) -> bool:
@@ -158,6 +159,7 @@ class Tour:
     ) -> None:
         deadline = time.monotonic() + seconds
         while not done():
+            self._show(f"waiting for {what} ({max(deadline - time.monotonic(), 0):.0f} s at most)")
             if child.poll() is not None:
                 reason = daemon_status(self.session).get("last_error") or f"see {self.session.logs}"
                 raise MonitordError(f"a process of the demo ended while waiting for {what}: {reason}")
