@@ -105,7 +105,9 @@ class _Trial:
         services = [
             {"name": job, "endpoint": f"http://{self.exporter}/metrics/{job}"} for job in self._jobs(_VIA)
         ]
-        drop(self.session.targets / f"up{self.number}.yaml", json.dumps({"services": services}))
+        # With a line break at its end, as every editor and YAML library writes one: monitord waits
+        # a second for the rest of a file without.
+        drop(self.session.targets / f"up{self.number}.yaml", json.dumps({"services": services}) + "\n")
 
     def _write(self) -> None:
         groups = [
