@@ -185,12 +185,12 @@ def escape_file_name(name: str) -> str:
     What would grow too long for a file system ends in a digest of the whole instead, after `%~`,
     which no other escaped name holds.
     """
-    import hashlib
-
     raw = os.fsencode(name)
     escaped = quote(raw, safe=_SAFE_IN_FILE_NAMES)
     if len(escaped) <= _LONGEST_NAME:
         return escaped
+    import hashlib
+
     return f"{escaped[: _LONGEST_NAME - 18]}%~{hashlib.sha256(raw).hexdigest()[:16]}"
 
 
