@@ -25,7 +25,7 @@ def main() -> int:
             rows = startup.measure(session)
             _say("dropping targets")
             rows += pickup.on_disk(session)
-            _say(f"dropping targets and waiting until they are up, {pickup.TRIALS} times: two minutes at most")
+            _say(f"dropping targets until they are up, {pickup.TRIALS} times: two minutes at most")
             rows += pickup.to_up(session, folder)
     print(table(rows))
     return 1 if any(row.met is False for row in rows) else 0

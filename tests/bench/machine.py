@@ -8,6 +8,7 @@ from pathlib import Path
 
 from monitord import __version__
 from monitord.prometheus.process import find_binary, read_build
+from monitord.targets.watch import file_system_type
 
 
 def facts(folder: Path) -> str:
@@ -16,7 +17,7 @@ def facts(folder: Path) -> str:
         "processor": f"{_first('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
         "memory": _memory(),
         "kernel": f"{platform.system()} {platform.release()}",
-        "sessions on": _file_system(folder, Path("/proc/self/mounts").read_text(errors="replace")),
+        "sessions on": file_system_type(folder, Path("/proc/self/mounts").read_text(errors="replace")),
         "software": f"monitord {__version__}, Python {platform.python_version()}, "
         f"Prometheus {read_build(find_binary()).version}",
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
@@ -34,13 +35,3 @@ def _first(file: str, key: str) -> str:
         if name.strip() == key:
             return value.strip()
     return "unknown"
-
-
-def _file_system(folder: Path, mounts: str) -> str:
-    """Return the type of the file system that a folder is on."""
-    path, best = folder.resolve(), ("", "unknown")
-    for line in mounts.splitlines():
-        _, place, kind, *_ = line.split(" ")
-        if path.is_relative_to(place) and len(place) >= len(best[0]):
-            best = (place, kind)
-    return best[1]

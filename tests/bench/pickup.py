@@ -123,9 +123,7 @@ def _prometheus(folder: Path, *file_sd: Path) -> Iterator[PrometheusClient]:
     build = read_build(find_binary())
     config, log = folder / "prometheus.yml", folder / "prometheus.log"
     config.write_bytes(write_document(_config(file_sd)))
-    argv = command_line(
-        build.binary, config, folder / "data", "127.0.0.1:0", 86400.0, None, build.help_text
-    )
+    argv = command_line(build.binary, config, folder / "data", "127.0.0.1:0", 86400.0, None, build.help_text)
     process = PrometheusProcess.start(argv, log, os.environ)
     try:
         await_that(process.listening_url, "Prometheus")
