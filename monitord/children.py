@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from monitord.errors import MonitordError
@@ -154,6 +155,7 @@ def run_attached(argv: Sequence[str]) -> int:
     """Run a user's command on this terminal; return its exit code as a shell would.
 
     128 + N when signal N ended it, 127 when there is no such command, 126 when it cannot be run.
+    A signal to end that reaches only this process is passed on: the command decides how it ends.
     """
     sys.stdout.flush()
     try:
@@ -164,9 +166,27 @@ def run_attached(argv: Sequence[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"monitord: {argv[0]}: {error.strerror}\n")
         return 126
-    while True:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            continue  # the terminal sent it to the command as well: how that ends is what counts
-        return code if code >= 0 else 128 - code
+    with _passing_signals_on(process):
+        code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _passing_signals_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Send a process the SIGTERM and SIGHUP that this one gets, unless they are ignored (nohup)."""
+    # A terminal sends SIGINT to the command as well: how that ends is what counts. No exception may
+    # come of it here: raised just after waitpid(), it would lose the exit code, which then reads 0.
+    actions = {
+        signal.SIGINT: lambda _number, _frame: None,
+        signal.SIGTERM: lambda number, _frame: process.send_signal(number),
+        signal.SIGHUP: lambda number, _frame: process.send_signal(number),
+    }
+    before = {number: signal.getsignal(number) for number in actions}
+    for number, action in actions.items():
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, action)
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
