@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import os
@@ -9,11 +10,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -152,6 +155,17 @@ class Bench:
         """Return in how many scrapes the shortest-seen target was seen by a window."""
         return min(int(row["scrapes"]) for row in self.table(window_id, "coverage.csv"))
 
+    def ask(self, path: str, password: str | None = None) -> Any:
+        """Ask the session's Prometheus, with its password or another one."""
+        prometheus = self.daemon["prometheus"]
+        word = Path(prometheus["password_file"]).read_text().strip() if password is None else password
+        basic = base64.b64encode(f"{prometheus['user']}:{word}".encode()).decode()
+        request = urllib.request.Request(
+            f"{prometheus['url']}{path}", headers={"Authorization": f"Basic {basic}"} if word else {}
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)
+
     def left(self) -> dict[int, str]:
         """Return the living processes that were started for this root, by their command line."""
         root, found = os.fsencode(self.root), {}
@@ -237,6 +251,14 @@ def node_exporter(log: Path) -> Iterator[str]:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with benches(tmp_path) as found:
         yield found
+
+
+def refused(bench: Bench, password: str) -> int:
+    """Return the HTTP status that Prometheus answers to a password, which must not be 200."""
+    with pytest.raises(HTTPError) as caught:
+        bench.ask("/api/v1/status/buildinfo", password)
+    with caught.value as answer:
+        return answer.code
 
 
 def session_rows(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import json
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +20,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.conftest import wait_until
-from tests.e2e.conftest import REPOSITORY, Bench, benches, node_exporter, session_rows
+from tests.e2e.conftest import REPOSITORY, Bench, benches, node_exporter, refused, session_rows
 from tests.fakes.exporter import FakeExporter, counter, gauge
 
 pytestmark = pytest.mark.real
@@ -313,7 +311,7 @@ def test_the_queries_can_be_asked_again(bench: Bench) -> None:
         assert query["kind"] in {"instant", "range"}
     latency = next(query for query in asked if query["use"].startswith("latency."))
     again = urlencode({"query": latency["promql"], "time": latency["at"]})
-    answer = ask(bench, f"/api/v1/query?{again}", bench.session.password_file.read_text().strip())
+    answer = bench.ask(f"/api/v1/query?{again}")
     assert len(answer["data"]["result"]) == latency["series"] > 0
 
 
@@ -391,20 +389,8 @@ def test_the_folder_is_its_owners_alone(bench: Bench) -> None:
 
 
 def test_prometheus_asks_for_the_password(bench: Bench) -> None:
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        ask(bench, "/api/v1/status/buildinfo", "wrong")
-    assert refused.value.code == 401
-    refused.value.close()
-    password = Path(bench.daemon["prometheus"]["password_file"]).read_text().strip()
-    assert ask(bench, "/api/v1/status/buildinfo", password)["status"] == "success"
-
-
-def ask(bench: Bench, path: str, password: str) -> Any:
-    url = bench.daemon["prometheus"]["url"]
-    word = base64.b64encode(f"monitord:{password}".encode()).decode()
-    request = urllib.request.Request(f"{url}{path}", headers={"Authorization": f"Basic {word}"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        return json.load(answer)
+    assert refused(bench, "") == refused(bench, "wrong") == 401
+    assert bench.ask("/api/v1/status/buildinfo")["status"] == "success"
 
 
 def read_json(bench: Bench, window_id: str, name: str) -> Any:

@@ -15,12 +15,12 @@ def commands() -> Iterator[tuple[str, ...]]:
     yield ()
     for name in COMMANDS:
         yield (name,)
-        command = main.get_command(context, name)  # type: ignore[attr-defined]
+        command = main.get_command(context, name)
         if isinstance(command, click.Group):
             yield from ((name, each) for each in command.list_commands(context))
 
 
-@pytest.mark.parametrize("command", commands(), ids=" ".join)
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
 def test_the_help_shows_an_example_of_the_command(
     command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -31,7 +31,7 @@ def test_the_help_shows_an_example_of_the_command(
     assert f"monitord {' '.join(command)}".strip() in calls
 
 
-@pytest.mark.parametrize("command", commands(), ids=" ".join)
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
 def test_every_option_is_explained(command: tuple[str, ...]) -> None:
     found: click.Command = main
     for name in command:
@@ -51,7 +51,7 @@ def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     "arguments",
     [["nonsense"], ["status"], ["status", "-s", "a", "--nonsense"], ["wait", "-s", "a", "--for", "ready",
      "--timeout", "soon"], ["completion", "tcsh"], ["run", "-s", "a", "--port", "65536"]],
-    ids=lambda arguments: " ".join(arguments),
+    ids=" ".join,
 )  # fmt: skip
 def test_a_command_that_is_called_wrongly_ends_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
