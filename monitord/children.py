@@ -188,5 +188,5 @@ def _passing_signals_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, action in before.items():
-            signal.signal(number, action)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
