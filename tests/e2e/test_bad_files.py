@@ -146,7 +146,8 @@ def test_check_accepts_what_is_right(bench: Bench) -> None:
 
 def test_check_knows_markers_recipes_and_settings(bench: Bench) -> None:
     for name, content in (("w.stop", "results: {a: fast}\n"), ("w.start", "at: yesterday\n"),
-                          ("session.yaml", "scrape_intervall: 5s\n"), ("r.yaml", "name: r\nkpis: [{name: 5}]\n"),
+                          ("session.yaml", "scrape_intervall: 5s\n"),
+                          ("r.yaml", "name: r\nkpis: [{name: 5}]\n"),
                           ("p.yaml", "from: 2026-01-01T10:00:00Z\nto: 2026-01-01T09:00:00Z\n")):  # fmt: skip
         file = bench.root / name
         file.write_text(content)
