@@ -26,7 +26,7 @@ from tests.fakes.exporter import FakeExporter, counter, gauge
 pytestmark = pytest.mark.real
 
 RATE = 40.0
-SHARES = {0.005: 0.02, 0.01: 0.14, 0.02: 0.58, 0.05: 0.18, 0.1: 0.07, 0.5: 0.01}  # observation -> share
+SHARES = {0.005: 0.02, 0.01: 0.14, 0.02: 0.58, 0.05: 0.18, 0.1: 0.075, 0.5: 0.005}  # observation -> share
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 BUCKETS = {"p50": (10, 25), "p95": (50, 100), "p99": (50, 100)}  # ms
 GPUS = {"0": 40.0, "1": 80.0}
@@ -119,7 +119,7 @@ labels: {{run: bench01}}
         bench.drop("gpus.yaml", f'node: localhost\nexporters: {{dcgm: "{gpus.address}"}}\n')
         wait_until(lambda: bench.target("c1.yaml")["state"] == "withdrawn", "c1.yaml to be withdrawn")
         bench.wait_up("gpus.yaml")
-        measure(bench, "gpu01")
+        measure(bench, "gpu01", seconds=3)
         bench.mark("early.yaml", "from: 2020-01-01T00:00:00Z\nto: 2020-01-01T00:01:00Z\n")
         bench.wait_window("early")
         yield bench, demo

@@ -77,7 +77,7 @@ def test_a_session_is_created_once(bench: Bench) -> None:
 def test_an_unknown_session_is_told_with_those_that_exist(bench: Bench) -> None:
     ran = bench.monitord("status", "-s", "banch", code=1)
     assert "no session banch" in ran.stderr
-    assert "there are: bench" in ran.stderr
+    assert re.search("there are: .*bench", ran.stderr)
     assert not ran.stdout
 
 
@@ -173,14 +173,21 @@ def test_wait_ends_with_1_when_the_file_was_refused(bench: Bench) -> None:
     file.unlink()
 
 
-def test_wait_for_a_corrected_file_is_not_told_of_the_earlier_one(
-    bench: Bench, service: FakeExporter
-) -> None:
-    bench.drop("corrected.yaml", "servces: []\n")
-    wait_until(lambda: bench.target("corrected.yaml").get("state") == "refused", "the refusal", 30)
-    file = bench.drop("corrected.yaml", f"services: [{{name: right, endpoint: {service.url}?right=1}}]\n")
-    bench.monitord("wait", "-s", "bench", "--for", "target=corrected.yaml")
+def test_wait_for_a_corrected_file_is_not_told_of_the_earlier_one(bench: Bench) -> None:
+    file = bench.drop("wrong.yaml", "servces: []\n")
+    wait_until(lambda: bench.target("wrong.yaml").get("state") == "refused", "the refusal", 30)
+    answered = bench.session.target_status("wrong.yaml").read_bytes()
     file.unlink()
+    wait_until(lambda: bench.target("wrong.yaml")["state"] == "withdrawn", "the withdrawal", 30)
+    # As in the time between a correction and the daemon's next look, which is too short to be met.
+    other = Bench(bench.root, "corrected")
+    other.create()
+    other.session.target_status("wrong.yaml").write_bytes(answered)
+    other.drop("wrong.yaml", "exporters: {node: 9100}\n")
+    ran = other.monitord(
+        "wait", "-s", "corrected", "--for", "target=wrong.yaml", "--timeout", "300ms", code=3
+    )
+    assert "not seen by the daemon yet" in ran.stderr
 
 
 def test_a_window_by_command(bench: Bench) -> None:
