@@ -223,7 +223,8 @@ def test_a_window_that_was_never_opened_cannot_be_closed(bench: Bench) -> None:
     ("command", "code"),
     [(("true",), 0), (("sh", "-c", "exit 7"), 7), (("sh", "-c", "kill -TERM $$"), 143),
      (("no-such-command",), 127),
-     (("/etc/passwd",), 126), (("sh", "-c", "kill -KILL $$"), 137)],
+     (("/etc/passwd",), 126), (("sh", "-c", "kill -KILL $$"), 137),
+     (("sh", "-c", "kill -INT $PPID; exit 9"), 9)],
 )  # fmt: skip
 def test_window_run_passes_the_exit_code_on(bench: Bench, command: tuple[str, ...], code: int) -> None:
     window_id = f"run-{code}"
