@@ -26,7 +26,8 @@ class TargetCoverage:
     `scrapes` were made, `successes` of them worked, `expected_scrapes` is how many must have been
     due. `longest_gap_s` (seconds) is the longest time without a success, the window's edges
     included. `first_seen` and `last_seen` (Unix seconds) are the first and the last success. None
-    is unknown. `declared` is False for a target that was scraped but not in force at the end.
+    is unknown. `declared` is False for a target that was scraped but not in force at the end; it is
+    expected only for as long as it was scraped.
     """
 
     job: str
@@ -122,7 +123,11 @@ def _cover(
     # Prometheus 2 includes a sample at the start of a range, Prometheus 3 does not.
     times = sorted(time for time in samples if start < time <= end)
     successes = [time for time in times if samples[time] == 1]
-    due = count_due_scrapes(start, end, interval or request.scrape_interval, times)
+    if interval is not None:
+        due = count_due_scrapes(start, end, interval, times)
+    else:
+        # Withdrawn by its client before the window's end: expected for as long as it was scraped.
+        due = round((times[-1] - times[0]) / request.scrape_interval) + 1 if times else 0
     return TargetCoverage(
         job=labels.get("job", ""),
         instance=labels.get("instance", ""),

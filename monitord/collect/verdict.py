@@ -59,7 +59,8 @@ def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage
         yield Reason("window_truncated", "the window was closed before its client closed it")
     if not targets and not request.targets:
         yield Reason("no_targets", "no target was declared or scraped; register one and try again")
-    fewest = min((target.expected_scrapes for target in targets), default=MIN_SCRAPES)
+    expected = (target.expected_scrapes for target in targets if target.declared)
+    fewest = min(expected, default=MIN_SCRAPES)
     if fewest < MIN_SCRAPES:
         yield Reason(
             "window_too_short",

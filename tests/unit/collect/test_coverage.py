@@ -62,6 +62,11 @@ def test_a_target_seen_but_not_declared_is_judged_by_the_sessions_interval() -> 
     assert (target.declared, target.expected_scrapes, target.ratio) == (False, 10, 1)
 
 
+def test_a_target_that_was_withdrawn_is_expected_for_as_long_as_it_was_scraped() -> None:
+    target = cover({103.0: 1.0, 113.0: 1.0, 123.0: 0.0}, declared=False)
+    assert (target.expected_scrapes, target.scrapes, target.successes) == (3, 3, 2)
+
+
 def test_two_up_series_of_one_target_are_one() -> None:
     targets = (ExpectedTarget("http://n1:1/metrics", LABELS, 10.0),)
     request = CollectionRequest("s", Window("w", 100.0, 200.0), targets, 10.0, 0.95, ())

@@ -46,6 +46,12 @@ def test_absent_down_and_low_are_told_apart_worst_first() -> None:
     )
 
 
+def test_the_last_scrapes_of_a_withdrawn_target_do_not_make_the_window_short() -> None:
+    withdrawn = target(2, expected_scrapes=2, scrapes=2, declared=False, instance="w:1")
+    assert codes(target(20), withdrawn) == ("complete", [])
+    assert codes(target(2, expected_scrapes=2, scrapes=2)) == ("partial", ["window_too_short"])
+
+
 def test_nothing_scraped_is_failed_also_when_truncated() -> None:
     assert codes(target(0), truncated=True) == ("failed", ["target_down", "window_truncated"])
     assert codes() == ("failed", ["no_targets"])
