@@ -62,7 +62,7 @@ class TargetReconciler:
         self._note_failure(look.failure)
         before = self.registry
         seen = [self._read(file) for file in look.changed]
-        ended = self._ended_jobs(slurm_jobs(before))
+        ended = self._ended_jobs(slurm_jobs(before, seen))
         self.registry = update(before, seen, look.gone, ended, now)
         self._log_changes(before.entries, self.registry.entries, look.gone)
         self._untold |= set(look.gone)
@@ -79,11 +79,11 @@ class TargetReconciler:
         self._tell()
 
     def _restored(self) -> dict[str, Entry]:
-        entries = {}
+        now, entries = self._clock.now(), {}
         for path in self._session.target_statuses.glob("*.json"):
             status: Any = read_json(path)
             try:
-                entry = restore(status)
+                entry = restore(status, now)
                 file = status["file"]
             except (KeyError, TypeError, ValueError):
                 self._log.warning(
