@@ -102,7 +102,7 @@ def parse_exporter(value: int | str) -> Address:
 
 
 def _host_and_port(text: str, default: int | None) -> tuple[str, int]:
-    match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::(.*))?", text)
+    match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([^:]*))?", text)
     if match is None:
         raise ValueError(
             f"'{excerpt(text)}' is not HOST:PORT; an IPv6 address stands in brackets: [::1]:9100"
