@@ -110,9 +110,11 @@ def _decide(entries: dict[str, Entry], ended_jobs: Set[str], now: float) -> dict
 
 def _decide_one(entry: Entry, owners: dict[Identity, str], ended_jobs: Set[str], now: float) -> Entry:
     file, newest = entry.seen.file, entry.seen.registration
-    problems = entry.seen.problems if newest is None else tuple(_conflicts(newest, owners))
+    problems = entry.seen.problems
+    if newest and not _why_over(entry, newest, ended_jobs, now):
+        problems = tuple(_conflicts(newest, owners))
     in_force = newest if newest and not problems else entry.in_force
-    reason = _why_over(entry, in_force, ended_jobs, now) if in_force else ""
+    reason = _why_over(entry, in_force, ended_jobs, now) if in_force else entry.reason
     if reason:
         in_force = None
     for identity in [identity for identity, owner in owners.items() if owner == file]:
