@@ -158,7 +158,8 @@ def test_a_file_system_that_denies_what_it_did_is_not_believed(path: Path, monke
         raise FileExistsError(17, "File exists")
 
     monkeypatch.setattr(os, "link", lying)
-    assert read_holder(path) == take(path)
+    mine = take(path)
+    assert read_holder(path) == mine
 
 
 @pytest.mark.parametrize("left_over", [True, False])
