@@ -150,7 +150,9 @@ def test_what_another_took_meanwhile_is_not_set_aside(path: Path, monkeypatch: p
     assert read_holder(path) == other
 
 
-def test_a_file_system_that_denies_what_it_did_is_not_believed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_that_denies_what_it_did_is_not_believed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     link = os.link
 
     def lying(source: Path, target: Path) -> None:

@@ -113,7 +113,11 @@ def test_only_deletion_withdraws(world: World) -> None:
     world.settle()
     assert world.scraped() == {"b"}
     status = world.status("a.yaml")
-    assert (status["state"], status["reason"], status["endpoints"]) == ("withdrawn", "the file was deleted", [])
+    assert (status["state"], status["reason"], status["endpoints"]) == (
+        "withdrawn",
+        "the file was deleted",
+        [],
+    )
     assert world.status("b.yaml")["state"] == "accepted"
     world.drop("a.yaml", GOOD)
     world.settle()
@@ -213,7 +217,9 @@ def test_health_is_published_and_a_scrape_alone_is_no_reason_to_write(world: Wor
     assert world.status("a.yaml")["endpoints"][0]["last_error"] == "refused"
 
 
-@pytest.mark.parametrize("raw", [b"\xff\xfe.yaml", b"a\nb.yaml", b"\x1b[2J.yaml", b"a" * 250 + b".yaml", b"%2e.yaml"])
+@pytest.mark.parametrize(
+    "raw", [b"\xff\xfe.yaml", b"a\nb.yaml", b"\x1b[2J.yaml", b"a" * 250 + b".yaml", b"%2e.yaml"]
+)
 def test_names_of_any_kind_get_their_status(world: World, raw: bytes) -> None:
     name = os.fsdecode(raw)
     world.drop(name, GOOD)

@@ -305,7 +305,9 @@ def test_a_stop_between_two_daemons_closes_the_window_for_good(world: World) -> 
 
 
 def test_artifacts_that_appeared_before_a_crash_are_the_result(world: World) -> None:
-    markers = {path.name: path.stat().st_mtime_ns for path in (world.mark("r.start", 0), world.mark("r.stop", 60))}
+    markers = {
+        path.name: path.stat().st_mtime_ns for path in (world.mark("r.start", 0), world.mark("r.stop", 60))
+    }
     status = {"state": "collecting", "from": None, "to": None, "markers": markers}
     world.session.window_status("r").write_text(json.dumps(status))
     (world.session.artifacts / "r").mkdir()
@@ -328,7 +330,9 @@ def test_a_crash_during_the_collection_has_it_done_again(world: World) -> None:
     assert len(world.collected) == 2
 
 
-def test_a_full_disk_delays_the_status_and_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_delays_the_status_and_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> bool:
         raise OSError(28, "No space left on device")
 

@@ -71,7 +71,10 @@ def test_slurm_calls_a_single_job_that_is_long_over_invalid(clock: FakeClock) ->
 @pytest.mark.parametrize(
     ("squeue", "reason"),
     [
-        (FakeSqueue(failure=FileNotFoundError(2, "No such file or directory")), "cannot be run: No such file"),
+        (
+            FakeSqueue(failure=FileNotFoundError(2, "No such file or directory")),
+            "cannot be run: No such file",
+        ),
         (FakeSqueue(failure=OSError(0, "no answer after 10 s")), "no answer after 10 s"),
         (FakeSqueue(code=1, errors="Unable to contact slurm controller\n"), "squeue: Unable to contact"),
         (FakeSqueue(code=7), "squeue: exit code 7"),

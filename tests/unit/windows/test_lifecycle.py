@@ -159,7 +159,9 @@ def test_a_stop_after_a_truncation_asks_for_the_whole_window() -> None:
 # --- any markers
 
 contents = st.sampled_from(["", "", "", f"at: {T + 15}", f"from: {T}\nto: {T + 25}", "\t", "labels: {a: b}"])
-any_marker = st.builds(marker, st.sampled_from(["start", "stop", "cancel", "yaml"]), st.integers(0, 40), contents)
+any_marker = st.builds(
+    marker, st.sampled_from(["start", "stop", "cancel", "yaml"]), st.integers(0, 40), contents
+)
 any_markers = st.lists(any_marker, min_size=1, max_size=4).map(lambda items: markers(*items))
 
 

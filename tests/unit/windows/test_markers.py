@@ -16,7 +16,9 @@ def problems(name: str, content: bytes) -> list[str]:
     return [str(problem) for problem in read_marker(name, AT, NS, content).problems]
 
 
-@pytest.mark.parametrize("name", ["run01.start", "run01.stop", "a.b-c_d.cancel", "0.yaml", f"{'x' * 128}.start"])
+@pytest.mark.parametrize(
+    "name", ["run01.start", "run01.stop", "a.b-c_d.cancel", "0.yaml", f"{'x' * 128}.start"]
+)
 def test_markers(name: str) -> None:
     assert is_marker(name)
 
@@ -48,7 +50,9 @@ def test_at_overrules_the_time_of_the_file(at: str) -> None:
 
 
 def test_what_a_stop_marker_reports() -> None:
-    content = b"results: {requests: 1000, rate: {value: 2.5, unit: requests/s}}\nrecipes: [node]\nslo: [x < 1]"
+    content = (
+        b"results: {requests: 1000, rate: {value: 2.5, unit: requests/s}}\nrecipes: [node]\nslo: [x < 1]"
+    )
     spec = read_marker("r.stop", AT, NS, content).spec
     assert isinstance(spec, StopMarkerSpec)
     assert {name: (item.value, item.unit) for name, item in spec.results.items()} == {
@@ -75,14 +79,22 @@ RANGE = "is before 1970 or after 9999; write Unix seconds, not milliseconds"
         ("r.yaml", "from: 5\nto: 5\n", "1:1: to must be later than from"),
         ("r.yaml", "from: 1700000000000\nto: 1700000001000\n", f"1:7: from: '1700000000000' {RANGE}"),
         ("r.yaml", "from: -1\nto: 5\n", f"1:7: from: '-1' {RANGE}"),
-        ("r.yaml", "from: 2023-11-14T22:13:20\nto: 5\n", "1:7: from: '2023-11-14T22:13:20' names no time zone"),
+        (
+            "r.yaml",
+            "from: 2023-11-14T22:13:20\nto: 5\n",
+            "1:7: from: '2023-11-14T22:13:20' names no time zone",
+        ),
         ("r.yaml", "from: yesterday\nto: 5\n", "1:7: from: 'yesterday' is not a time; write ISO 8601"),
         ("r.yaml", "form: 1\nfrom: 1\nto: 5\n", "1:1: form: unknown key; did you mean from?"),
         ("r.start", "at: 1700000000000\n", f"1:5: at: '1700000000000' {RANGE}"),
         ("r.start", "at: 1e300\n", f"1:5: at: '1e+300' {RANGE}"),
         ("r.start", "at: true\n", "1:5: at: expected a number, found the truth value true"),
         ("r.start", "results: {a: 1}\n", "1:1: results: unknown key"),
-        ("r.stop", "results: {a: fast}\n", "1:14: results.a: expected keys and values, found the text 'fast'"),
+        (
+            "r.stop",
+            "results: {a: fast}\n",
+            "1:14: results.a: expected keys and values, found the text 'fast'",
+        ),
         ("r.stop", "results: {a: .nan}\n", "1:14: results.a: unquoted .nan is not a finite number"),
         ("r.stop", "results: {a b: 1}\n", "1:11: results.a b: 'a b' is not a name"),
         ("r.cancel", "labels: {node: x}\n", "1:10: labels.node: label node is set by monitord"),
@@ -96,7 +108,9 @@ def test_refused_with_place_and_reason(name: str, content: str, expected: str) -
 
 def test_what_could_not_be_read_is_a_problem() -> None:
     marker = read_marker("r.start", AT, NS, b"", "is a symbolic link; only plain files are read")
-    assert [str(problem) for problem in marker.problems] == ["1:1: is a symbolic link; only plain files are read"]
+    assert [str(problem) for problem in marker.problems] == [
+        "1:1: is a symbolic link; only plain files are read"
+    ]
 
 
 @pytest.mark.parametrize("modified_at", [-5.0, 1e12, 1e300])
@@ -113,7 +127,10 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
-@given(st.sampled_from(KINDS), st.binary(max_size=60) | st.lists(pieces, max_size=12).map(lambda p: "".join(p).encode()))
+@given(
+    st.sampled_from(KINDS),
+    st.binary(max_size=60) | st.lists(pieces, max_size=12).map(lambda p: "".join(p).encode()),
+)
 def test_garbage_is_a_problem_and_nothing_worse(kind: str, content: bytes) -> None:
     marker = read_marker(f"r.{kind}", AT, NS, content)
     assert (marker.spec is None) == bool(marker.problems)
