@@ -7,12 +7,13 @@ monitord's to answer, and stops its children in order.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from monitord.errors import MonitordError
@@ -156,6 +157,26 @@ def run_attached(argv: Sequence[str]) -> int:
     128 + N when signal N ended it, 127 when there is no such command, 126 when it cannot be run.
     """
     sys.stdout.flush()
+    with _interrupts_left_to_the_command():
+        return _run_attached(argv)
+
+
+@contextlib.contextmanager
+def _interrupts_left_to_the_command() -> Iterator[None]:
+    """Do nothing at a Ctrl-C: the command gets it from the terminal as well, and how that ends counts.
+
+    A KeyboardInterrupt caught around `wait` could lose the exit code that it was about to return.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # which the command inherits; a handler it does not
+        signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _run_attached(argv: Sequence[str]) -> int:
     try:
         process = subprocess.Popen(list(argv))
     except FileNotFoundError:
@@ -164,9 +185,5 @@ def run_attached(argv: Sequence[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"monitord: {argv[0]}: {error.strerror}\n")
         return 126
-    while True:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            continue  # the terminal sent it to the command as well: how that ends is what counts
-        return code if code >= 0 else 128 - code
+    code = process.wait()
+    return code if code >= 0 else 128 - code

@@ -61,7 +61,10 @@ def test_a_ctrl_c_is_the_commands_to_answer(tmp_path: Path) -> None:
 def test_a_detached_program_lives_on_in_a_session_of_its_own(tmp_path: Path) -> None:
     log, marker = tmp_path / "log", tmp_path / "lived"
     log.write_text("of an earlier one\n")
-    inner = f"import os, pathlib; print(os.getsid(0) == os.getpid(), flush=True); input; pathlib.Path({str(marker)!r}).touch()"
+    inner = (
+        "import os, pathlib; print(os.getsid(0) == os.getpid(), flush=True); "
+        f"pathlib.Path({str(marker)!r}).touch()"
+    )
     outer = (
         "from pathlib import Path\nfrom monitord.children import spawn_detached\n"
         f"spawn_detached({python(inner)!r}, Path({str(log)!r}))\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from monitord import lease
 from monitord.lease import (
     HeldError,
     Holder,
@@ -134,8 +135,6 @@ def test_a_lease_that_cannot_be_read_is_told_of(path: Path, content: bytes) -> N
 
 def test_what_another_took_meanwhile_is_not_set_aside(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The holder was gone when it was judged; before its lease is removed, another has taken over."""
-    from monitord import lease
-
     other = replace(stale(), process_started=process_start(os.getpid()) or 0, nonce="other")
     write(path, stale())
 

@@ -210,7 +210,7 @@ def test_what_became_something_else_before_it_was_opened_is_not_read(
     path.unlink()
     make(path)
     monkeypatch.setattr(Path, "lstat", lambda _: plain)
-    with pytest.raises(OSError, match="FIFO|symbolic"):
+    with pytest.raises(OSError, match=r"FIFO|symbolic"):
         read_file(watched.folder, "a.yaml")
 
 
