@@ -77,6 +77,13 @@ class World:
 
         return wait_until(reached, f"{window_id} to be {state}, not {self.status(window_id)}")
 
+    def until_collected(self, times: int) -> None:
+        def reached() -> bool:
+            self.round()
+            return len(self.collected) >= times
+
+        wait_until(reached, f"{times} collections")
+
     def status(self, window_id: str = "r") -> dict[str, Any]:
         path = self.session.window_status(window_id)
         return json.loads(path.read_bytes()) if path.exists() else {}
@@ -124,7 +131,7 @@ def test_a_newer_stop_asks_again(world: World) -> None:
     world.mark("r.stop", 60)
     world.until("done")
     world.mark("r.stop", 90, b"results: {total: 5}\n")
-    wait_until(lambda: (world.round(), len(world.collected) == 2)[1])
+    world.until_collected(2)
     world.until("done")
     assert world.collected[1][0].seconds == 90.0
 
@@ -138,7 +145,7 @@ def test_a_stop_that_came_during_the_collection_is_followed_after_it(world: Worl
     world.settle()
     assert len(world.collected) == 1
     world.may_finish.set()
-    wait_until(lambda: (world.round(), len(world.collected) == 2)[1])
+    world.until_collected(2)
     assert world.until("done")["to"] == "2023-11-14T22:14:50.000Z"
 
 
@@ -323,8 +330,9 @@ def test_a_crash_during_the_collection_has_it_done_again(world: World) -> None:
     world.mark("r.stop", 60)
     world.until("collecting")
     world.may_finish.set()
-    wait_until(lambda: (world.session.artifacts / "r" / "MANIFEST.json").exists())
-    (world.session.artifacts / "r" / "MANIFEST.json").unlink()
+    manifest = world.session.artifacts / "r" / "MANIFEST.json"
+    wait_until(manifest.exists, "the artifacts")
+    manifest.unlink()
     world.start()
     world.until("done")
     assert len(world.collected) == 2

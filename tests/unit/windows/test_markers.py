@@ -26,7 +26,7 @@ def test_markers(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["start", ".start", "run01", "run01.START", "run01.yml", "run 1.start", ".run01.start", "run01.start~",
-     "run01.start.tmp", f"{'x' * 129}.start", "ü.start", "a/b.start", "-a.start", "a\n.start", "\udcff.start"],
+     "run01.start.tmp", f"{'x' * 129}.start", "ü.start", "a/b.start", "-a.start", "a\n.start"],
 )  # fmt: skip
 def test_other_names_are_no_markers(name: str) -> None:
     assert not is_marker(name)
@@ -122,8 +122,8 @@ def test_a_time_that_no_calendar_holds_is_a_problem_unless_at_says_otherwise(mod
 
 
 pieces = st.sampled_from(
-    ["at: ", "from: ", "to: ", "results: ", "labels: ", "{a: ", "}", "1", "1e9", "-", ".inf", "9" * 18, "x", "\n",
-     "2026-01-31T09:30:00Z", "[", "]", '"', "\x00", "é", "no", "0001-01-01T00:00:00+14:00"]
+    ["at: ", "from: ", "to: ", "results: ", "labels: ", "{a: ", "}", "1", "1e9", "-", ".inf", "9" * 18, "x",
+     "\n", "2026-01-31T09:30:00Z", "[", "]", '"', "\x00", "é", "no", "0001-01-01T00:00:00+14:00"]
 )  # fmt: skip
 
 
