@@ -9,14 +9,11 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-setup: $(VENV)/.installed $(VENV)/.parts  ## virtual environment, dependencies, Prometheus and node_exporter
+setup: $(VENV)/.installed  ## virtual environment, dependencies, Prometheus and node_exporter
+	@tests/setup/parts "$(VENV)/bin"
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/setup/venv
 	@tests/setup/venv "$(PYTHON)" "$(VENV)"
-	@touch $@
-
-$(VENV)/.parts: $(VENV)/.installed tests/setup/parts
-	@tests/setup/parts "$(VENV)/bin"
 	@touch $@
 
 demo: setup  ## everything on this machine in under a minute: service, Prometheus, window, results

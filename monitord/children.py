@@ -7,14 +7,15 @@ monitord's to answer, and stops its children in order.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from monitord.errors import MonitordError
 
@@ -155,35 +156,54 @@ def run_attached(argv: Sequence[str]) -> int:
     """Run a user's command on this terminal; return its exit code as a shell would.
 
     128 + N when signal N ended it, 127 when there is no such command, 126 when it cannot be run.
+    A signal to end that reaches only this process is passed on: the command decides how it ends.
     """
     sys.stdout.flush()
-    with _interrupts_left_to_the_command():
-        return _run_attached(argv)
-
-
-@contextlib.contextmanager
-def _interrupts_left_to_the_command() -> Iterator[None]:
-    """Do nothing at a Ctrl-C: the command gets it from the terminal as well, and how that ends counts.
-
-    A KeyboardInterrupt caught around `wait` could lose the exit code that it was about to return.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:  # which the command inherits; a handler it does not
-        signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _run_attached(argv: Sequence[str]) -> int:
-    try:
-        process = subprocess.Popen(list(argv))
-    except FileNotFoundError:
-        sys.stderr.write(f"monitord: {argv[0]}: no such command\n")
-        return 127
-    except OSError as error:
-        sys.stderr.write(f"monitord: {argv[0]}: {error.strerror}\n")
-        return 126
-    code = process.wait()
+    relay = _Relay()
+    with relay.installed():
+        try:
+            code = relay.to(subprocess.Popen(list(argv))).wait()
+        except FileNotFoundError:
+            sys.stderr.write(f"monitord: {argv[0]}: no such command\n")
+            return 127
+        except OSError as error:
+            sys.stderr.write(f"monitord: {argv[0]}: {error.strerror}\n")
+            return 126
     return code if code >= 0 else 128 - code
+
+
+class _Relay:
+    """Sends a process the signals that this one gets, also those from just before it was started."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def to(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+        self._process = process
+        for number in self._early:
+            process.send_signal(number)
+        return process
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle SIGINT, SIGTERM and SIGHUP, but those that are ignored, as with nohup."""
+        # A terminal sends SIGINT to the command as well: how that ends is what counts. No exception
+        # may come of it here: raised just after waitpid(), it would lose the exit code, which then
+        # reads 0.
+        actions = {signal.SIGINT: lambda *_: None, signal.SIGTERM: self._send, signal.SIGHUP: self._send}
+        before = {number: signal.getsignal(number) for number in actions}
+        for number, action in actions.items():
+            if before[number] is not signal.SIG_IGN:
+                signal.signal(number, action)
+        try:
+            yield
+        finally:
+            for number, earlier in before.items():
+                signal.signal(number, earlier)
+
+    def _send(self, number: int, _frame: FrameType | None) -> None:
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)

@@ -57,6 +57,11 @@ def check_moment(seconds: float, written: str = "") -> float:
     return seconds
 
 
+def nearest_moment(seconds: float) -> float:
+    """Return the moment between 1970 and 9999 that is nearest: a file's time may be any number."""
+    return min(max(seconds, 0.0), _YEAR_10000 - 1.0)
+
+
 def _from_calendar(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)

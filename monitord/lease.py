@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,7 +46,7 @@ def acquire(
     `heartbeat` reads something that a living holder changes every HEARTBEAT_SECONDS; `pause` waits.
     Raises HeldError naming the holder.
     """
-    mine = Holder(host, os.getpid(), process_start(os.getpid()) or 0, to_iso(now), secrets.token_hex(8))
+    mine = Holder(host, os.getpid(), process_start(os.getpid()) or 0, to_iso(now), _nonce())
     while not _create(path, mine):
         content = read_if_exists(path)
         if content is None:
@@ -131,9 +130,13 @@ def _is_gone(holder: Holder, host: str, heartbeat: Callable[[], Any], pause: Cal
     return True
 
 
+def _nonce() -> str:
+    return os.urandom(8).hex()  # as `secrets` does, without its imports: `status` reads leases
+
+
 def _set_aside(path: Path, gone: Holder) -> None:
     """Remove the lease of a holder that is gone, and of no other: two may be doing this at once."""
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    aside = path.with_name(f"{path.name}.{_nonce()}")
     with contextlib.suppress(FileNotFoundError):
         path.rename(aside)
         if read_holder(aside) != gone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import os
 from typing import Any
 
 from monitord.atomic import read_json
@@ -25,7 +25,7 @@ def is_running(session: Session, now: float) -> bool:
     holder = read_holder(session.lease)
     if holder is None:
         return False
-    if holder.host == socket.gethostname():
+    if holder.host == os.uname().nodename:  # socket.gethostname(), without loading socket
         return is_alive_here(holder, holder.host)
     updated_at = daemon_status(session).get("updated_at")
     return updated_at is not None and now - from_iso(updated_at) < PATIENCE_SECONDS

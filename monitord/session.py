@@ -1,15 +1,13 @@
 """The session folder: every path in one place.
 
 `targets/` and `windows/` belong to the clients and are only read here; everything else is the
-daemon's own.
+daemon's own. Every command imports this module, so it loads what few of them need where it is needed.
 """
 
 from __future__ import annotations
 
 import grp
-import hashlib
 import os
-import shutil
 import stat
 from dataclasses import dataclass
 from functools import cached_property
@@ -138,6 +136,8 @@ class Session:
             if group_id is not None:
                 self._open_to_group(group_id)
         except BaseException as error:
+            import shutil
+
             shutil.rmtree(self.folder, ignore_errors=True)
             if group_id is not None and isinstance(error, PermissionError):
                 raise InvalidInputError(
@@ -189,6 +189,8 @@ def escape_file_name(name: str) -> str:
     escaped = quote(raw, safe=_SAFE_IN_FILE_NAMES)
     if len(escaped) <= _LONGEST_NAME:
         return escaped
+    import hashlib
+
     return f"{escaped[: _LONGEST_NAME - 18]}%~{hashlib.sha256(raw).hexdigest()[:16]}"
 
 

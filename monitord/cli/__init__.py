@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -37,6 +38,10 @@ COMMANDS = {
 }
 
 
+class _ReaderGoneError(Exception):
+    """Standard output is a pipe that nobody reads any more."""
+
+
 class _Commands(click.Group):
     """The group of all commands, each loaded from its module when it is needed."""
 
@@ -49,6 +54,13 @@ class _Commands(click.Group):
         module = import_module(f"monitord.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            # click itself would end with 1, which is invalid input here.
+            raise _ReaderGoneError from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -85,7 +97,7 @@ def run(arguments: Sequence[str]) -> int:
     except MonitordError as error:
         click.echo(f"monitord: {error}", err=True)
         return error.exit_code
-    except BrokenPipeError:
+    except _ReaderGoneError:
         # Whoever read our output has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK

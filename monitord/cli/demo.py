@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import DURATION, root_option
+from monitord.cli.options import SECONDS, root_option
 from monitord.cli.output import progress
 from monitord.cli.summary import print_summary
 from monitord.errors import ExitCode
@@ -16,7 +16,7 @@ from monitord.errors import ExitCode
 
 @click.command("demo")
 @click.option(
-    "--seconds", type=DURATION, default="20s", show_default=True, metavar="20s", help="Length of the window."
+    "--seconds", type=SECONDS, default="20", show_default=True, metavar="20", help="Length of the window."
 )
 @root_option
 def command(seconds: float, root: Path) -> int:

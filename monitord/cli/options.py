@@ -29,6 +29,16 @@ class _Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class _Seconds(_Duration):
+    """Seconds as a plain number, for an option that is named so; or a duration."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        plain = isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value, re.ASCII)
+        return super().convert(f"{value}s" if plain else value, param, ctx)
+
+
 class _Moment(click.ParamType[float]):
     name = "time"
 
@@ -56,6 +66,7 @@ class _Label(click.ParamType[tuple[str, str]]):
 
 
 DURATION = _Duration()
+SECONDS = _Seconds()
 MOMENT = _Moment()
 LABEL = _Label()
 

@@ -12,6 +12,7 @@ import click
 from monitord.atomic import read_json
 from monitord.cli.options import DURATION, check_name, open_session, session_option
 from monitord.cli.output import wait_for
+from monitord.clock import to_iso
 from monitord.durations import format_duration
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError
 from monitord.overview import daemon_status, is_ready
@@ -73,10 +74,11 @@ def target_check(session: Session, file: str) -> Check:
 
     def check() -> tuple[bool, str]:
         status = read_json(session.target_status(file))
-        if not isinstance(status, dict):
-            return False, "not seen by the daemon yet" if (
-                session.targets / file
-            ).exists() else "no such file"
+        modified_at = _modified_at(session.targets / file)
+        if modified_at is None:
+            return False, "no such file"
+        if not isinstance(status, dict) or status.get("modified_at") != modified_at:
+            return False, "not seen by the daemon yet"  # it may know an earlier version of the file
         if status["state"] == "refused":
             problems = "; ".join(
                 f"{e['line']}:{e['column']}: {e['field']}: {e['message']}" for e in status["errors"]
@@ -89,6 +91,13 @@ def target_check(session: Session, file: str) -> Check:
         )
 
     return check
+
+
+def _modified_at(file: Path) -> str | None:
+    try:
+        return to_iso(file.lstat().st_mtime_ns / 1e9)
+    except OSError:
+        return None
 
 
 def window_check(

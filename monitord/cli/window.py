@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from monitord.atomic import publish, read_json
-from monitord.children import run_attached
 from monitord.cli.options import (
     DURATION,
     check_name,
@@ -133,6 +132,8 @@ def run(
     Example:
       monitord window run --session bench01 --id run01 -- srun ./benchmark --size 32
     """
+    from monitord.children import run_attached
+
     session = open_session(root, session_name)
     _refuse_if_open(session, window_id)
     _touch(session, window_id, "start", labels)

@@ -12,7 +12,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from monitord.atomic import publish, read_json, to_json
-from monitord.clock import Clock, to_iso
+from monitord.clock import Clock, nearest_moment, to_iso
 from monitord.errors import InvalidFileError, Problem
 from monitord.file_sd.apply import apply, read_actual
 from monitord.file_sd.plan import plan
@@ -98,15 +98,16 @@ class TargetReconciler:
         return entries
 
     def _read(self, file: DroppedFile) -> Seen:
+        modified_at = nearest_moment(file.modified_at)
         if file.problem:
-            return Seen(file.name, file.modified_at, None, (Problem(1, 1, "", file.problem),))
+            return Seen(file.name, modified_at, None, (Problem(1, 1, "", file.problem),))
         if not file.content:
-            return Seen(file.name, file.modified_at, None, (Problem(1, 1, "", "is empty"),))
+            return Seen(file.name, modified_at, None, (Problem(1, 1, "", "is empty"),))
         try:
             registration = parse(file.content, file.name, self._session.name, self._place)
         except InvalidFileError as error:
-            return Seen(file.name, file.modified_at, None, error.problems)
-        return Seen(file.name, file.modified_at, registration)
+            return Seen(file.name, modified_at, None, error.problems)
+        return Seen(file.name, modified_at, registration)
 
     def _apply(self) -> None:
         desired = {

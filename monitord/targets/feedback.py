@@ -37,6 +37,7 @@ def target_status(entry: Entry, healths: Mapping[HealthKey, Health]) -> dict[str
     in_force = entry.in_force
     return {
         "file": entry.seen.file,
+        "modified_at": to_iso(entry.seen.modified_at),  # which version of the file this is about
         "state": entry.state,
         "reason": entry.reason,
         "errors": [
@@ -62,15 +63,19 @@ def target_status(entry: Entry, healths: Mapping[HealthKey, Health]) -> dict[str
 
 def deleted_status(file: str) -> dict[str, Any]:
     """Return the status of a file that its client removed."""
-    nothing: dict[str, Any] = {
+    return {
+        "file": file,
+        "modified_at": None,
+        "state": State.WITHDRAWN,
+        "reason": "the file was deleted",
         "errors": [],
         "client": None,
         "endpoints": [],
         "in_force": None,
         "accepted_at": None,
+        "lease_seconds": None,
+        "slurm_job": None,
     }
-    return {"file": file, "state": State.WITHDRAWN, "reason": "the file was deleted", **nothing,
-            "lease_seconds": None, "slurm_job": None}  # fmt: skip
 
 
 def restore(status: Mapping[str, Any], now: float) -> Entry | None:
@@ -90,8 +95,10 @@ def restore(status: Mapping[str, Any], now: float) -> Entry | None:
         file, status["client"], endpoints, status["in_force"], status["lease_seconds"], status["slurm_job"]
     )
     accepted_at = from_iso(status["accepted_at"])
+    modified_at = from_iso(status["modified_at"])
     problems = tuple(Problem(**error) for error in status["errors"])
-    return Entry(Seen(file, now, None, problems), (accepted_at, file), registration, accepted_at, problems)
+    seen = Seen(file, modified_at, None, problems, lease_from=now)
+    return Entry(seen, (accepted_at, file), registration, accepted_at, problems)
 
 
 def _endpoint(endpoint: Endpoint, health: Health) -> dict[str, Any]:

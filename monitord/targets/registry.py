@@ -25,12 +25,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file as it was last read: a registration, or the problems that keep it from being one."""
+    """A file as it was last read: a registration, or the problems that keep it from being one.
+
+    A lease counts from `lease_from` where that is later than the modification.
+    """
 
     file: str
     modified_at: float
     registration: Registration | None = None
     problems: tuple[Problem, ...] = ()
+    lease_from: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +149,6 @@ def _why_over(entry: Entry, registration: Registration, ended_jobs: Set[str], no
 
 
 def _lease_end(seen: Seen, registration: Registration) -> float | None:
-    return None if registration.lease is None else seen.modified_at + registration.lease
+    if registration.lease is None:
+        return None
+    return max(seen.modified_at, seen.lease_from) + registration.lease

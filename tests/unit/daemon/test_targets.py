@@ -14,6 +14,7 @@ import pytest
 from monitord.daemon import targets as module
 from monitord.daemon.targets import TargetReconciler
 from monitord.session import Session
+from monitord.targets import dropdir
 from monitord.targets.feedback import Health
 from monitord.targets.resolve import Place
 from tests.fakes.clock import FakeClock
@@ -232,6 +233,25 @@ def test_names_of_any_kind_get_their_status(world: World, raw: bytes) -> None:
     world.settle()
     assert world.scraped() == set()
     assert world.status(name)["state"] == "withdrawn"
+
+
+@pytest.mark.parametrize("modified_at", [-5.0, 1e12])
+def test_a_file_from_no_time_of_the_calendar_is_one_like_any_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, modified_at: float
+) -> None:
+    """Some file systems keep any number as a time."""
+
+    def read(_: Path, name: str) -> tuple[dropdir.Signature, dropdir.DroppedFile]:
+        return (1, 2, 3, 4), dropdir.DroppedFile(name, modified_at, int(modified_at * 1e9), GOOD)
+
+    world.drop("a.yaml", GOOD)
+    monkeypatch.setattr(dropdir, "read_file", read)
+    for _ in range(2):
+        world.settle()
+        assert world.scraped() == {"a"}
+        assert world.status("a.yaml")["state"] == "accepted"
+        world.start()
+    assert world.reconciler.registry.in_force()
 
 
 def test_what_is_no_status_of_ours_is_passed_over(world: World) -> None:
