@@ -46,11 +46,20 @@ def from_iso(text: str) -> float:
     milliseconds look like), or names no zone: a local time means another instant on every node.
     """
     seconds = float(text) if _UNIX_SECONDS.fullmatch(text) else _from_calendar(text)
+    return check_moment(seconds, text)
+
+
+def check_moment(seconds: float, written: str = "") -> float:
+    """Return Unix seconds that lie between 1970 and 9999; raises ValueError for any others."""
     if not 0 <= seconds < _YEAR_10000:
-        raise ValueError(
-            f"'{excerpt(text)}' is before 1970 or after 9999; write Unix seconds, not milliseconds"
-        )
+        shown = excerpt(written) or f"{seconds:.15g}"
+        raise ValueError(f"'{shown}' is before 1970 or after 9999; write Unix seconds, not milliseconds")
     return seconds
+
+
+def nearest_moment(seconds: float) -> float:
+    """Return the moment between 1970 and 9999 that is nearest: a file's time may be any number."""
+    return min(max(seconds, 0.0), _YEAR_10000 - 1.0)
 
 
 def _from_calendar(text: str) -> float:

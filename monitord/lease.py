@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from monitord.atomic import read_json, write_synced
+from monitord.atomic import read_if_exists, write_synced
 from monitord.clock import to_iso
 from monitord.errors import MonitordError
 
@@ -48,9 +48,17 @@ def acquire(
     """
     mine = Holder(host, os.getpid(), process_start(os.getpid()) or 0, to_iso(now), _nonce())
     while not _create(path, mine):
-        holder = read_holder(path)
-        if holder is None:
+        content = read_if_exists(path)
+        if content is None:
             continue  # released since the attempt to create it
+        holder = _parse(content)
+        if holder == mine:
+            break  # a network file system can create it and yet say that it existed
+        if holder is None:
+            raise HeldError(
+                f"{path} is not a lease of this version of monitord; if no daemon runs this session, "
+                "remove that file"
+            )
         if not _is_gone(holder, host, heartbeat, pause):
             raise HeldError(
                 f"this session is run by a daemon already: host {holder.host}, pid {holder.pid}, "
@@ -68,10 +76,14 @@ def release(path: Path, mine: Holder) -> None:
 
 def read_holder(path: Path) -> Holder | None:
     """Return who holds the lease; None when nobody does."""
-    content = read_json(path)
+    content = read_if_exists(path)
+    return None if content is None else _parse(content)
+
+
+def _parse(content: bytes) -> Holder | None:
     try:
-        return Holder(**content) if isinstance(content, dict) else None
-    except TypeError:
+        return Holder(**json.loads(content))
+    except (TypeError, ValueError):
         return None
 
 

@@ -5,6 +5,7 @@ The only place that configures structlog.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,17 +19,31 @@ class LogFile:
 
     def __init__(self, path: Path, mode: int) -> None:
         self._path = path
-        self._file = path.open("a", buffering=1, encoding="utf-8")
+        # A file name with stray bytes holds surrogates, which UTF-8 cannot; `\udc80` is how JSON does.
+        self._file = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
         path.chmod(mode)
 
     def write(self, line: str) -> None:
         try:
             self._file.write(f"{line}\n")
         except OSError as error:
-            print(f"monitord: cannot write {self._path}: {error.strerror}; {line}", file=sys.stderr)  # noqa: T201
+            _Console(sys.stderr).msg(f"monitord: cannot write {self._path}: {error.strerror}; {line}")
 
     def close(self) -> None:
         self._file.close()
+
+
+class _Console:
+    """Standard error, line by line; one that is closed or full is no reason to stop the daemon."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            print(line, file=self._stream, flush=True)
+
+    info = warning = error = critical = msg
 
 
 def open_log(path: Path, session: str, mode: int, stream: TextIO | None = None) -> FilteringBoundLogger:
@@ -44,7 +59,7 @@ def open_log(path: Path, session: str, mode: int, stream: TextIO | None = None) 
         return str(console(logger, name, event)) if console else str(line)
 
     logger: Any = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        _Console(stream),
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,

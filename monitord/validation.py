@@ -199,7 +199,9 @@ def _keys_at(model: type[Model], path: Path) -> list[str]:
         if current is not None and part in current.model_fields:
             current = _model_in(current.model_fields[str(part)].annotation)
         # Any other part is an item of a list or the value of a dictionary of the same model.
-    return list(current.model_fields) if current is not None else []
+    if current is None:
+        return []
+    return [field.alias or name for name, field in current.model_fields.items()]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -12,7 +12,7 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from monitord.atomic import publish, read_json, to_json
-from monitord.clock import Clock, to_iso
+from monitord.clock import Clock, nearest_moment, to_iso
 from monitord.errors import InvalidFileError, Problem
 from monitord.file_sd.apply import apply, read_actual
 from monitord.file_sd.plan import plan
@@ -62,7 +62,7 @@ class TargetReconciler:
         self._note_failure(look.failure)
         before = self.registry
         seen = [self._read(file) for file in look.changed]
-        ended = self._ended_jobs(slurm_jobs(before))
+        ended = self._ended_jobs(slurm_jobs(before, seen))
         self.registry = update(before, seen, look.gone, ended, now)
         self._log_changes(before.entries, self.registry.entries, look.gone)
         self._untold |= set(look.gone)
@@ -79,11 +79,11 @@ class TargetReconciler:
         self._tell()
 
     def _restored(self) -> dict[str, Entry]:
-        entries = {}
+        now, entries = self._clock.now(), {}
         for path in self._session.target_statuses.glob("*.json"):
             status: Any = read_json(path)
             try:
-                entry = restore(status)
+                entry = restore(status, now)
                 file = status["file"]
             except (KeyError, TypeError, ValueError):
                 self._log.warning(
@@ -98,15 +98,16 @@ class TargetReconciler:
         return entries
 
     def _read(self, file: DroppedFile) -> Seen:
+        modified_at = nearest_moment(file.modified_at)
         if file.problem:
-            return Seen(file.name, file.modified_at, None, (Problem(1, 1, "", file.problem),))
+            return Seen(file.name, modified_at, None, (Problem(1, 1, "", file.problem),))
         if not file.content:
-            return Seen(file.name, file.modified_at, None, (Problem(1, 1, "", "is empty"),))
+            return Seen(file.name, modified_at, None, (Problem(1, 1, "", "is empty"),))
         try:
             registration = parse(file.content, file.name, self._session.name, self._place)
         except InvalidFileError as error:
-            return Seen(file.name, file.modified_at, None, error.problems)
-        return Seen(file.name, file.modified_at, registration)
+            return Seen(file.name, modified_at, None, error.problems)
+        return Seen(file.name, modified_at, registration)
 
     def _apply(self) -> None:
         desired = {

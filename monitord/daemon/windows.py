@@ -103,6 +103,8 @@ class WindowReconciler:
             self._forget(name)
         due = [look.look_again] if look.look_again is not None else []
         for window_id, markers in self._markers.items():
+            if "start" not in markers and f"{window_id}.start" in look.unsettled:
+                continue  # it is still being written: no reason to call it missing
             decision = decide(markers, self._outcomes.get(window_id), now)
             self._follow(window_id, decision, monotonic)
             if isinstance(decision, Open) and decision.until is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from monitord.durations import format_duration
 from monitord.targets.model import Endpoint, Registration
@@ -22,7 +22,7 @@ def _group(endpoint: Endpoint, scrape_interval: float) -> dict[str, object]:
     url = urlsplit(endpoint.url)
     labels = dict(endpoint.labels)
     labels["__scheme__"] = url.scheme
-    labels["__metrics_path__"] = url.path
+    labels["__metrics_path__"] = unquote(url.path)  # Prometheus quotes it again
     labels.update({f"__param_{name}": value for name, value in parse_qsl(url.query, keep_blank_values=True)})
     if endpoint.interval is not None:
         labels["__scrape_interval__"] = format_duration(endpoint.interval)

@@ -46,9 +46,10 @@ class EndedJobs:
         command = [
             "squeue",
             "--noheader",
+            "--all",  # hidden partitions as well
             "--array-unique",
             f"--jobs={','.join(sorted(jobs))}",
-            "--format=%i %A",
+            "--format=%i %A %F",  # 7_2, its own number, and 7: users may mean any
         ]
         try:
             code, output, errors = self._run(command, TIMEOUT_SECONDS)
@@ -76,6 +77,7 @@ def _run(command: Sequence[str], timeout: float) -> tuple[int, str, str]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=timeout,
             check=False,
         )

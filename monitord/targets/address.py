@@ -7,9 +7,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+from monitord.errors import excerpt
+
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104  # names, not a bind
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})", re.ASCII)
 _PARAMETER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _URL_CHARACTERS = re.compile(r"[!-~]+", re.ASCII)
@@ -53,6 +56,8 @@ def is_host(text: str) -> bool:
     """Say whether a text is a host name or an IP address."""
     if _HOST.fullmatch(text):
         return True
+    if not _ADDRESS.fullmatch(text):
+        return False  # ipaddress takes anything at all for the zone after a %
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -66,14 +71,19 @@ def parse_url(text: str) -> Address:
     Raises ValueError with what is wrong and what a URL should look like.
     """
     if not _URL_CHARACTERS.fullmatch(text):
-        raise ValueError(f"{text!r} is not a URL; write http://HOST:PORT/PATH without spaces")
-    parts = urlsplit(text)
+        raise ValueError(f"'{excerpt(text)}' is not a URL; write http://HOST:PORT/PATH without spaces")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError(
+            f"'{excerpt(text)}' is not a URL; an IPv6 address stands in brackets: http://[::1]:9100/metrics"
+        ) from None
     if parts.scheme not in _DEFAULT_PORTS or "://" not in text:
-        raise ValueError(f"{text!r} is not an http or https URL; write http://HOST:PORT/PATH")
+        raise ValueError(f"'{excerpt(text)}' is not an http or https URL; write http://HOST:PORT/PATH")
     if "@" in parts.netloc:
         raise ValueError("a URL must not hold a user or password; every reader of the folder would see them")
     if parts.fragment:
-        raise ValueError(f"a URL to scrape has no #fragment; remove #{parts.fragment}")
+        raise ValueError(f"a URL to scrape has no #fragment; remove #{excerpt(parts.fragment)}")
     host, port = _host_and_port(parts.netloc, _DEFAULT_PORTS[parts.scheme])
     _check_query(parts.query)
     return Address(port, host, parts.scheme, parts.path or "/metrics", parts.query)
@@ -92,21 +102,24 @@ def parse_exporter(value: int | str) -> Address:
 
 
 def _host_and_port(text: str, default: int | None) -> tuple[str, int]:
-    match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::(.*))?", text)
+    match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([^:]*))?", text)
     if match is None:
-        raise ValueError(f"{text!r} is not HOST:PORT; an IPv6 address stands in brackets: [::1]:9100")
+        raise ValueError(
+            f"'{excerpt(text)}' is not HOST:PORT; an IPv6 address stands in brackets: [::1]:9100"
+        )
     bracketed, plain, port_text = match.groups()
     host = bracketed if bracketed is not None else plain
     if not is_host(host) or (bracketed is not None and ":" not in host):
-        raise ValueError(f"{host!r} is not a host name or address" if host else f"{text!r} names no host")
+        shown = excerpt(host or text)
+        raise ValueError(f"'{shown}' is not a host name or address" if host else f"'{shown}' names no host")
     if port_text is None and default is None:
-        raise ValueError(f"{text!r} names no port; write {text}:PORT")
+        raise ValueError(f"'{excerpt(text)}' names no port; write {excerpt(text)}:PORT")
     return host.lower(), default if port_text is None and default else _port(port_text or "")
 
 
 def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise ValueError(f"port {text or '(empty)'} is not a number from 1 to 65535")
+    if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= 65535:
+        raise ValueError(f"port {excerpt(text) or '(empty)'} is not a number from 1 to 65535")
     return int(text)
 
 
@@ -116,7 +129,9 @@ def _check_query(query: str) -> None:
     for name in names:
         if not _PARAMETER.fullmatch(name):
             raise ValueError(
-                f"query parameter {name!r} cannot be passed on; use letters, digits and _ in its name"
+                f"query parameter '{excerpt(name)}' cannot be passed on; name it with letters, digits, _"
             )
         if names.count(name) > 1:
-            raise ValueError(f"query parameter {name} is given twice; only one value can be passed on")
+            raise ValueError(
+                f"query parameter {excerpt(name)} is given twice; only one value can be passed on"
+            )

@@ -46,12 +46,14 @@ class DroppedFile:
 class Look:
     """What one look at the folder found.
 
-    `look_again` is in how many seconds something unsettled is due, or None. `failure` says why the
+    `unsettled` names what may still be changing, and is not handed on yet; `look_again` is in how many
+    seconds something is due, or None. `failure` says why the
     folder could not be listed; nothing has then changed as far as anybody knows.
     """
 
     changed: tuple[DroppedFile, ...] = ()
     gone: tuple[str, ...] = ()
+    unsettled: frozenset[str] = frozenset()
     look_again: float | None = None
     failure: str = ""
 
@@ -103,7 +105,8 @@ class DropFolder:
         self._unsettled = {name: item for name, item in self._unsettled.items() if name in found}
         due = [item.due for item in self._unsettled.values()]
         due += [since + GONE_SECONDS for since in self._missing.values()]
-        return Look(tuple(changed), gone, max(min(due) - now, 0.0) if due else None)
+        unsettled = frozenset(self._unsettled)
+        return Look(tuple(changed), gone, unsettled, max(min(due) - now, 0.0) if due else None)
 
     def _list(self) -> dict[str, Signature]:
         found = {}
@@ -169,7 +172,14 @@ def read_file(folder: Path, name: str) -> tuple[Signature, DroppedFile]:
         return signature_of(status), _described(
             name, status, problem=f"is {_kind(status)}; only plain files are read"
         )
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    if status.st_size > MAX_BYTES:
+        problem = f"holds {status.st_size} bytes; at most {MAX_BYTES} are allowed"
+        return signature_of(status), _described(name, status, problem=problem)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except PermissionError as error:
+        problem = f"cannot be read by the daemon: {error.strerror}; let its user read it, as by chmod g+r"
+        return signature_of(status), _described(name, status, problem=problem)
     with os.fdopen(descriptor, "rb") as file:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):

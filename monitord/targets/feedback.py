@@ -78,9 +78,10 @@ def deleted_status(file: str) -> dict[str, Any]:
     }
 
 
-def restore(status: Mapping[str, Any]) -> Entry | None:
+def restore(status: Mapping[str, Any], now: float) -> Entry | None:
     """Return the entry that a published status stands for; None when nothing was in force.
 
+    A lease counts from `now` until the file is read again: it may have been touched meanwhile.
     Raises KeyError, TypeError or ValueError when the status is not one of ours.
     """
     if status["in_force"] is None:
@@ -96,9 +97,8 @@ def restore(status: Mapping[str, Any]) -> Entry | None:
     accepted_at = from_iso(status["accepted_at"])
     modified_at = from_iso(status["modified_at"])
     problems = tuple(Problem(**error) for error in status["errors"])
-    return Entry(
-        Seen(file, modified_at, None, problems), (accepted_at, file), registration, accepted_at, problems
-    )
+    seen = Seen(file, modified_at, None, problems, lease_from=now)
+    return Entry(seen, (accepted_at, file), registration, accepted_at, problems)
 
 
 def _endpoint(endpoint: Endpoint, health: Health) -> dict[str, Any]:

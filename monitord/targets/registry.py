@@ -25,12 +25,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file as it was last read: a registration, or the problems that keep it from being one."""
+    """A file as it was last read: a registration, or the problems that keep it from being one.
+
+    A lease counts from `lease_from` where that is later than the modification.
+    """
 
     file: str
     modified_at: float
     registration: Registration | None = None
     problems: tuple[Problem, ...] = ()
+    lease_from: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +82,43 @@ def update(
 
 def next_expiry(registry: Registry, now: float) -> float | None:
     """Return when the next lease runs out (Unix seconds), or None."""
-    ends = (_lease_end(entry) for entry in registry.entries.values())
+    ends = (_lease_end(entry.seen, entry.in_force) for entry in registry.entries.values() if entry.in_force)
     return min((end for end in ends if end is not None and end > now), default=None)
 
 
-def slurm_jobs(registry: Registry) -> frozenset[str]:
-    """Return the Slurm jobs that registrations are bound to."""
-    found = (entry.seen.registration or entry.in_force for entry in registry.entries.values())
+def slurm_jobs(registry: Registry, seen: Iterable[Seen] = ()) -> frozenset[str]:
+    """Return the Slurm jobs that registrations are bound to, those just read included."""
+    entries = registry.entries.values()
+    found = (*(entry.in_force for entry in entries), *(entry.seen.registration for entry in entries),
+             *(item.registration for item in seen))  # fmt: skip
     return frozenset(item.slurm_job_id for item in found if item and item.slurm_job_id)
 
 
 def _decide(entries: dict[str, Entry], ended_jobs: Set[str], now: float) -> dict[str, Entry]:
-    # Whoever holds something goes first, so that a newcomer never takes it away.
-    owners: dict[Identity, str] = {}
+    # What is in force is taken, so that neither a newcomer nor a newer version ever takes it away.
+    owners = {
+        endpoint.identity: file
+        for file, entry in entries.items()
+        for endpoint in (entry.in_force.endpoints if entry.in_force else ())
+    }
     decided: dict[str, Entry] = {}
-    for entry in sorted(entries.values(), key=lambda entry: (entry.in_force is None, entry.order)):
-        decided[entry.seen.file] = _decide_one(entry, owners, ended_jobs, now)
-    # A file that let go of something above may have freed it for one that was decided before it.
-    for file, entry in decided.items():
-        if entry.seen.registration and entry.problems:
-            decided[file] = _decide_one(entry, owners, ended_jobs, now)
+    waiting = sorted(entries.values(), key=lambda entry: (entry.in_force is None, entry.order))
+    while waiting:
+        # A file that lets go of something may free it for one that was decided before it.
+        now_decided = [_decide_one(entry, owners, ended_jobs, now) for entry in waiting]
+        decided |= {entry.seen.file: entry for entry in now_decided}
+        conflicted = [entry for entry in now_decided if entry.seen.registration and entry.problems]
+        waiting = conflicted if len(conflicted) < len(waiting) else []
     return {file: decided[file] for file in sorted(decided)}
 
 
 def _decide_one(entry: Entry, owners: dict[Identity, str], ended_jobs: Set[str], now: float) -> Entry:
     file, newest = entry.seen.file, entry.seen.registration
-    problems = entry.seen.problems if newest is None else tuple(_conflicts(newest, owners))
+    problems = entry.seen.problems
+    if newest and not _why_over(entry, newest, ended_jobs, now):
+        problems = tuple(_conflicts(newest, owners))
     in_force = newest if newest and not problems else entry.in_force
-    reason = _why_over(entry, in_force, ended_jobs, now) if in_force else ""
+    reason = _why_over(entry, in_force, ended_jobs, now) if in_force else entry.reason
     if reason:
         in_force = None
     for identity in [identity for identity, owner in owners.items() if owner == file]:
@@ -127,7 +140,7 @@ def _conflicts(newest: Registration, owners: Mapping[Identity, str]) -> Iterator
 
 
 def _why_over(entry: Entry, registration: Registration, ended_jobs: Set[str], now: float) -> str:
-    end = _lease_end(entry)
+    end = _lease_end(entry.seen, registration)
     if end is not None and end <= now:
         return "the lease ran out: the file was not touched in time"
     if registration.slurm_job_id in ended_jobs:
@@ -135,8 +148,7 @@ def _why_over(entry: Entry, registration: Registration, ended_jobs: Set[str], no
     return ""
 
 
-def _lease_end(entry: Entry) -> float | None:
-    registration = entry.seen.registration or entry.in_force
-    if registration is None or registration.lease is None:
+def _lease_end(seen: Seen, registration: Registration) -> float | None:
+    if registration.lease is None:
         return None
-    return entry.seen.modified_at + registration.lease
+    return max(seen.modified_at, seen.lease_from) + registration.lease

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from monitord.documents import PlainInt
+from monitord.errors import excerpt
 from monitord.slurm import hostlist
 from monitord.targets.address import Address, is_host, parse_exporter, parse_url
 from monitord.validation import Duration, Labels, Model, Name, refuse
@@ -31,7 +32,7 @@ def _exporter(value: Any) -> Any:
 
 def _host(value: Any) -> Any:
     if isinstance(value, str) and not is_host(value):
-        raise refuse(f"{value!r} is not a host name or address")
+        raise refuse(f"'{excerpt(value)}' is not a host name or address")
     return value.lower() if isinstance(value, str) else value
 
 
@@ -44,8 +45,16 @@ def _nodes(value: Any) -> Any:
 def _slurm_job(value: Any) -> Any:
     text = value.text if isinstance(value, PlainInt) else str(value) if type(value) is int else value
     if isinstance(text, str) and not _SLURM_JOB.fullmatch(text):
-        raise refuse(f'{text!r} is not a Slurm job id; write a number, or "1234_5" for one task of an array')
+        raise refuse(
+            f"'{excerpt(text)}' is not a Slurm job id; write a number, or \"1234_5\" for one task of an array"
+        )
     return text
+
+
+def _version(value: Any) -> Any:
+    if isinstance(value, bool | float):  # to Python both can equal 1
+        raise refuse("expected the whole number 1")
+    return value
 
 
 def _read(parser: Any, value: Any) -> Any:
@@ -85,7 +94,9 @@ class ServiceSpec(Model):
 class TargetFileSpec(Model):
     """A target file: what one client wants scraped."""
 
-    version: Literal[1] = Field(default=1, description="version of this format")
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(
+        default=1, description="version of this format"
+    )
     client: Name | None = Field(default=None, description="who registers; default: the file's stem")
     node: Host | None = Field(
         default=None, description="the client's node: host of bare ports and of localhost"

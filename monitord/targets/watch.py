@@ -7,6 +7,7 @@ there, and the poll does everything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from watchdog.observers import Observer
 _LOCAL_TYPES = frozenset(
     {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "ramfs", "overlay", "f2fs", "bcachefs"}
 )
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how the kernel writes blanks and backslashes of a path
 _CONTENT_EVENTS = ("created", "modified", "moved", "deleted", "closed")
 
 
@@ -50,7 +52,11 @@ class Inotify:
         self._observer = Observer()
         for folder, name in folders.items():
             self._observer.schedule(_Wake(partial(wake, name)), str(folder))
-        self._observer.start()
+        try:
+            self._observer.start()
+        except OSError:
+            self._observer.unschedule_all()  # those that did start would fill a queue nobody empties
+            raise
 
     def stop(self) -> None:
         self._observer.stop()
@@ -98,7 +104,7 @@ def file_system_type(folder: Path, mounts: str) -> str:
         fields = line.split(" ")
         if len(fields) < 3:
             continue
-        point = fields[1].replace("\\040", " ").rstrip("/")
+        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[1]).rstrip("/")
         # A later mount on the same point hides the earlier one.
         if (path == point or path.startswith(f"{point}/")) and len(point) >= best:
             best, kind = len(point), fields[2]

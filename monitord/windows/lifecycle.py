@@ -99,7 +99,7 @@ def _effective(markers: Markers) -> dict[str, Marker]:
     """Leave out a cancel that came after the stop: it ends an open window, never a finished one."""
     spoken = dict(markers)
     cancel, start, stop = (markers.get(kind) for kind in ("cancel", "start", "stop"))
-    if cancel is None or cancel.problems:
+    if cancel is None:
         return spoken
     restarted = start is not None and start.at > cancel.at
     closed_before = start is not None and stop is not None and start.at <= stop.at < cancel.at

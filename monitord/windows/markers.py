@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from monitord.clock import from_iso
+from monitord.clock import check_moment, from_iso
 from monitord.documents import read_document
 from monitord.errors import InvalidFileError, Problem
 from monitord.validation import Labels, Model, Name, is_name, refuse, validate
@@ -21,12 +21,10 @@ KINDS = ("start", "stop", "cancel", "yaml")
 
 
 def _moment(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return value
     try:
-        return from_iso(value)
+        return from_iso(value) if isinstance(value, str) else check_moment(float(value))
     except ValueError as error:
         raise refuse(str(error)) from None
 
@@ -123,7 +121,16 @@ def read_marker(name: str, modified_at: float, modified_ns: int, content: bytes,
     except InvalidFileError as error:
         return Marker(window_id, kind, modified_at, modified_ns, None, error.problems)
     at = spec.at if isinstance(spec, MarkerSpec) and spec.at is not None else modified_at
-    return Marker(window_id, kind, at, modified_ns, spec)
+    problems = () if isinstance(spec, WindowSpec) else _check_time(at)
+    return Marker(window_id, kind, at, modified_ns, spec, problems)
+
+
+def _check_time(modified_at: float) -> tuple[Problem, ...]:
+    try:
+        check_moment(modified_at)
+    except ValueError:
+        return (Problem(1, 1, "", "its modification time is before 1970 or after 9999; touch it again"),)
+    return ()
 
 
 def parse_marker(kind: str, content: bytes) -> MarkerSpec | WindowSpec:

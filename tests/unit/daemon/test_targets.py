@@ -1,0 +1,302 @@
+"""The drop folder in, file_sd and statuses out: on real folders, with a clock that stands still."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitord.daemon import targets as module
+from monitord.daemon.targets import TargetReconciler
+from monitord.session import Session
+from monitord.targets import dropdir
+from monitord.targets.feedback import Health
+from monitord.targets.resolve import Place
+from tests.fakes.clock import FakeClock
+from tests.fakes.log import Entries, events, recording_log
+
+GOOD = b"client: c1\nservices: [{name: a, endpoint: 'http://h:1/'}]\n"
+OTHER = GOOD.replace(b"name: a", b"name: b")
+
+
+class World:
+    """A session whose daemon can be started, looked at and started again."""
+
+    def __init__(self, root: Path) -> None:
+        self.session = Session(root, "s")
+        self.session.create(b"session: s\n")
+        self.clock = FakeClock()
+        self.ended: frozenset[str] = frozenset()
+        self.start()
+
+    def start(self) -> None:
+        self.entries: Entries
+        log, self.entries = recording_log()
+        self.woken: list[str] = []
+        self.reconciler = TargetReconciler(
+            self.session, Place("h"), 5.0, self.clock, log, lambda jobs: self.ended & jobs,
+            written=lambda: self.woken.append("health"),
+        )  # fmt: skip
+
+    def drop(self, name: str, content: bytes, age: float = 60.0) -> Path:
+        path = self.session.targets / name
+        path.write_bytes(content)
+        self.touch(path, age)
+        return path
+
+    def touch(self, path: Path, age: float = 60.0) -> None:
+        os.utime(path, (self.clock.now() - age,) * 2)
+
+    def settle(self, rounds: int = 6) -> None:
+        for _ in range(rounds):
+            self.reconciler.reconcile()
+            self.clock.advance(0.5)
+
+    def status(self, name: str) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads(self.session.target_status(name).read_bytes())
+        return status
+
+    def scraped(self) -> set[str]:
+        """Return the jobs in the files that Prometheus reads."""
+        return {
+            group["labels"]["job"]
+            for path in self.session.file_sd.iterdir()
+            for group in json.loads(path.read_bytes())
+        }
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_dropped_file_is_scraped_told_of_and_logged_once(world: World) -> None:
+    world.drop("a.yaml", GOOD)
+    world.settle()
+    assert world.scraped() == {"a"}
+    assert world.status("a.yaml")["state"] == "accepted"
+    assert events(world.entries) == ["target_file.accepted", "file_sd.written"]
+    assert world.woken == ["health"]
+
+
+def test_a_refused_file_is_told_of_and_the_last_good_version_stays(world: World) -> None:
+    world.drop("a.yaml", GOOD)
+    world.settle()
+    accepted = world.status("a.yaml")
+    for content in (b"clinet: c1\n", b"", b"\xff", b"#" * 70_000):
+        world.drop("a.yaml", content)
+        world.settle()
+        status = world.status("a.yaml")
+        assert (status["state"], status["in_force"]) == ("refused", accepted["in_force"])
+        assert set(status["errors"][0]) == {"line", "column", "field", "message"}
+        assert world.scraped() == {"a"}
+    world.start()
+    world.settle()
+    assert world.scraped() == {"a"}
+    assert world.status("a.yaml")["state"] == "refused"
+
+
+def test_only_deletion_withdraws(world: World) -> None:
+    path = world.drop("a.yaml", GOOD)
+    world.drop("b.yaml", OTHER)
+    world.settle()
+    aside = world.session.targets.rename(world.session.folder / "aside")
+    world.settle()
+    assert world.scraped() == {"a", "b"}
+    assert events(world.entries).count("targets.frozen") == 1
+    aside.rename(world.session.targets)
+    path.unlink()
+    world.settle()
+    assert world.scraped() == {"b"}
+    status = world.status("a.yaml")
+    assert (status["state"], status["reason"], status["endpoints"]) == (
+        "withdrawn",
+        "the file was deleted",
+        [],
+    )
+    assert world.status("b.yaml")["state"] == "accepted"
+    world.drop("a.yaml", GOOD)
+    world.settle()
+    assert world.scraped() == {"a", "b"}
+
+
+def test_nothing_is_written_and_nothing_logged_while_nothing_changes(world: World) -> None:
+    world.drop("a.yaml", GOOD)
+    world.settle()
+    said, written = len(world.entries), world.session.target_status("a.yaml").stat()
+    world.settle(20)
+    assert len(world.entries) == said
+    assert world.session.target_status("a.yaml").stat() == written
+
+
+def test_a_restart_goes_on_with_what_was_in_force(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    world.drop("a.yaml", GOOD)
+    world.settle()
+    before = world.session.target_status("a.yaml").read_bytes()
+    shutil.rmtree(world.session.file_sd)
+    world.session.file_sd.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("monitord.targets.dropdir.read_file", unreadable)
+        world.start()
+        world.settle()
+        assert world.scraped() == {"a"}
+    world.settle()
+    assert world.session.target_status("a.yaml").read_bytes() == before
+    assert "target_file.accepted" not in events(world.entries)
+
+
+@pytest.mark.parametrize("content", [GOOD, b"clinet: c1\n"])
+def test_what_was_deleted_while_no_daemon_ran_is_withdrawn(world: World, content: bytes) -> None:
+    path = world.drop("a.yaml", content)
+    world.settle()
+    path.unlink()
+    world.start()
+    world.settle()
+    assert world.scraped() == set()
+    assert world.status("a.yaml")["reason"] == "the file was deleted"
+    world.start()
+    world.settle()
+    assert events(world.entries) == []
+
+
+def test_a_lease_renewed_before_a_restart_is_not_lost_to_it(world: World) -> None:
+    """The last line does not end, so the file is read again only a second after the restart."""
+    path = world.drop("a.yaml", GOOD + b"lease: 1m", age=0.0)
+    world.settle()
+    world.clock.advance(50.0)
+    world.touch(path, age=0.0)
+    world.settle()
+    world.clock.advance(50.0)
+    world.start()
+    world.settle()
+    assert world.scraped() == {"a"}
+    assert events(world.entries) == []
+    world.clock.advance(60.0)
+    world.settle()
+    assert world.scraped() == set()
+    assert "the lease ran out" in world.status("a.yaml")["reason"]
+    world.touch(path, age=0.0)
+    world.settle()
+    assert world.scraped() == {"a"}
+
+
+def test_a_file_of_an_ended_job_is_never_scraped_not_even_after_a_restart(world: World) -> None:
+    world.drop("a.yaml", GOOD + b"slurm_job: 7\n")
+    world.ended = frozenset({"7"})
+    for _ in range(2):
+        world.settle()
+        assert world.scraped() == set()
+        assert "target_file.accepted" not in events(world.entries)
+        assert world.status("a.yaml")["reason"] == "Slurm job 7 has left the queue"
+        world.start()
+
+
+def test_the_next_round_is_due_when_a_lease_ends(world: World) -> None:
+    world.drop("a.yaml", GOOD + b"lease: 2m\n")
+    assert world.reconciler.reconcile() == pytest.approx(60.0, abs=0.01)
+
+
+def test_health_is_published_and_a_scrape_alone_is_no_reason_to_write(world: World) -> None:
+    world.drop("a.yaml", GOOD)
+    world.settle()
+    key = ("c1", "a", "h:1")
+    world.reconciler.set_healths({key: Health("up", "", "2026-01-01T00:00:00Z")})
+    [endpoint] = world.status("a.yaml")["endpoints"]
+    assert (endpoint["health"], endpoint["last_scrape"]) == ("up", "2026-01-01T00:00:00Z")
+    before = world.session.target_status("a.yaml").stat()
+    world.reconciler.set_healths({key: Health("up", "", "2026-01-01T00:00:05Z")})
+    assert world.session.target_status("a.yaml").stat() == before
+    world.reconciler.set_healths({key: Health("down", "refused", "2026-01-01T00:00:10Z")})
+    assert world.status("a.yaml")["endpoints"][0]["last_error"] == "refused"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\xff\xfe.yaml", b"a\nb.yaml", b"\x1b[2J.yaml", b"a" * 250 + b".yaml", b"%2e.yaml"]
+)
+def test_names_of_any_kind_get_their_status(world: World, raw: bytes) -> None:
+    name = os.fsdecode(raw)
+    world.drop(name, GOOD)
+    for _ in range(2):
+        world.settle()
+        assert world.scraped() == {"a"}
+        assert world.status(name)["file"] == name
+        world.start()
+    (world.session.targets / name).unlink()
+    world.settle()
+    assert world.scraped() == set()
+    assert world.status(name)["state"] == "withdrawn"
+
+
+@pytest.mark.parametrize("modified_at", [-5.0, 1e12])
+def test_a_file_from_no_time_of_the_calendar_is_one_like_any_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, modified_at: float
+) -> None:
+    """Some file systems keep any number as a time."""
+
+    def read(_: Path, name: str) -> tuple[dropdir.Signature, dropdir.DroppedFile]:
+        return (1, 2, 3, 4), dropdir.DroppedFile(name, modified_at, int(modified_at * 1e9), GOOD)
+
+    world.drop("a.yaml", GOOD)
+    monkeypatch.setattr(dropdir, "read_file", read)
+    for _ in range(2):
+        world.settle()
+        assert world.scraped() == {"a"}
+        assert world.status("a.yaml")["state"] == "accepted"
+        world.start()
+    assert world.reconciler.registry.in_force()
+
+
+def test_what_is_no_status_of_ours_is_passed_over(world: World) -> None:
+    for index, content in enumerate((b"", b"[]", b"{}", b'{"in_force": 1}', b"null", b"\xff")):
+        (world.session.target_statuses / f"{index}.yaml.json").write_bytes(content)
+    world.drop("a.yaml", GOOD)
+    world.start()
+    world.settle()
+    assert world.scraped() == {"a"}
+
+
+def fails_once(real: Callable[..., Any]) -> Callable[..., Any]:
+    failures = iter([OSError(28, "No space left on device")])
+
+    def attempt(*arguments: Any, **keywords: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return real(*arguments, **keywords)
+
+    return attempt
+
+
+@pytest.mark.parametrize("what", ["apply", "publish"])
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_full_disk_delays_and_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, what: str, deleted: bool
+) -> None:
+    path = world.drop("a.yaml", GOOD)
+    if deleted:
+        world.settle()
+        path.unlink()
+        world.reconciler.reconcile()
+        world.clock.advance(1.0)
+    monkeypatch.setattr(module, what, fails_once(getattr(module, what)))
+    with pytest.raises(OSError, match="No space"):
+        world.reconciler.reconcile()
+    world.settle()
+    assert world.scraped() == (set() if deleted else {"a"})
+    assert world.status("a.yaml")["state"] == ("withdrawn" if deleted else "accepted")
+
+
+def test_leftovers_in_file_sd_are_removed(world: World) -> None:
+    (world.session.file_sd / "old.json").write_bytes(b"[]")
+    (world.session.file_sd / ".tmp-a.json.1").write_bytes(b"[")
+    world.drop("a.yaml", GOOD)
+    world.start()
+    world.settle()
+    assert [path.name for path in world.session.file_sd.iterdir()] == ["a.yaml.json"]

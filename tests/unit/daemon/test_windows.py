@@ -1,0 +1,359 @@
+"""From markers in a real folder to one result a window, whatever comes between."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitord.daemon import windows as module
+from monitord.daemon.windows import Collected, WindowReconciler
+from monitord.errors import InvalidInputError, PrometheusUnavailableError
+from monitord.session import Session
+from monitord.windows.model import Window
+from tests.conftest import wait_until
+from tests.fakes.clock import FakeClock
+from tests.fakes.log import Entries, events, recording_log
+
+
+class World:
+    """A session whose daemon can be started, looked at and started again."""
+
+    def __init__(self, root: Path) -> None:
+        self.session = Session(root, "s")
+        self.session.create(b"session: s\n")
+        self.clock = FakeClock()
+        self.is_settled = True
+        self.failures: list[BaseException] = []
+        self.collected: list[tuple[Window, bool]] = []
+        self.may_finish = threading.Event()
+        self.may_finish.set()
+        self.start()
+
+    def start(self) -> None:
+        self.entries: Entries
+        log, self.entries = recording_log()
+        self.reconciler = WindowReconciler(
+            self.session, self.clock, log, 30.0, settled=lambda _: self.is_settled,
+            collect=self._collect, wake=lambda: None,
+        )  # fmt: skip
+
+    def _collect(self, window: Window, unsettled: bool) -> Collected:
+        self.collected.append((window, unsettled))
+        self.may_finish.wait(20)
+        if self.failures:
+            raise self.failures.pop(0)
+        folder = self.session.artifacts / window.id
+        folder.mkdir(exist_ok=True)
+        (folder / "MANIFEST.json").write_text(json.dumps({"markers": dict(window.markers)}))
+        return Collected("complete", str(folder))
+
+    def mark(self, name: str, at: float = 0.0, content: bytes = b"") -> Path:
+        """Write a marker whose time is so many seconds from the world's beginning."""
+        path = self.session.windows / name
+        path.write_bytes(content)
+        moment = int((self.clock.wall + at) * 1e9)
+        os.utime(path, ns=(moment, moment))
+        return path
+
+    def round(self) -> None:
+        self.reconciler.reconcile()
+        self.clock.advance(0.5)
+
+    def settle(self, rounds: int = 6) -> None:
+        for _ in range(rounds):
+            self.round()
+
+    def until(self, state: str, window_id: str = "r") -> dict[str, Any]:
+        def reached() -> dict[str, Any] | None:
+            self.round()
+            status = self.status(window_id)
+            return status if status.get("state") == state else None
+
+        return wait_until(reached, f"{window_id} to be {state}, not {self.status(window_id)}")
+
+    def until_collected(self, times: int) -> None:
+        def reached() -> bool:
+            self.round()
+            return len(self.collected) >= times
+
+        wait_until(reached, f"{times} collections")
+
+    def status(self, window_id: str = "r") -> dict[str, Any]:
+        path = self.session.window_status(window_id)
+        return json.loads(path.read_bytes()) if path.exists() else {}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    world.clock.advance(1000.0)
+    yield world
+    world.may_finish.set()
+    world.reconciler.stop()
+
+
+def test_a_window_from_start_to_result(world: World) -> None:
+    world.mark("r.start", 0)
+    assert world.until("open")["to"] is None
+    world.is_settled = False
+    world.mark("r.stop", 60)
+    assert world.until("settling")["to"] == "2023-11-14T22:14:20.000Z"
+    world.is_settled, world.may_finish = True, threading.Event()
+    world.until("collecting")
+    world.may_finish.set()
+    status = world.until("done")
+    assert status["artifacts"] == str(world.session.artifacts / "r")
+    [(window, unsettled)] = world.collected
+    assert (window.seconds, window.truncated, unsettled) == (60.0, False, False)
+    assert events(world.entries) == ["window.opened", "window.closed", "window.collected"]
+
+
+def test_a_finished_window_is_left_alone_also_after_a_restart(world: World) -> None:
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until("done")
+    written = world.session.window_status("r").stat()
+    for _ in range(2):
+        world.settle()
+        world.start()
+    assert len(world.collected) == 1
+    assert world.session.window_status("r").stat() == written
+
+
+def test_a_newer_stop_asks_again(world: World) -> None:
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until("done")
+    world.mark("r.stop", 90, b"results: {total: 5}\n")
+    world.until_collected(2)
+    world.until("done")
+    assert world.collected[1][0].seconds == 90.0
+
+
+def test_a_stop_that_came_during_the_collection_is_followed_after_it(world: World) -> None:
+    world.may_finish.clear()
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until("collecting")
+    world.mark("r.stop", 90)
+    world.settle()
+    assert len(world.collected) == 1
+    world.may_finish.set()
+    world.until_collected(2)
+    assert world.until("done")["to"] == "2023-11-14T22:14:50.000Z"
+
+
+def test_targets_that_never_settle_are_not_waited_for_for_ever(world: World) -> None:
+    world.is_settled = False
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    began = world.clock.now()
+    world.until("done")
+    assert world.clock.now() - began >= 30.0
+    assert world.collected[0][1] is True
+
+
+def test_prometheus_that_is_away_is_tried_again(world: World) -> None:
+    world.failures = [PrometheusUnavailableError("connection refused"), PrometheusUnavailableError("again")]
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until("done")
+    assert len(world.collected) == 3
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (InvalidInputError("no recipe nodee; did you mean node?"), "no recipe nodee; did you mean node?"),
+        (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+        (KeyError("x"), "internal error: KeyError('x')"),
+    ],
+)
+def test_a_collection_that_fails_fails_once_with_its_reason(
+    world: World, failure: Exception, reason: str
+) -> None:
+    world.failures = [failure]
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    assert world.until("failed")["reason"] == reason
+    world.settle()
+    world.start()
+    world.settle()
+    assert len(world.collected) == 1
+    world.mark("r.stop", 61)  # asks again
+    world.until("done")
+
+
+def test_a_cancel_ends_it_with_nothing_collected(world: World) -> None:
+    world.mark("r.start", 0)
+    world.until("open")
+    world.mark("r.cancel", 30)
+    world.until("cancelled")
+    world.mark("r.stop", 60)
+    world.settle()
+    assert world.status()["state"] == "cancelled"
+    assert world.collected == []
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage\n"])
+def test_a_cancel_of_a_finished_window_changes_nothing(world: World, content: bytes) -> None:
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until("done")
+    world.mark("r.cancel", 90, content)
+    world.settle()
+    assert world.status()["state"] == "done"
+
+
+def test_markers_deleted_before_the_end_cancel_the_window(world: World) -> None:
+    path = world.mark("r.start", 0)
+    world.until("open")
+    path.unlink()
+    assert world.until("cancelled")["reason"] == "its markers were deleted"
+
+
+def test_markers_deleted_afterwards_leave_the_result_and_free_the_name(world: World) -> None:
+    paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
+    world.until("done")
+    for path in paths:
+        path.unlink()
+    world.settle()
+    assert world.status()["state"] == "done"
+    world.mark("r.start", 100)
+    world.until("open")
+
+
+def test_one_bad_marker_disturbs_no_other_window(world: World) -> None:
+    world.mark("bad.start", 0, b"at: 1700000000000\n")
+    world.mark("worse.start", 0, b"\xff\x00")
+    os.mkfifo(world.session.windows / "pipe.start")
+    (world.session.windows / "link.start").symlink_to("/etc/passwd")
+    (world.session.windows / "time.start").touch()
+    os.utime(world.session.windows / "time.start", (-5, -5))
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until("done")
+    for window_id in ("bad", "worse", "pipe", "link", "time"):
+        assert world.until("failed", window_id)["reason"]
+
+
+def test_a_stop_does_not_fail_for_a_start_that_is_still_being_written(world: World) -> None:
+    now = world.clock.elapsed
+    world.mark("r.start", now - 0.3, b"labels: {batch: '32'}")  # no newline: it may go on
+    world.mark("r.stop", now - 0.1)
+    for _ in range(30):
+        world.reconciler.reconcile()
+        world.clock.advance(0.1)
+        assert world.status().get("state") != "failed"
+    world.until("done")
+    assert "window.failed" not in events(world.entries)
+
+
+def test_a_past_window_that_ends_later_is_waited_for(world: World) -> None:
+    start = world.clock.now()
+    world.mark("r.yaml", 0, f"from: {start}\nto: {start + 20}\n".encode())
+    assert world.until("open")["reason"] == "its end is still to come"
+    assert world.reconciler.reconcile() == pytest.approx(start + 20 - world.clock.now())
+    world.until("done")
+
+
+# --- the end of the daemon
+
+
+def test_open_windows_are_closed_as_truncated_and_collected(world: World) -> None:
+    world.mark("r.start", 0)
+    world.until("open")
+    closed_at = world.clock.now()
+    world.reconciler.close_open()
+    wait_until(lambda: not world.reconciler.advance())
+    status = world.status()
+    assert (status["state"], status["truncated"]) == ("done", True)
+    [(window, _)] = world.collected
+    assert (window.truncated, window.end) == (True, closed_at)
+    world.start()
+    world.settle()
+    assert len(world.collected) == 1
+
+
+def test_a_truncated_window_is_finished_by_the_next_daemon_with_its_own_end(world: World) -> None:
+    world.is_settled = False
+    world.mark("r.start", 0)
+    world.until("open")
+    closed_at = world.clock.now()
+    world.reconciler.close_open()
+    world.reconciler.advance()
+    assert (world.status()["state"], world.status()["truncated"]) == ("settling", True)
+    world.reconciler.stop()
+    world.clock.advance(3600.0)
+    world.is_settled = True
+    world.start()
+    assert world.until("done")["truncated"] is True
+    [(window, _)] = world.collected
+    assert window.end == pytest.approx(closed_at, abs=0.001)
+
+
+def test_a_stop_between_two_daemons_closes_the_window_for_good(world: World) -> None:
+    world.is_settled = False
+    world.mark("r.start", 0)
+    world.until("open")
+    world.reconciler.close_open()
+    world.mark("r.stop", 1200)
+    world.clock.advance(3600.0)
+    world.is_settled = True
+    world.start()
+    assert world.until("done")["truncated"] is False
+    assert world.collected[0][0].seconds == 1200.0
+
+
+def test_artifacts_that_appeared_before_a_crash_are_the_result(world: World) -> None:
+    markers = {
+        path.name: path.stat().st_mtime_ns for path in (world.mark("r.start", 0), world.mark("r.stop", 60))
+    }
+    status = {"state": "collecting", "from": None, "to": None, "markers": markers}
+    world.session.window_status("r").write_text(json.dumps(status))
+    (world.session.artifacts / "r").mkdir()
+    (world.session.artifacts / "r" / "MANIFEST.json").write_text(json.dumps({"markers": markers}))
+    world.start()
+    world.settle()
+    assert world.collected == []
+
+
+def test_a_crash_during_the_collection_has_it_done_again(world: World) -> None:
+    world.may_finish.clear()
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until("collecting")
+    world.may_finish.set()
+    manifest = world.session.artifacts / "r" / "MANIFEST.json"
+    wait_until(manifest.exists, "the artifacts")
+    manifest.unlink()
+    world.start()
+    world.until("done")
+    assert len(world.collected) == 2
+
+
+def test_a_full_disk_delays_the_status_and_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bool:
+        raise OSError(28, "No space left on device")
+
+    def round_on_a_full_disk() -> bool:
+        with pytest.raises(OSError, match="No space"):
+            world.reconciler.reconcile()
+        world.clock.advance(0.5)
+        return "window.collected" in events(world.entries)
+
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "publish", full)
+        wait_until(round_on_a_full_disk)
+    world.until("done")
+    assert len(world.collected) == 1

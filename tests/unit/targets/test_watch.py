@@ -1,0 +1,101 @@
+"""What wakes the daemon early, and where nothing can."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from pathlib import Path
+
+import pytest
+
+from monitord.targets import watch as module
+from monitord.targets.watch import Inotify, Polling, file_system_type, watch
+from tests.conftest import wait_until
+
+MOUNTS = """\
+/dev/sda1 / ext4 rw 0 0
+mgs@tcp:/work /work lustre rw 0 0
+server:/home /home nfs4 rw 0 0
+tmpfs /work/local tmpfs rw 0 0
+auto /mnt autofs rw 0 0
+server:/mnt /mnt nfs4 rw 0 0
+fuse /with\\040blank\\011tab\\134x fuse.bindfs rw 0 0
+broken
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/var/lib", "ext4"), ("/", "ext4"), ("/work/a", "lustre"), ("/work", "lustre"), ("/works", "ext4"),
+        ("/work/local/x", "tmpfs"), ("/mnt/x", "nfs4"), ("/with blank\ttab\\x/y", "fuse.bindfs"),
+    ],
+)  # fmt: skip
+def test_the_file_system_of_a_folder(folder: str, kind: str) -> None:
+    assert file_system_type(Path(folder), MOUNTS) == kind
+    assert file_system_type(Path(folder), "") == "unknown"
+
+
+def mounted(kind: str) -> str:
+    return f"x / {kind} rw 0 0\n"
+
+
+@pytest.mark.parametrize("kind", ["lustre", "nfs4", "fuse.bindfs", "gpfs", "neverheardof"])
+def test_where_events_of_other_nodes_are_not_seen_it_polls(tmp_path: Path, kind: str) -> None:
+    started, reason = watch({tmp_path: "targets"}, "auto", lambda _: None, mounted(kind))
+    assert isinstance(started, Polling)
+    assert kind in reason
+    started.stop()
+
+
+def test_poll_is_poll(tmp_path: Path) -> None:
+    started, reason = watch({tmp_path: "targets"}, "poll", lambda _: None, mounted("ext4"))
+    assert (started.mode, reason) == ("poll", "set to poll")
+
+
+@pytest.mark.parametrize("mode", ["auto", "inotify"])
+def test_a_write_wakes_by_the_name_of_its_folder(tmp_path: Path, mode: str) -> None:
+    woken: queue.Queue[str] = queue.Queue()
+    folders = {tmp_path / name: name for name in ("targets", "windows")}
+    for folder in folders:
+        folder.mkdir()
+    started, _ = watch(folders, mode, woken.put, mounted("ext4"))
+    try:
+        assert started.mode == "inotify"
+        (tmp_path / "windows" / "run01.start").touch()
+        assert woken.get(timeout=20) == "windows"
+    finally:
+        started.stop()
+
+
+def test_reading_wakes_nobody(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"")
+    woken: queue.Queue[str] = queue.Queue()
+    started, _ = watch({tmp_path: "targets"}, "inotify", woken.put, "")
+    try:
+        (tmp_path / "a.yaml").read_bytes()
+        list(tmp_path.iterdir())
+        (tmp_path / "b.yaml").touch()
+        assert woken.get(timeout=20) == "targets"
+        (tmp_path / "b.yaml").unlink()
+    finally:
+        started.stop()
+
+
+def test_no_inotify_is_no_reason_not_to_start(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    folders = {tmp_path / "here": "targets", tmp_path / "missing": "windows"}
+    started, reason = watch(folders, "inotify", lambda _: None, "")
+    assert started.mode == "poll"
+    assert reason.startswith("inotify is not to be had: ")
+    emitters = [thread for thread in threading.enumerate() if "Emitter" in type(thread).__name__]
+    wait_until(lambda: not any(thread.is_alive() for thread in emitters), "the other folder's thread to end")
+
+
+def test_a_kernel_without_a_watch_left_means_polling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(self: Inotify, *_: object) -> None:
+        raise OSError(24, "inotify instance limit reached")
+
+    monkeypatch.setattr(module.Inotify, "__init__", exhausted)
+    started, reason = watch({tmp_path: "targets"}, "auto", lambda _: None, mounted("ext4"))
+    assert (started.mode, "limit reached" in reason) == ("poll", True)

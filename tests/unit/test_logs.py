@@ -1,0 +1,93 @@
+"""The log: one JSON object a line, whatever happens to the files it goes to."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitord.logs import LogFile, open_log
+
+# The log file stays open for as long as the daemon lives.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Full(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_line_is_one_json_object_with_the_same_keys_first(tmp_path: Path) -> None:
+    path, stream = tmp_path / "log", io.StringIO()
+    open_log(path, "bench01", 0o640, stream).info("file_sd.written", written=2)
+    [line] = lines(path)
+    assert list(line) == ["timestamp", "level", "event", "session", "written"]
+    assert (line["level"], line["session"], line["timestamp"][-1]) == ("info", "bench01", "Z")
+    assert stream.getvalue() == path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_log_is_continued_and_debug_is_left_out(tmp_path: Path) -> None:
+    for _ in range(2):
+        log = open_log(tmp_path / "log", "s", 0o600, io.StringIO())
+        log.debug("noise")
+        log.warning("kept")
+    assert [line["event"] for line in lines(tmp_path / "log")] == ["kept", "kept"]
+
+
+def test_an_exception_is_one_line_with_its_traceback(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "log", "s", 0o600, io.StringIO())
+    try:
+        int("broken")
+    except ValueError:
+        log.exception("part.failed", part="targets")
+    [line] = lines(tmp_path / "log")
+    assert "ValueError: invalid literal" in line["exception"]
+    assert line["level"] == "error"
+
+
+def test_a_terminal_gets_text_for_people_and_the_file_gets_json(tmp_path: Path) -> None:
+    terminal = Terminal()
+    open_log(tmp_path / "log", "s", 0o600, terminal).info("daemon.started", pid=7)
+    assert "daemon.started" in terminal.getvalue()
+    assert not terminal.getvalue().startswith("{")
+    assert lines(tmp_path / "log")[0]["pid"] == 7
+
+
+def test_a_name_with_newlines_or_stray_bytes_is_still_one_line(tmp_path: Path) -> None:
+    names = ["a\nb\u2028.yaml", "\udcff\udc80.yaml", "ü.yaml"]
+    log = open_log(tmp_path / "log", "s", 0o600, io.TextIOWrapper(io.BytesIO(), "utf-8"))
+    for name in names:
+        log.info("target_file.accepted", file=name)
+    content = (tmp_path / "log").read_bytes().decode()
+    assert [json.loads(line)["file"] for line in content.removesuffix("\n").split("\n")] == names
+
+
+def test_a_full_or_closed_terminal_stops_nobody(tmp_path: Path) -> None:
+    closed = io.StringIO()
+    closed.close()
+    for stream in (Full(), closed):
+        path = tmp_path / f"log-{id(stream)}"
+        stream.isatty = lambda: False  # type: ignore[method-assign]
+        open_log(path, "s", 0o600, stream).error("daemon.failed")
+        assert lines(path)[0]["event"] == "daemon.failed"
+
+
+def test_a_full_disk_loses_lines_never_the_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = LogFile(tmp_path / "log", 0o600)
+    file.close()
+    file._file = Full()  # type: ignore[assignment]
+    file.write("the line")
+    assert "log: No space left on device; the line" in capsys.readouterr().err

@@ -1,0 +1,208 @@
+"""What the markers of a window ask for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitord.windows.lifecycle import (
+    TERMINAL,
+    Answered,
+    Decision,
+    Due,
+    Ended,
+    Open,
+    Outcome,
+    State,
+    decide,
+    truncate,
+)
+from monitord.windows.markers import Marker, read_marker
+from monitord.windows.model import Window
+
+T = 1_700_000_000.0
+LATER = T + 10_000
+
+
+def marker(kind: str, at: float, content: str = "") -> Marker:
+    moment = T + at
+    return read_marker(f"r.{kind}", moment, int(moment * 1e9), content.encode())
+
+
+def markers(*items: Marker) -> dict[str, Marker]:
+    return {item.kind: item for item in items}
+
+
+def window_of(decision: Decision) -> Window:
+    assert isinstance(decision, Due), decision
+    return decision.window
+
+
+def answer(decision: Decision) -> Outcome | None:
+    """Return the outcome that following a decision leads to."""
+    match decision:
+        case Due(window):
+            return Outcome(State.DONE, window.markers)
+        case Ended(outcome):
+            return outcome
+        case _:
+            return None
+
+
+START, STOP = marker("start", 0), marker("stop", 60)
+
+
+def test_a_start_opens_and_a_stop_closes() -> None:
+    assert decide(markers(START), None, LATER) == Open(T)
+    window = window_of(decide(markers(START, STOP), None, LATER))
+    assert (window.id, window.start, window.end, window.truncated) == ("r", T, T + 60, False)
+    assert window.markers == {"r.start": START.modified_ns, "r.stop": STOP.modified_ns}
+
+
+def test_the_stop_marker_is_laid_over_the_start_marker() -> None:
+    start = marker("start", 0, "labels: {a: '1', b: '1'}\nrecipes: [node]\nslo: [one]\n")
+    stop = marker("stop", 60, "labels: {b: '2'}\nslo: [two]\nresults: {total: 5}\n")
+    window = window_of(decide(markers(start, stop), None, LATER))
+    assert (window.labels, window.recipes, window.slo) == ({"a": "1", "b": "2"}, ("node",), ("one", "two"))
+    assert window.reported["total"].value == 5
+
+
+def test_moments_still_to_come_are_waited_for() -> None:
+    stop = marker("stop", 5, f"at: {T + 100}")
+    decision = decide(markers(START, stop), None, T + 50)
+    assert decision == Open(T, T + 100, "r.stop names a moment still to come")
+    assert window_of(decide(markers(START, stop), None, T + 100)).end == T + 100
+    past = marker("yaml", 0, f"from: {T}\nto: {T + 100}")
+    assert decide(markers(past), None, T + 50) == Open(T, T + 100, "its end is still to come")
+    assert window_of(decide(markers(past), None, T + 100)).start == T
+
+
+def test_a_stop_older_than_the_start_closes_nothing() -> None:
+    decision = decide(markers(marker("start", 60), marker("stop", 0)), None, LATER)
+    assert decision == Open(T + 60, None, "r.stop is older than r.start; touch it again to close the window")
+
+
+@pytest.mark.parametrize(
+    ("items", "reason"),
+    [
+        ([STOP], "r.stop without r.start"),
+        ([START, marker("stop", 0)], "r.start and r.stop name the same moment"),
+        ([START, marker("stop", 60, "lables: {}")], "r.stop:1:1: lables: unknown key; did you mean labels?"),
+        ([marker("start", 0, "[")], "r.start:1:2: not YAML"),
+        ([START, marker("yaml", 0, f"from: {T}\nto: {T + 1}")], "both r.yaml and r.start are there"),
+        ([marker("yaml", 0)], "r.yaml:1:1: the file says nothing"),
+        ([START, marker("cancel", 5, "- x")], "r.cancel:1:1: expected keys and values, found a list"),
+    ],
+)
+def test_what_cannot_be_measured_fails_with_a_reason(items: list[Marker], reason: str) -> None:
+    decision = decide(markers(*items), None, LATER)
+    assert isinstance(decision, Ended)
+    assert decision.outcome.state is State.FAILED
+    assert decision.reason.startswith(reason)
+
+
+# --- cancel
+
+
+def cancelled(*items: Marker) -> bool:
+    decision = decide(markers(*items), None, LATER)
+    return isinstance(decision, Ended) and decision.outcome.state is State.CANCELLED
+
+
+def test_a_cancel_ends_an_open_window() -> None:
+    assert cancelled(START, marker("cancel", 30))
+    assert cancelled(START, marker("cancel", 30), marker("stop", 60))  # the stop came after
+    assert cancelled(marker("cancel", 30))
+
+
+def test_a_cancel_does_nothing_to_a_window_that_was_closed_before() -> None:
+    window_of(decide(markers(START, STOP, marker("cancel", 61)), None, LATER))
+    done = Outcome(State.DONE, {"r.start": START.modified_ns, "r.stop": STOP.modified_ns})
+    for content in ("", "garbage"):
+        assert decide(markers(START, STOP, marker("cancel", 61, content)), done, LATER) == Answered()
+
+
+def test_a_window_started_anew_is_not_cancelled_by_an_old_cancel() -> None:
+    decision = decide(markers(marker("start", 40), marker("cancel", 30)), None, LATER)
+    assert decision == Open(T + 40)
+
+
+def test_a_past_window_cannot_be_cancelled() -> None:
+    past = marker("yaml", 0, f"from: {T}\nto: {T + 1}")
+    window_of(decide(markers(past, marker("cancel", 30)), None, LATER))
+
+
+# --- truncation
+
+
+def test_an_open_window_is_closed_now() -> None:
+    window = truncate(markers(START), T + 30)
+    assert window is not None
+    assert (window.start, window.end, window.truncated) == (T, T + 30, True)
+    assert window.markers == {"r.start": START.modified_ns}
+
+
+@pytest.mark.parametrize("items", [[], [marker("start", 60)], [marker("start", 0, "[")], [STOP]])
+def test_what_has_not_begun_is_not_truncated(items: list[Marker]) -> None:
+    assert truncate(markers(*items), T + 30) is None
+
+
+def test_a_stop_after_a_truncation_asks_for_the_whole_window() -> None:
+    window = truncate(markers(START), T + 30)
+    assert window is not None
+    done = Outcome(State.DONE, window.markers)
+    assert decide(markers(START), done, LATER) == Answered()
+    assert window_of(decide(markers(START, STOP), done, LATER)).end == T + 60
+
+
+# --- any markers
+
+contents = st.sampled_from(["", "", "", f"at: {T + 15}", f"from: {T}\nto: {T + 25}", "\t", "labels: {a: b}"])
+any_marker = st.builds(
+    marker, st.sampled_from(["start", "stop", "cancel", "yaml"]), st.integers(0, 40), contents
+)
+any_markers = st.lists(any_marker, min_size=1, max_size=4).map(lambda items: markers(*items))
+
+
+@given(any_markers, st.integers(0, 60))
+def test_what_was_answered_is_left_alone(present: dict[str, Marker], now: int) -> None:
+    decision = decide(present, None, T + now)
+    assert decide(present, None, T + now) == decision
+    outcome = answer(decision)
+    if outcome is not None:
+        assert outcome.state in TERMINAL
+        assert decide(present, outcome, T + now) == Answered()
+        assert decide(present, outcome, LATER) == Answered()
+
+
+@given(any_markers)
+def test_in_the_end_a_window_is_open_for_its_client_or_has_one_outcome(present: dict[str, Marker]) -> None:
+    decision = decide(present, None, LATER)
+    assert not isinstance(decision, Answered)
+    if isinstance(decision, Open):
+        assert decision.until is None
+        assert "start" in present
+    if isinstance(decision, Due):
+        assert decision.window.start < decision.window.end <= LATER
+
+
+@given(any_markers, st.sampled_from(["start", "stop", "yaml"]))
+def test_a_newer_marker_is_never_taken_for_answered(present: dict[str, Marker], kind: str) -> None:
+    outcome = answer(decide(present, None, LATER))
+    if outcome is None or kind not in present:
+        return
+    again = {**present, kind: marker(kind, 500)}
+    assert not isinstance(decide(again, outcome, LATER), Answered)
+
+
+@given(any_markers)
+def test_deleting_markers_of_an_answered_window_asks_for_nothing(present: dict[str, Marker]) -> None:
+    decision = decide(present, None, LATER)
+    outcome = answer(decision)
+    if outcome is None or "cancel" in present:
+        return
+    for kind in present:
+        fewer = {name: item for name, item in present.items() if name != kind}
+        if fewer:
+            assert decide(fewer, outcome, LATER) == Answered()
