@@ -19,7 +19,7 @@ from monitord.daemon.measure import Measurement
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.windows import WindowReconciler
 from monitord.errors import ExitCode, MonitordError, PrometheusUnavailableError
-from monitord.lease import HEARTBEAT_SECONDS, Holder, acquire, release
+from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, read_holder, release
 from monitord.logs import open_log
 from monitord.loop import Loop
 from monitord.overview import daemon_status
@@ -60,6 +60,8 @@ class Daemon:
         self.phase = "starting"
         self.watch: Watch | None = None
         self.last_error = ""
+        self.superseded = False
+        self.windows_under_way = False
         self.log = open_log(session.log_file, session.name, session.file_mode)
         self.loop = Loop(clock, self.log)
         self.prometheus = SupervisedPrometheus(session, settings, clock, self.log)
@@ -116,15 +118,27 @@ class Daemon:
         """Close and collect what is open while there is time, then stop Prometheus cleanly."""
         deadline = self.clock.monotonic() + self.settings.shutdown_timeout
         self.phase = "stopping"
-        self._publish_status()
-        self.loop.remove("targets", "windows")
-        self.windows.close_open()
-        while self.windows.advance() and self.clock.monotonic() < deadline and self.loop.stop_requests < 2:
+        self.loop.remove("targets")
+        self.loop.add("windows", self._close_windows)
+        self.windows_under_way = True
+        while self._may_finish_windows(deadline):
             self.loop.once(longest=0.1)
+        self.loop.remove("windows")
         self.prometheus.stop()
         while not self.prometheus.has_ended:
             self.loop.once(longest=0.1)
+        if self.superseded:
+            raise HeldError("another daemon took this session over while this one was held up")
         self.phase = "stopped"
+
+    def _may_finish_windows(self, deadline: float) -> bool:
+        hurried = self.loop.stop_requests > 1 or self.superseded
+        return self.windows_under_way and not hurried and self.clock.monotonic() < deadline
+
+    def _close_windows(self) -> float:
+        self.windows.close_open()
+        self.windows_under_way = self.windows.advance()
+        return 0.1
 
     def _reconcile_targets(self) -> float:
         again = self.targets.reconcile()
@@ -154,10 +168,18 @@ class Daemon:
         return next_poll(self.targets.registry, healths)
 
     def _beat(self) -> float:
+        if read_holder(self.session.lease) != self.holder:
+            # Held up for so long that another daemon took the session over: it is theirs now.
+            self.superseded = True
+            self.loop.remove("targets", "windows", "health", "heartbeat")
+            self.loop.stop()
+            return HEARTBEAT_SECONDS
         self._publish_status()
         return HEARTBEAT_SECONDS
 
     def _publish_status(self) -> None:
+        if self.superseded:
+            return
         content = to_json({**self._status(), "updated_at": to_iso(self.clock.now())})
         publish(self.session.daemon_status, content, self.session.file_mode)
 

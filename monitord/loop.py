@@ -68,8 +68,8 @@ class Loop:
 
     def once(self, longest: float = 60.0) -> None:
         """Call what is due, then wait for the next wake-up, or until something is due."""
-        for part in self._parts.values():
-            if part.due <= self._clock.monotonic():
+        for part in tuple(self._parts.values()):  # one may remove or add others
+            if part.due <= self._clock.monotonic() and self._parts.get(part.name) is part:
                 self._call(part)
         nearest = min((part.due for part in self._parts.values()), default=float("inf"))
         self._wait(min(max(nearest - self._clock.monotonic(), 0.0), longest))

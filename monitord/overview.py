@@ -7,6 +7,7 @@ from typing import Any
 
 from monitord.atomic import read_json
 from monitord.clock import from_iso
+from monitord.errors import Problem
 from monitord.lease import HEARTBEAT_SECONDS, is_alive_here, read_holder
 from monitord.session import Session
 
@@ -68,6 +69,11 @@ def window_statuses(session: Session) -> list[dict[str, Any]]:
         for path in sorted(session.window_statuses.glob("*.json"))
         if isinstance(status := read_json(path), dict)
     ]
+
+
+def describe_problem(error: dict[str, Any]) -> str:
+    """Write an entry of a status's `errors` as `line:column: field: message`."""
+    return str(Problem(error["line"], error["column"], error["field"], error["message"]))
 
 
 def _phase(daemon: dict[str, Any], running: bool) -> str:

@@ -68,7 +68,7 @@ class Session:
         return self.status / "windows"
 
     def window_status(self, window_id: str) -> Path:
-        return self.window_statuses / f"{window_id}.json"
+        return self.window_statuses / f"{escape_file_name(window_id)}.json"
 
     @property
     def artifacts(self) -> Path:

@@ -61,9 +61,12 @@ def _check(file: Path, kind: str | None) -> str:
         raise InvalidFileError([Problem(1, 1, "", dropped.problem)])
     match kind or _kind_of(file, dropped.content):
         case "window":
-            from monitord.windows.markers import parse_marker, split_name
+            from monitord.windows.markers import read_marker, split_name
 
-            parse_marker((split_name(file.name) or ("", "yaml"))[1], dropped.content)
+            name = file.name if split_name(file.name) else "any.yaml"
+            marker = read_marker(name, dropped.modified_at, dropped.modified_ns, dropped.content)
+            if marker.problems:
+                raise InvalidFileError(marker.problems)
             return "window marker"
         case "recipe":
             from monitord.recipes.load import check_recipe

@@ -12,7 +12,7 @@ import click
 from monitord.cli.options import open_session, output_option, session_option
 from monitord.cli.output import print_json, print_table
 from monitord.errors import ExitCode
-from monitord.overview import overview
+from monitord.overview import describe_problem, overview
 
 
 @click.command("status")
@@ -63,9 +63,7 @@ def _print_daemon(seen: dict[str, Any]) -> None:
 def _target_row(item: dict[str, Any]) -> tuple[str, str, str, str]:
     healths = Counter(endpoint["health"] for endpoint in item["endpoints"])
     endpoints = ", ".join(f"{count} {health}" for health, count in sorted(healths.items())) or "none"
-    problems = [
-        f"{e['line']}:{e['column']}: {e['field'] and e['field'] + ': '}{e['message']}" for e in item["errors"]
-    ]
+    problems = [describe_problem(error) for error in item["errors"]]
     failures = [f"{e['url']}: {e['last_error']}" for e in item["endpoints"] if e["last_error"]]
     reasons = [text for text in (*problems, item["reason"], *failures) if text]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""

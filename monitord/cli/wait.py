@@ -15,8 +15,10 @@ from monitord.cli.output import wait_for
 from monitord.clock import to_iso
 from monitord.durations import format_duration
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError
-from monitord.overview import daemon_status, is_ready
+from monitord.overview import daemon_status, describe_problem, is_ready
 from monitord.session import Session
+
+REFUSAL_SECONDS = 1.0
 
 Check = Callable[[], tuple[bool, str]]
 """Returns whether what is waited for is so, and how things stand. Raises when it can never be so."""
@@ -71,6 +73,7 @@ def ready_check(session: Session) -> Check:
 
 def target_check(session: Session, file: str) -> Check:
     """Wait until the file is accepted and all its endpoints are up."""
+    stands = _Standing()
 
     def check() -> tuple[bool, str]:
         status = read_json(session.target_status(file))
@@ -80,10 +83,10 @@ def target_check(session: Session, file: str) -> Check:
         if not isinstance(status, dict) or status.get("modified_at") != modified_at:
             return False, "not seen by the daemon yet"  # it may know an earlier version of the file
         if status["state"] == "refused":
-            problems = "; ".join(
-                f"{e['line']}:{e['column']}: {e['field']}: {e['message']}" for e in status["errors"]
-            )
-            raise InvalidInputError(f"{file} was refused: {problems}")
+            problems = "; ".join(describe_problem(error) for error in status["errors"])
+            if stands(problems):
+                raise InvalidInputError(f"{file} was refused: {problems}")
+            return False, f"refused: {problems}"
         down = [endpoint for endpoint in status["endpoints"] if endpoint["health"] != "up"]
         so = status["state"] == "accepted" and not down
         return so, "; ".join(
@@ -91,6 +94,20 @@ def target_check(session: Session, file: str) -> Check:
         )
 
     return check
+
+
+class _Standing:
+    """Whether a refusal stands. One for a conflict may not: a file that was renamed is for a moment
+    taken for two."""
+
+    def __init__(self) -> None:
+        self._problems = ""
+        self._since = 0.0
+
+    def __call__(self, problems: str) -> bool:
+        if problems != self._problems:
+            self._problems, self._since = problems, time.monotonic()
+        return time.monotonic() - self._since >= REFUSAL_SECONDS
 
 
 def _modified_at(file: Path) -> str | None:

@@ -17,7 +17,7 @@ from monitord.artifacts.store import read_manifest
 from monitord.atomic import publish, read_json, to_json
 from monitord.clock import Clock, from_iso, to_iso
 from monitord.errors import MonitordError, PrometheusUnavailableError
-from monitord.session import Session
+from monitord.session import Session, unescape_file_name
 from monitord.targets.dropdir import DropFolder
 from monitord.windows.lifecycle import (
     TERMINAL,
@@ -90,7 +90,7 @@ class WindowReconciler:
         self._folder = DropFolder(self.session.windows, is_marker, empty_is_content=True)
         self._pool = ThreadPoolExecutor(PARALLEL_COLLECTIONS, thread_name_prefix="collect")
         for path in self.session.window_statuses.glob("*.json"):
-            self._restore(path.name.removesuffix(".json"))
+            self._restore(unescape_file_name(path.name.removesuffix(".json")))
 
     def reconcile(self) -> float | None:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""

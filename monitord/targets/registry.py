@@ -96,11 +96,7 @@ def slurm_jobs(registry: Registry, seen: Iterable[Seen] = ()) -> frozenset[str]:
 
 def _decide(entries: dict[str, Entry], ended_jobs: Set[str], now: float) -> dict[str, Entry]:
     # What is in force is taken, so that neither a newcomer nor a newer version ever takes it away.
-    owners = {
-        endpoint.identity: file
-        for file, entry in entries.items()
-        for endpoint in (entry.in_force.endpoints if entry.in_force else ())
-    }
+    owners = {identity: file for file, entry in entries.items() for identity in _identities(entry.in_force)}
     decided: dict[str, Entry] = {}
     waiting = sorted(entries.values(), key=lambda entry: (entry.in_force is None, entry.order))
     while waiting:
@@ -121,12 +117,16 @@ def _decide_one(entry: Entry, owners: dict[Identity, str], ended_jobs: Set[str],
     reason = _why_over(entry, in_force, ended_jobs, now) if in_force else entry.reason
     if reason:
         in_force = None
-    for identity in [identity for identity, owner in owners.items() if owner == file]:
-        del owners[identity]
-    for endpoint in in_force.endpoints if in_force else ():
-        owners[endpoint.identity] = file
+    for identity in _identities(entry.in_force):
+        if owners.get(identity) == file:
+            del owners[identity]
+    owners.update(dict.fromkeys(_identities(in_force), file))
     accepted_at = None if in_force is None else entry.accepted_at if in_force == entry.in_force else now
     return replace(entry, in_force=in_force, accepted_at=accepted_at, problems=problems, reason=reason)
+
+
+def _identities(registration: Registration | None) -> Iterator[Identity]:
+    return (endpoint.identity for endpoint in (registration.endpoints if registration else ()))
 
 
 def _conflicts(newest: Registration, owners: Mapping[Identity, str]) -> Iterator[Problem]:

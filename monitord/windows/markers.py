@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from monitord.clock import check_moment, from_iso
 from monitord.documents import read_document
-from monitord.errors import InvalidFileError, Problem
+from monitord.errors import InvalidFileError, Problem, excerpt
 from monitord.validation import Labels, Model, Name, is_name, refuse, validate
 
 KINDS = ("start", "stop", "cancel", "yaml")
@@ -98,9 +98,12 @@ class Marker:
 
 
 def split_name(name: str) -> tuple[str, str] | None:
-    """Return window id and kind for the name of a marker, or None for any other name."""
+    """Return window id and kind for a name that is meant as a marker's, or None for any other name.
+
+    The id may be one that cannot name a window; `read_marker` then says so.
+    """
     window_id, _, kind = name.rpartition(".")
-    return (window_id, kind) if kind in KINDS and is_name(window_id) else None
+    return (window_id, kind) if window_id and kind in KINDS and name[0] != "." else None
 
 
 def is_marker(name: str) -> bool:
@@ -114,6 +117,10 @@ def read_marker(name: str, modified_at: float, modified_ns: int, content: bytes,
     if parts is None:
         raise ValueError(f"{name!r} is not the name of a marker")
     window_id, kind = parts
+    if not is_name(window_id):
+        problem = (
+            f"{excerpt(window_id)!r} cannot name a window; use letters, digits, '.', '_' and '-', at most 128"
+        )
     if problem:
         return Marker(window_id, kind, modified_at, modified_ns, None, (Problem(1, 1, "", problem),))
     try:

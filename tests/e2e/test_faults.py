@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -130,6 +131,26 @@ def test_a_signal_closes_and_collects_what_is_open(bench: Bench, web: str, numbe
     assert bench.log()[-1]["event"] == "daemon.stopped"
     assert not bench.session.lease.exists()
     bench.wait_alone()
+
+
+def test_a_daemon_whose_session_was_taken_over_stops_and_leaves_it_alone(bench: Bench) -> None:
+    daemon = bench.run()
+    prometheus = bench.daemon["prometheus"]["pid"]
+    holder = json.loads(bench.session.lease.read_text())
+    other = json.dumps({**holder, "host": "elsewhere", "nonce": "another"})
+    bench.session.lease.write_text(other)
+    assert daemon.wait(30) == 1
+    assert is_gone(prometheus)
+    assert bench.session.lease.read_text() == other
+    assert bench.daemon["phase"] == "ready", "the status is the other daemon's by now"
+    assert "took this session over" in bench.log("daemon.failed")[0]["reason"]
+
+
+def test_a_name_that_cannot_be_a_windows_is_told(bench: Bench) -> None:
+    bench.run()
+    bench.mark("my run.start")
+    status = bench.wait_window("my run", "failed")
+    assert "'my run' cannot name a window" in status["reason"]
 
 
 def test_stop_by_command_then_delete(bench: Bench) -> None:
