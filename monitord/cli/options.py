@@ -65,6 +65,19 @@ class _Label(click.ParamType[tuple[str, str]]):
         return key, text
 
 
+_DAEMON_OPTIONS = (
+    click.option(
+        "--no-auth", is_flag=True, help="Let everybody on this node into Prometheus, without a password."
+    ),
+    click.option(
+        "--prometheus-binary", metavar="P", help="Prometheus [default: $MONITORD_PROMETHEUS, else in $PATH]."
+    ),
+    click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one."),
+    click.option(
+        "--data-dir", metavar="D", help="Where Prometheus keeps its data; a node-local disk is best."
+    ),
+)
+
 DURATION = _Duration()
 SECONDS = _Seconds()
 MOMENT = _Moment()
@@ -99,6 +112,13 @@ def output_option(function: CommandT) -> CommandT:
     return click.option(
         "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it."
     )(function)
+
+
+def daemon_options(function: CommandT) -> CommandT:
+    """Add what the daemon can be told about its Prometheus."""
+    for option in reversed(_DAEMON_OPTIONS):
+        function = option(function)
+    return function
 
 
 def open_session(root: Path, name: str) -> Session:

@@ -6,19 +6,12 @@ from pathlib import Path
 
 import click
 
-from monitord.cli.options import open_session, session_option
+from monitord.cli.options import daemon_options, open_session, session_option
 
 
 @click.command("run")
 @session_option
-@click.option(
-    "--no-auth", is_flag=True, help="Let everybody on this node into Prometheus, without a password."
-)
-@click.option(
-    "--prometheus-binary", metavar="P", help="Prometheus [default: $MONITORD_PROMETHEUS, else from $PATH]."
-)
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one.")
-@click.option("--data-dir", metavar="D", help="Where Prometheus keeps its data; a node-local disk is best.")
+@daemon_options
 def command(
     session_name: str,
     root: Path,

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from monitord.children import Child, spawn_detached
-from monitord.cli.options import DURATION, open_session, session_option
+from monitord.cli.options import DURATION, daemon_options, open_session, session_option
 from monitord.cli.wait import await_goal, ready_check
 from monitord.errors import ExitCode, NotReadyError, PrometheusError
 from monitord.overview import daemon_status, is_running
@@ -22,14 +22,7 @@ from monitord.session import Session
 @click.option(
     "--local", is_flag=True, required=True, help="Run the daemon on this machine, in the background."
 )
-@click.option(
-    "--no-auth", is_flag=True, help="Let everybody on this node into Prometheus, without a password."
-)
-@click.option(
-    "--prometheus-binary", metavar="P", help="Prometheus [default: $MONITORD_PROMETHEUS, else from $PATH]."
-)
-@click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one.")
-@click.option("--data-dir", metavar="D", help="Where Prometheus keeps its data; a node-local disk is best.")
+@daemon_options
 @click.option(
     "--timeout", type=DURATION, default="60s", show_default=True, metavar="60s", help="How long to wait."
 )
