@@ -170,7 +170,7 @@ class Daemon:
         asked = self.clock.monotonic()
         try:
             with self.prometheus.client(timeout=5.0) as client:
-                healths = read_healths(client.targets())
+                healths = read_healths(client.targets_json())
         except PrometheusUnavailableError:
             return DOWN_SECONDS  # its supervision tells of that
         self.targets.set_healths(healths)

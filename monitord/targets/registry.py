@@ -157,10 +157,10 @@ class _Changes:
             self._unlink(known)
         self.entries[file] = entry
         self._owners.update(dict.fromkeys(_identities(entry.in_force), file))
-        if entry.in_force:
-            end = _lease_end(entry.seen, entry.in_force)
-            if end is not None:
-                self._lease_ends[file] = end
+        held = (entry.in_force, entry.seen.registration if entry.problems else None)
+        ends = [end for item in held if item and (end := _lease_end(entry.seen, item)) is not None]
+        if ends:
+            self._lease_ends[file] = min(ends)
         for job in _jobs_of(entry):
             self._jobs.setdefault(job, set()).add(file)
         if entry.seen.registration and entry.problems:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from monitord.errors import Problem
+from monitord.errors import Problem, PrometheusError
 from monitord.targets.feedback import Health, deleted_status, health_key, restore, target_status
 from monitord.targets.health import DOWN_SECONDS, FRESH_SECONDS, SETTLED_SECONDS, next_poll, read_healths
 from monitord.targets.parse import parse
@@ -99,10 +99,22 @@ def active(health: str, last_scrape: str = "2026-01-01T00:00:00Z") -> dict[str, 
     return {"labels": labels, "health": health, "lastError": "", "lastScrape": last_scrape}
 
 
+def listed(*targets: dict[str, object]) -> bytes:
+    return json.dumps(
+        {"status": "success", "data": {"activeTargets": targets, "droppedTargets": []}}
+    ).encode()
+
+
 def test_a_target_never_scraped_has_no_last_scrape() -> None:
-    [health] = read_healths([active("unknown", "0001-01-01T00:00:00Z")]).values()
+    [health] = read_healths(listed(active("unknown", "0001-01-01T00:00:00Z"))).values()
     assert health == Health("unknown", "", None)
-    assert read_healths([{}]) == {("", "", ""): Health()}
+    assert read_healths(listed({})) == {("", "", ""): Health()}
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data": {"activeTargets": [{"health": 7}]}}'])
+def test_what_is_no_list_of_targets_is_refused(body: bytes) -> None:
+    with pytest.raises(PrometheusError, match="the list of targets is not Prometheus's"):
+        read_healths(body)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +122,6 @@ def test_a_target_never_scraped_has_no_last_scrape() -> None:
 )
 def test_health_is_asked_for_often_only_while_it_changes(health: str, seconds: float) -> None:
     registry = registry_of(b'services: [{name: a, endpoint: "http://h:1/"}]\nclient: c1\n')
-    assert next_poll(registry, read_healths([active(health)])) == seconds
+    assert next_poll(registry, read_healths(listed(active(health)))) == seconds
     assert next_poll(registry, {}) == FRESH_SECONDS
     assert next_poll(Registry(), {}) == SETTLED_SECONDS
