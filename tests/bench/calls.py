@@ -89,7 +89,8 @@ def _traced(daemon: Child, calls: str, output: Path) -> Iterator[None]:
     strace = shutil.which("strace")
     if strace is None:
         raise UntraceableError("no strace in $PATH: apt-get install strace")
-    argv = [strace, "-f", "-y", "-s", "4096", "-e", f"trace={calls}", "-o", str(output), "-p", str(daemon.pid)]
+    what = ("-e", f"trace={calls}", "-o", str(output), "-p", str(daemon.pid))
+    argv = [strace, "-f", "-y", "-s", "4096", *what]
     said = output.with_suffix(".err")
     with said.open("wb") as error:
         tracer = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=error, stderr=error)

@@ -35,9 +35,7 @@ def measure(folder: Path) -> list[Row]:
     started = time.perf_counter()
     with running_daemon(session) as daemon:
         seconds = file_sd.await_marks(marks(FILES), "all files", LOOK_SECONDS) - started
-        rows.append(
-            aimed(f"cold start with {FILES:,} files of {len(PORTS)}", seconds, COLD_AIM_SECONDS, "s")
-        )
+        rows.append(aimed(f"cold start with {FILES:,} files of {len(PORTS)}", seconds, COLD_AIM_SECONDS, "s"))
         await_ready(session, daemon)
     drop(session.targets / "canary.yaml", marked("canary", *PORTS))
     started = time.perf_counter()
