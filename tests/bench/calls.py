@@ -12,7 +12,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from monitord.children import Child
 from monitord.session import Session
@@ -23,12 +25,13 @@ from tests.bench.session import await_ready, await_that, created_session, drop, 
 
 FEW = 10
 POLL_SECONDS = 0.5
-IDLE_POLLS = 12
+IDLE_SECONDS = 6.0
 SETTLE_SECONDS = 3.0  # until what was just changed is no longer looked at again
 CALLS_AIM, OPENS_AIM = 10.0, 2.0
-# Not fstat: it asks about a file that is open already.
-METADATA = "stat,lstat,newfstatat,statx,getdents,getdents64,open,openat,openat2,access,faccessat,faccessat2"
-METADATA += ",readlink,readlinkat"
+METADATA = (
+    "stat,lstat,fstat,newfstatat,statx,getdents,getdents64,open,openat,openat2,access,faccessat,faccessat2,"
+    "readlink,readlinkat"
+)
 _OPENS = re.compile(r"\bopen(?:at2?)?\(.*\.ya?ml\"")
 _ATTACHED = re.compile(r"Process \d+ attached")
 
@@ -66,14 +69,27 @@ def _calls(folder: Path, files: int) -> tuple[float, int]:
         time.sleep(SETTLE_SECONDS)
         idle = folder / f"idle{files}.strace"
         with _traced(daemon, METADATA, idle):
-            time.sleep(IDLE_POLLS * POLL_SECONDS)
+            time.sleep(IDLE_SECONDS)
         change = folder / f"change{files}.strace"
         with _traced(daemon, "open,openat,openat2", change):
             drop(session.targets / "file0.yaml", marked("changed", 1))
             file_sd.await_marks(["changed"], "the change")
             time.sleep(SETTLE_SECONDS)
     opens = [line for line in _lines(change, session) if _OPENS.search(line)]
-    return len(_lines(idle, session)) / IDLE_POLLS, len(opens)
+    return median(_polls(_lines(idle, session))), len(opens)
+
+
+def _polls(lines: list[str]) -> list[int]:
+    """Return how many calls each poll made: between two polls there is a pause, within one hardly any."""
+    if not lines:
+        raise RuntimeError(f"the daemon has not looked at targets/ in {IDLE_SECONDS:g} s")
+    moments = [float(line.split()[1]) for line in lines]  # after the thread's number
+    begins = [number for number in range(1, len(lines)) if _paused(moments[number - 1], moments[number])]
+    return [end - begin for begin, end in pairwise([0, *begins, len(lines)])]
+
+
+def _paused(before: float, after: float) -> bool:
+    return after - before > POLL_SECONDS / 2
 
 
 def _lines(trace: Path, session: Session) -> list[str]:
@@ -90,7 +106,7 @@ def _traced(daemon: Child, calls: str, output: Path) -> Iterator[None]:
     if strace is None:
         raise UntraceableError("no strace in $PATH: apt-get install strace")
     what = ("-e", f"trace={calls}", "-o", str(output), "-p", str(daemon.pid))
-    argv = [strace, "-f", "-y", "-s", "4096", *what]
+    argv = [strace, "-f", "-y", "-ttt", "-s", "4096", *what]
     said = output.with_suffix(".err")
     with said.open("wb") as error:
         tracer = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=error, stderr=error)

@@ -103,6 +103,10 @@ def wait_for(bench: Bench, client: str, *ports: int) -> None:
     wait_until(lambda: in_file_sd(bench).get(client, set()) == wanted, f"{client} at {ports}", PATIENCE)
 
 
+def states(bench: Bench, clients: list[str]) -> set[str]:
+    return {bench.target(f"{client}.yaml")["state"] for client in clients}
+
+
 def wait_full_scans(bench: Bench, probe: str) -> None:
     """Wait until the daemon has looked at all files again: also at a file dropped after now."""
     begun = time.monotonic()
@@ -180,8 +184,7 @@ def test_a_truncated_file_leaves_its_last_good_version_in_force(shared: Bench) -
         wait_for(shared, name, 1200)
     os.truncate(shared.session.targets / "emptied.yaml", 0)
     os.truncate(shared.session.targets / "halved.yaml", len(target(1200)) // 2)
-    states = lambda: {shared.target(f"{name}.yaml")["state"] for name in names}  # noqa: E731
-    wait_until(lambda: states() == {"refused"}, "both to be told", PATIENCE)
+    wait_until(lambda: states(shared, names) == {"refused"}, "both to be told", PATIENCE)
     wait_full_scans(shared, "after-truncation")
     assert [in_file_sd(shared)[name] for name in names] == [{"127.0.0.1:1200"}] * 2
     for name in names:
