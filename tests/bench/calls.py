@@ -48,7 +48,7 @@ def measure(folder: Path) -> list[Row]:
     except UntraceableError as error:
         return [skipped("metadata calls of an idle poll, opens of a change", error)]
     peer = f"{few:.4g} calls  with {FEW} files"
-    same = Row(f"idle poll, {FILES:,} files: as with {FEW}", f"{many:.4g} calls", peer, many / few, aim=1.0)
+    same = Row(f"idle poll, {FILES:,} files: as with {FEW}", f"{many:,g} calls", peer, many / few, aim=1.0)
     return [
         aimed(f"metadata calls of an idle poll, {FEW} files", few, CALLS_AIM, "calls"),
         aimed(f"metadata calls of an idle poll, {FILES:,} files", many, CALLS_AIM, "calls"),

@@ -31,7 +31,8 @@ class Row:
 
 def aimed(measure: str, value: float, aim: float, unit: str) -> Row:
     """Return the row of a measure that should be `aim` at most, in the same unit."""
-    return Row(measure, f"{value:.4g} {unit}", f"{aim:g} {unit}  aim", value / aim, aim=1.0)
+    digits = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    return Row(measure, f"{digits} {unit}", f"{aim:g} {unit}  aim", value / aim, aim=1.0)
 
 
 def skipped(measure: str, reason: object) -> Row:
