@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup tools demo test check bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -16,6 +16,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt tests/setup/venv
 	@tests/setup/venv "$(PYTHON)" "$(VENV)"
 	@touch $@
 
+tools: setup  ## bindfs and strace, where root may install them
+	@tests/setup/tools
+
 demo: setup  ## everything on this machine in under a minute: service, Prometheus, window, results
 	@monitord demo
 
@@ -25,11 +28,11 @@ check: setup  ## linters and types
 	mypy
 	lint-imports
 
-test: check  ## linters, then every test, on real Prometheus and node_exporter
+test: check tools  ## linters, then every test, on real Prometheus and node_exporter
 	python -m pytest
 
-bench: setup  ## speed, as ratios to a floor or a peer measured in the same run
-	@python -m tests.bench
+bench: tools  ## speed, as ratios to a floor, a peer or an aim; GROUPS="disk blind" runs those alone
+	@python -m tests.bench $(GROUPS)
 
 clean:  ## remove what setup and the tools made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

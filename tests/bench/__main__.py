@@ -1,37 +1,70 @@
-"""`python -m tests.bench`: every measure of speed, as a ratio to a floor or a peer of the same run.
+"""`python -m tests.bench [GROUP…]`: every measure of speed, or those of some groups.
 
-Times drift with the machine and with what else runs on it; ratios hold. That is also why no test
-asserts a time.
+Each is a ratio to a floor or a peer of the same run, or to what is aimed at. Times drift with the
+machine and with what else runs on it; ratios hold. That is also why no test asserts a time.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import machine, pickup, startup
-from tests.bench.figures import table
+from tests.bench import blind, calls, machine, pickup, scale, startup
+from tests.bench.figures import Row, table
 from tests.bench.session import running_session
 
 
+def _startup(folder: Path) -> list[Row]:
+    with running_session(folder, "startup") as session:
+        return startup.measure(session)
+
+
+def _disk(folder: Path) -> list[Row]:
+    with running_session(folder, "disk") as session:
+        return pickup.on_disk(session)
+
+
+def _up(folder: Path) -> list[Row]:
+    with running_session(folder, "up") as session:
+        return pickup.to_up(session, folder)
+
+
+GROUPS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
+    "startup": ("starting commands", _startup),
+    "disk": ("dropping targets", _disk),
+    "blind": ("dropping targets on a mount that inotify does not see", blind.measure),
+    "scale": (f"dropping {scale.FILES:,} targets", scale.measure),
+    "calls": ("counting system calls", calls.measure),
+    "up": (f"dropping targets until they are up, {pickup.TRIALS} times: two minutes at most", _up),
+}
+
+
 def main() -> None:
-    """Run it all and print one table."""
+    """Run the groups that are asked for and print one table."""
+    asked = _parse(sys.argv[1:])
+    rows: list[Row] = []
     with TemporaryDirectory(prefix="monitord-bench-") as temporary:
-        folder = Path(temporary)
-        print(machine.facts(folder), end="\n\n", flush=True)
-        with running_session(folder, "bench") as session:
-            _say("starting commands")
-            rows = startup.measure(session)
-            _say("dropping targets")
-            rows += pickup.on_disk(session)
-            _say(f"dropping targets until they are up, {pickup.TRIALS} times: two minutes at most")
-            rows += pickup.to_up(session, folder)
+        print(machine.facts(Path(temporary)), end="\n\n", flush=True)
+        for name in asked:
+            what, measure = GROUPS[name]
+            print(f"bench: {what}", file=sys.stderr, flush=True)
+            folder = Path(temporary) / name
+            folder.mkdir()
+            rows += measure(folder)
     print(table(rows))
 
 
-def _say(what: str) -> None:
-    print(f"bench: {what}", file=sys.stderr, flush=True)
+def _parse(arguments: list[str]) -> list[str]:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure monitord's speed.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"default: all of {', '.join(GROUPS)}")
+    asked: list[str] = parser.parse_args(arguments).groups
+    unknown = [name for name in asked if name not in GROUPS]
+    if unknown:
+        parser.error(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    return asked or list(GROUPS)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-COLUMNS = ("MEASURE", "VALUE", "FLOOR OR PEER", "RATIO", "AIM", "MET?")
+COLUMNS = ("MEASURE", "VALUE", "FLOOR, PEER OR AIM", "RATIO", "AIM", "MET?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,17 @@ class Row:
         if self.aim is None or self.ratio is None:
             return None
         return self.ratio <= self.aim
+
+
+def aimed(measure: str, value: float, aim: float, unit: str) -> Row:
+    """Return the row of a measure that should be `aim` at most, in the same unit."""
+    digits = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    return Row(measure, f"{digits} {unit}", f"{aim:g} {unit}  aim", value / aim, aim=1.0)
+
+
+def skipped(measure: str, reason: object) -> Row:
+    """Return the row of what could not be measured here, and why."""
+    return Row(measure, "skipped", str(reason))
 
 
 def percentile(values: Sequence[float], share: float) -> float:

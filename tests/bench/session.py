@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from monitord.atomic import read_json
-from monitord.children import spawn
+from monitord.children import Child, spawn
 from monitord.overview import is_ready
 from monitord.session import Session
 from monitord.settings import render_settings
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 
@@ -28,24 +28,39 @@ def await_that(done: Callable[[], object], what: str, poll_seconds: float = POLL
         time.sleep(poll_seconds)
 
 
+def created_session(root: Path, name: str, **settings: object) -> Session:
+    """Create a session; settings are given as `watch__mode="poll"`."""
+    session = Session(root, name)
+    given = {key.replace("__", "."): value for key, value in settings.items()}
+    session.create(render_settings({"session": name, "prometheus.port": 0, **given}))
+    return session
+
+
+@contextmanager
+def running_daemon(session: Session) -> Iterator[Child]:
+    """Start a session's daemon, and end it."""
+    argv = [sys.executable, "-m", "monitord", "run", "--root", str(session.root), "--session", session.name]
+    daemon = spawn(argv, session.logs / "daemon.out", os.environ)
+    try:
+        yield daemon
+    finally:
+        daemon.stop(PATIENCE_SECONDS)
+
+
+def await_ready(session: Session, daemon: Child) -> None:
+    """Return once its Prometheus answers; raises RuntimeError when the daemon ends instead."""
+    await_that(lambda: daemon.poll() is not None or is_ready(session, time.time()), "the daemon")
+    if daemon.poll() is not None:
+        raise RuntimeError(f"the daemon ended: {(session.logs / 'daemon.out').read_text()}")
+
+
 @contextmanager
 def running_session(root: Path, name: str) -> Iterator[Session]:
     """Create a session and run its daemon; both watchers on inotify, scrapes every second."""
-    session = Session(root, name)
-    session.create(
-        render_settings(
-            {"session": name, "scrape_interval": "1s", "watch.mode": "inotify", "prometheus.port": 0}
-        )
-    )
-    argv = [sys.executable, "-m", "monitord", "run", "--root", str(root), "--session", name]
-    daemon = spawn(argv, session.logs / "daemon.out", os.environ)
-    try:
-        await_that(lambda: daemon.poll() is not None or is_ready(session, time.time()), "the daemon")
-        if daemon.poll() is not None:
-            raise RuntimeError(f"the daemon ended: {(session.logs / 'daemon.out').read_text()}")
+    session = created_session(root, name, scrape_interval="1s", watch__mode="inotify")
+    with running_daemon(session) as daemon:
+        await_ready(session, daemon)
         yield session
-    finally:
-        daemon.stop(PATIENCE_SECONDS)
 
 
 def drop(file: Path, content: str) -> None:

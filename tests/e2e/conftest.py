@@ -39,17 +39,22 @@ class Bench:
     root: Path
     name: str = "bench"
     started: list[subprocess.Popen[Any]] = field(default_factory=list)
+    mounted_root: Path | None = None  # where the programs see the root, if that is another path
 
     @property
     def session(self) -> Session:
         return Session(self.root, self.name)
+
+    @property
+    def programs_root(self) -> Path:
+        return self.mounted_root or self.root
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return an environment that names this root, and nothing else of monitord's or Slurm's."""
         strange = ("MONITORD_", "SLURM_", "PYTEST_", "XDG_", "NO_COLOR", "COLUMNS")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
         tools = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
-        own = {"PATH": tools, "PYTHONPATH": str(REPOSITORY), "MONITORD_ROOT": str(self.root)}
+        own = {"PATH": tools, "PYTHONPATH": str(REPOSITORY), "MONITORD_ROOT": str(self.programs_root)}
         return {**kept, **own, **more}
 
     def monitord(
@@ -168,7 +173,7 @@ class Bench:
 
     def left(self) -> dict[int, str]:
         """Return the living processes that were started for this root, by their command line."""
-        root, found = os.fsencode(self.root), {}
+        root, found = os.fsencode(self.programs_root), {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
@@ -213,13 +218,13 @@ def read(file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def benches(root: Path, **settings: Any) -> Iterator[Bench]:
+def benches(root: Path, mounted_root: Path | None = None, **settings: Any) -> Iterator[Bench]:
     """Make a session under a root; whatever the test does, nothing is left running."""
     try:
         find_binary()
     except PrometheusError as error:
         pytest.skip(str(error))
-    found = Bench(root)
+    found = Bench(root, mounted_root=mounted_root)
     found.create(**settings)
     try:
         yield found

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench.figures import Row, percentile, ratio_of_means, table
+from tests.bench.figures import Row, aimed, percentile, ratio_of_means, skipped, table
+from tests.fakes.blind_mount import UnavailableError
 
 
 @pytest.mark.parametrize(
@@ -52,8 +53,18 @@ def test_the_table_is_aligned_and_leaves_unknown_cells_empty() -> None:
         Row("on disk", "38.6 ms"),
     ]
     assert table(rows).splitlines() == [
-        "MEASURE          VALUE    FLOOR OR PEER  RATIO        AIM      MET?",
-        "monitord status  46.2 ms  8.8 ms         5.25         <= 6     yes",
-        "up               3.41 s   2.49 s         1.37 ± 0.26  <= 1.05  NO",
+        "MEASURE          VALUE    FLOOR, PEER OR AIM  RATIO        AIM      MET?",
+        "monitord status  46.2 ms  8.8 ms              5.25         <= 6     yes",
+        "up               3.41 s   2.49 s              1.37 ± 0.26  <= 1.05  NO",
         "on disk          38.6 ms",
     ]
+
+
+def test_a_measure_with_an_aim_in_its_own_unit_is_compared_with_that() -> None:
+    assert aimed("m", 37.128, 50.0, "ms").value == "37.13 ms"
+    assert [aimed("m", value, 50.0, "ms").met for value in (49.0, 50.0, 50.1)] == [True, True, False]
+
+
+def test_what_was_skipped_says_why_and_meets_nothing() -> None:
+    row = skipped("calls", UnavailableError("no strace"))
+    assert (row.met, table([row]).splitlines()[1]) == (None, "calls    skipped  no strace")
