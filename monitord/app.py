@@ -18,7 +18,7 @@ from monitord.clock import Clock, SystemClock, to_iso
 from monitord.daemon.measure import Measurement
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.windows import WindowReconciler
-from monitord.errors import ExitCode, MonitordError, PrometheusUnavailableError
+from monitord.errors import ExitCode, MonitordError, PrometheusError
 from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, read_holder, release
 from monitord.logs import open_log
 from monitord.loop import Loop
@@ -171,7 +171,7 @@ class Daemon:
         try:
             with self.prometheus.client(timeout=5.0) as client:
                 healths = read_healths(client.targets_json())
-        except PrometheusUnavailableError:
+        except PrometheusError:
             return DOWN_SECONDS  # its supervision tells of that
         self.targets.set_healths(healths)
         cost = self.clock.monotonic() - asked
@@ -179,7 +179,8 @@ class Daemon:
         return max(next_poll(self.targets.registry, healths), cost * HEALTH_COST_FACTOR)
 
     def _beat(self) -> float:
-        if read_holder(self.session.lease) != self.holder:
+        holder = read_holder(self.session.lease)
+        if holder is not None and holder != self.holder:  # None: the folder is away for a while
             # Held up for so long that another daemon took the session over: it is theirs now.
             self.superseded = True
             self.loop.remove("targets", "windows", "health", "heartbeat")

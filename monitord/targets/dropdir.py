@@ -96,6 +96,8 @@ class DropFolder:
     _stamp: Signature = _NEVER_SEEN
     _stamp_changed: float = 0.0
     _listed: float = float("-inf")
+    _device: int | None = None
+    _trusted_device: int | None = None
 
     def expect(self, name: str) -> None:
         """Remember a file from an earlier run, so that its deletion since then is noticed."""
@@ -112,6 +114,8 @@ class DropFolder:
             if self._must_list(now):
                 found = self._list()
                 absent = (self._known.keys() | self._unsettled.keys()) - found.keys()
+                if self._is_another_file_system(found.keys()):
+                    absent = frozenset()
                 self._listed = now
             else:
                 found, absent = self._recheck()
@@ -131,7 +135,9 @@ class DropFolder:
 
     def _must_list(self, now: float) -> bool:
         """Say whether anything may have changed but in the files that are watched one by one."""
-        stamp = signature_of(self.folder.stat())
+        status = self.folder.stat()
+        stamp = signature_of(status)
+        self._device = status.st_dev
         if stamp != self._stamp:
             self._stamp, self._stamp_changed = stamp, now
         suspect, self._suspect = self._suspect, False
@@ -140,6 +146,13 @@ class DropFolder:
             or now - self._listed >= self.full_scan_interval
             or self._listed - self._stamp_changed <= TICK_SECONDS
         )
+
+    def _is_another_file_system(self, found: Set[str]) -> bool:
+        """Say whether the files are out of sight only: unmounted, or something mounted over them."""
+        if self._device != self._trusted_device and self._known and not found & self._known.keys():
+            return self._trusted_device is not None
+        self._trusted_device = self._device
+        return False
 
     def _list(self) -> dict[str, Signature]:
         found = {}

@@ -276,11 +276,10 @@ def hung(mount: BlindMount, bench: Bench) -> Iterator[None]:
         yield
 
 
-LEASE_IS_AWAY = "a lease that cannot be seen is taken for another daemon's, and this one ends"
 
 
 @pytest.mark.parametrize(
-    "away", [pytest.param(unmounted, marks=pytest.mark.xfail(reason=LEASE_IS_AWAY)), renamed_away, hung]
+    "away", [unmounted, renamed_away, hung]
 )
 def test_a_folder_that_is_away_for_a_while_withdraws_nothing(
     mount: BlindMount, bench: Bench, away: Away

@@ -453,3 +453,19 @@ def test_a_folder_replaced_while_a_deletion_is_looked_at_withdraws_nothing(watch
     away.rename(watched.folder)
     path.write_bytes(TEXT)
     assert watched.look(after=1.0).gone == ()
+
+
+def test_a_file_system_that_went_away_below_the_folder_withdraws_nothing(watched: Watched) -> None:
+    path = watched.write("a.yaml", TEXT)
+    watched.settle()
+    path.unlink()
+    watched.drop._trusted_device = -1  # as after umount: what is seen now lies on another one
+    for _ in range(3):
+        assert watched.look(after=31.0).gone == ()
+    watched.write("b.yaml", TEXT)
+    assert [file.name for file in watched.settle()] == ["b.yaml"], "what is dropped meanwhile counts"
+    watched.write("a.yaml", TEXT)
+    watched.settle()
+    path.unlink()
+    watched.look(after=31.0)
+    assert watched.look(after=1.0).gone == ("a.yaml",)
