@@ -96,9 +96,11 @@ def _only(default: object) -> AfterValidator:
 class WebSettings(Model, title="web"):
     """The HTTP API and page, which this version does not have."""
 
-    enabled: Annotated[bool, _only(False), WithJsonSchema({"const": False})] = False
-    host: str = "127.0.0.1"
-    port: Port = 0
+    enabled: Annotated[bool, _only(False), WithJsonSchema({"const": False})] = Field(
+        default=False, description="not available in this version"
+    )
+    host: str = Field(default="127.0.0.1", description="address that it listens on")
+    port: Port = Field(default=0, description="port that it listens on; 0 takes a free one")
 
 
 class Settings(Model):

@@ -58,7 +58,7 @@ def test_session_create_prints_the_folder(bench: Bench) -> None:
     assert ran.stdout == f"{folder}\n"
     assert "monitord start" in ran.stderr
     assert {path.name for path in folder.iterdir()} == {
-        "session.yaml", "targets", "windows", "status", "artifacts", "prometheus", "logs"
+        "session.yaml", "targets", "windows", "status", "artifacts", "prometheus", "logs", "schemas"
     }  # fmt: skip
     assert "scrape_interval: 2s" in (folder / "session.yaml").read_text()
 
