@@ -46,8 +46,8 @@ class Evidence:
             if endpoints := [endpoint for endpoint in status["endpoints"] if matches(endpoint)]:
                 found.append(self._facts(file, status, endpoints, written))
         named = {facts.file for facts in found}
-        for file in sorted(self._naming(text, statuses) - named):
-            found.append(self._facts(file, statuses.get(file), (), written))
+        others = self._naming(text, statuses) - named
+        found += [self._facts(file, statuses.get(file), (), written) for file in others]
         return sorted(found, key=lambda facts: facts.file)
 
     def _facts(
@@ -81,10 +81,10 @@ class Evidence:
         folder = self.session.file_sd
         found: dict[HealthKey, Written] = {}
         try:
-            for entry in os.scandir(folder):
-                if entry.name.endswith(".json") and not entry.name.startswith("."):
-                    written = Written(entry.name, entry.stat().st_mtime)
-                    found.update(dict.fromkeys(_keys(read_json(Path(entry.path))), written))
+            for path in folder.iterdir():
+                if path.suffix == ".json" and not path.name.startswith("."):
+                    written = Written(path.name, path.stat().st_mtime)
+                    found.update(dict.fromkeys(_keys(read_json(path)), written))
         except FileNotFoundError:
             return {}
         except OSError:
@@ -97,7 +97,7 @@ class Evidence:
         wanted = address.authority(address.host or "").encode()
         unknown = (
             name
-            for name in os.listdir(self.session.targets)
+            for name in (path.name for path in self.session.targets.iterdir())
             if self.is_target_file(name) and statuses.get(name, {}).get("state") != "accepted"
         )
         return {name for name in unknown if wanted in (_read(self.session.targets / name) or b"").lower()}
@@ -116,7 +116,7 @@ def _look(path: Path) -> FileFacts | None:
     content = _read(path)
     if content is None:
         return FileFacts(modified_at, None)
-    import hashlib
+    import hashlib  # noqa: PLC0415  # it loads OpenSSL, which `why URL` may never need
 
     return FileFacts(modified_at, hashlib.sha256(content).hexdigest())
 

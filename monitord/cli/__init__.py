@@ -86,7 +86,7 @@ def main() -> None:
     """
 
 
-def run(arguments: Sequence[str]) -> int:
+def execute(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; the only place that turns errors into codes."""
     try:
         code = main.main(args=list(arguments), prog_name="monitord", standalone_mode=False)

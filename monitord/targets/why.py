@@ -151,14 +151,8 @@ def _daemon(facts: Facts) -> Step:
 
 def _seen(facts: Facts) -> Step:
     found, status = facts.found, facts.status
-    if found is None and status is None:
-        advice = f"write targets/{facts.file}; start from: monitord schema targets --example"
-        return Step("seen", Outcome.FAILED, "there is no such file in targets/", None, advice)
     if found is None:
-        if facts.is_current:
-            advice = f"write targets/{facts.file} again, if it is to be scraped"
-            return Step("seen", Outcome.FAILED, "the file was deleted", facts.updated_at, advice)
-        return Step("seen", Outcome.PENDING, "the file was deleted; the daemon has not noticed yet")
+        return _missing(facts)
     if facts.is_ignored:
         advice = f"rename {facts.file} to a name that ends with .yaml and does not begin with a dot"
         return Step("seen", Outcome.FAILED, "no file of this name is read", found.modified_at, advice)
@@ -169,6 +163,16 @@ def _seen(facts: Facts) -> Step:
         detail = f"the file changed; the daemon knows the version of {known}"
         return Step("seen", Outcome.PENDING, detail, found.modified_at)
     return Step("seen", Outcome.OK, "the daemon read the file as it is", found.modified_at)
+
+
+def _missing(facts: Facts) -> Step:
+    if facts.status is None:
+        advice = f"write targets/{facts.file}; start from: monitord schema targets --example"
+        return Step("seen", Outcome.FAILED, "there is no such file in targets/", None, advice)
+    if not facts.is_current:
+        return Step("seen", Outcome.PENDING, "the file was deleted; the daemon has not noticed yet")
+    advice = f"write targets/{facts.file} again, if it is to be scraped"
+    return Step("seen", Outcome.FAILED, "the file was deleted", facts.updated_at, advice)
 
 
 def _parsed(facts: Facts) -> Step:

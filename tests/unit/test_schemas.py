@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,16 @@ SINCE_DRAFT_7 = {
 
 def check(kind: str, text: str) -> bool:
     """Say whether the program takes a file; for windows, as at least one kind of marker."""
-    readers = {
+    readers: dict[str, list[Callable[[bytes], Any]]] = {
         "targets": [lambda content: parse(content, "c1.yaml", "s", Place("login1"))],
-        "window": [lambda content, k=k: parse_marker(k, content) for k in ("start", "stop", "cancel", "yaml")],
+        "window": [partial(parse_marker, kind) for kind in ("start", "stop", "cancel", "yaml")],
         "recipe": [check_recipe],
         "settings": [check_settings],
-    }  # fmt: skip
+    }
     return any(_takes(reader, text) for reader in readers[kind])
 
 
-def _takes(reader: Any, text: str) -> bool:
+def _takes(reader: Callable[[bytes], Any], text: str) -> bool:
     try:
         reader(text.encode())
     except InvalidFileError:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft7Validator
 
-from monitord.cli import run
+from monitord.cli import execute
 from monitord.cli.schema import KINDS
 from monitord.documents import read_document
 from monitord.session import Session
@@ -21,14 +21,14 @@ CHECKED_AS = {"targets": "target", "window": "window", "recipe": "recipe", "sett
 @pytest.fixture
 def session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Session:
     """A session as session-create makes it."""
-    assert run(["session-create", "--root", str(tmp_path), "--run-id", "s"]) == 0
+    assert execute(["session-create", "--root", str(tmp_path), "--run-id", "s"]) == 0
     capsys.readouterr()
     return Session(tmp_path, "s")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_schema_is_printed_for_each_kind(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["schema", kind]) == 0
+    assert execute(["schema", kind]) == 0
     shown = capsys.readouterr()
     Draft7Validator.check_schema(json.loads(shown.out))
     assert shown.out.endswith("}\n")
@@ -39,22 +39,22 @@ def test_a_schema_is_printed_for_each_kind(kind: str, capsys: pytest.CaptureFixt
 def test_the_example_is_valid_as_it_stands(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["schema", kind, "--example"]) == 0
+    assert execute(["schema", kind, "--example"]) == 0
     file = tmp_path / "mine.yaml"
     file.write_text(capsys.readouterr().out)
-    assert run(["check", "--kind", CHECKED_AS[kind], str(file)]) == 0
+    assert execute(["check", "--kind", CHECKED_AS[kind], str(file)]) == 0
 
 
 def test_a_session_holds_its_schemas(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     assert {file.name for file in session.schemas.iterdir()} == {f"{kind}.json" for kind in KINDS}
     for kind in KINDS:
-        run(["schema", kind])
+        execute(["schema", kind])
         assert (session.schemas / f"{kind}.json").read_text() == capsys.readouterr().out
 
 
 def test_a_groups_members_read_the_schemas(tmp_path: Path) -> None:
     group = grp.getgrgid(os.getegid()).gr_name
-    assert run(["session-create", "--root", str(tmp_path), "--run-id", "s", "--group", group]) == 0
+    assert execute(["session-create", "--root", str(tmp_path), "--run-id", "s", "--group", group]) == 0
     schemas = Session(tmp_path, "s").schemas
     assert schemas.stat().st_mode & 0o7777 == 0o2750
     assert {file.stat().st_mode & 0o777 for file in schemas.iterdir()} == {0o640}
@@ -72,18 +72,18 @@ REGISTRATIONS = [
 def test_a_registration_names_the_schema_and_follows_it(
     arguments: list[str], session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([*arguments, "--root", str(session.root), "-s", "s"]) == 0
+    assert execute([*arguments, "--root", str(session.root), "-s", "s"]) == 0
     file = Path(capsys.readouterr().out.strip())
     first, _, rest = file.read_text().partition("\n")
     schema = file.parent / first.removeprefix("# yaml-language-server: $schema=")
     validator = Draft7Validator(json.loads(schema.read_text()))
     assert validator.is_valid(read_document(rest.encode()).value)
-    assert run(["check", str(file)]) == 0
+    assert execute(["check", str(file)]) == 0
 
 
 def test_a_registration_names_no_schema_that_is_not_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Session(tmp_path, "s").create(b"session: s\n")
-    assert run([*REGISTRATIONS[0], "--root", str(tmp_path), "-s", "s"]) == 0
+    assert execute([*REGISTRATIONS[0], "--root", str(tmp_path), "-s", "s"]) == 0
     assert "schema" not in Path(capsys.readouterr().out.strip()).read_text()
