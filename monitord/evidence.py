@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -78,15 +79,13 @@ class Evidence:
 
     def _written(self) -> dict[HealthKey, Written] | None:
         """Return which file of file_sd holds each target, by its labels: files hold what they like."""
-        folder = self.session.file_sd
         found: dict[HealthKey, Written] = {}
         try:
-            for path in folder.iterdir():
+            for path in sorted(self.session.file_sd.iterdir()):
                 if path.suffix == ".json" and not path.name.startswith("."):
-                    written = Written(path.name, path.stat().st_mtime)
-                    found.update(dict.fromkeys(_keys(read_json(path)), written))
-        except FileNotFoundError:
-            return {}
+                    with contextlib.suppress(FileNotFoundError):  # removed since it was listed
+                        written = Written(path.name, path.stat().st_mtime)
+                        found |= dict.fromkeys(_keys(read_json(path)), written)
         except OSError:
             return None
         return found
@@ -104,8 +103,11 @@ class Evidence:
 
 
 def _keys(groups: Any) -> Iterator[HealthKey]:
-    for group in groups or ():
-        yield health_key(group["labels"])
+    """Yield the targets of a file_sd file, which may be anything if it is not the daemon's."""
+    for group in groups if isinstance(groups, list) else ():
+        if isinstance(group, dict) and isinstance(group.get("labels"), dict):
+            for target in group.get("targets", ()):
+                yield health_key({"instance": target, **group["labels"]})
 
 
 def _look(path: Path) -> FileFacts | None:

@@ -184,6 +184,19 @@ def test_a_damaged_file_sd_is_no_reason_to_fail(content: str, session: Session, 
     assert detail(answer, "written") == "1 of 1 endpoint in no file of prometheus/file_sd"
 
 
+def test_a_file_sd_that_cannot_be_listed_is_unknown_and_no_failure(session: Session, capsys: Capture) -> None:
+    (session.file_sd / "shard-c1.json").unlink()
+    session.file_sd.rmdir()
+    session.file_sd.touch()
+    assert "cannot be read by you" in detail(why(session, capsys, "c1.yaml", 0), "written")
+
+
+def test_one_group_may_hold_many_targets(session: Session, capsys: Capture) -> None:
+    group = {"targets": ["mel0041:8000", "mel0042:8000"], "labels": {"client": "c1", "job": "web"}}
+    (session.file_sd / "shard-c1.json").write_text(json.dumps([group]))
+    assert detail(why(session, capsys, "c1.yaml", 0), "written") == "1 endpoint in file_sd: shard-c1.json"
+
+
 def test_the_names_of_target_files_are_those_of_the_daemon() -> None:
     names = [
         "a.yaml",

@@ -53,7 +53,8 @@ def test_everything_is_up_and_every_step_has_its_age() -> None:
     assert answer["up"]
     assert answer["next"] == "nothing to do: everything is up"
     assert {s["step"]: s["age_seconds"] for s in answer["steps"]} == {
-        "daemon": 2, "seen": 60, "parsed": 50, "in force": 50, "written": 45, "scraped": 40, "last error": None,
+        "daemon": 2, "seen": 60, "parsed": 50, "in force": 50, "written": 45, "scraped": 40,
+        "last error": None,
     }  # fmt: skip
     assert set(outcomes(answer).values()) == {"ok"}
     assert step(answer, "written")["detail"] == "1 endpoint in file_sd: shard-3.json"
@@ -72,20 +73,20 @@ DELETED = {"state": "withdrawn", "modified_at": None, "in_force": None, "accepte
 @pytest.mark.parametrize(
     ("found", "bad", "advice"),
     [
-        (facts(found=None, status=None, endpoints=()), {"seen": "failed"}, "write targets/c1.yaml; start from"),
+        (facts(found=None, status=None, endpoints=()), {"seen": "failed"}, "write targets/c1.yaml; start"),
         (facts(found=None, status=status(**DELETED), endpoints=()),
          {"seen": "failed", "in force": "failed"}, "write targets/c1.yaml again"),
         (facts(found=None), {"seen": "pending", "in force": "pending"}, "wait for it: monitord wait"),
         (facts(status=None, endpoints=()), {"seen": "pending"}, "--session s --for target=c1.yaml"),
-        (facts(file="c1.txt", status=None, endpoints=(), is_ignored=True), {"seen": "failed"}, "rename c1.txt"),
-        (facts(found=FileFacts(NOW - 5, "b" * 64)), {"seen": "pending", "in force": "pending"}, "wait for it"),
+        (facts(file="c1.txt", status=None, endpoints=(), is_ignored=True), {"seen": "failed"}, "rename"),
+        (facts(found=FileFacts(NOW - 5, "b" * 64)), {"seen": "pending", "in force": "pending"}, "wait for"),
         (facts(status=status(**REFUSED, in_force=None, accepted_at=None), endpoints=()),
          {"parsed": "failed", "in force": "failed"}, "correct c1.yaml:2:3: node: bad"),
         (facts(found=FileFacts(NOW - 60, "b" * 64), status=status(**REFUSED)),
          {"parsed": "failed", "in force": "failed"}, "correct c1.yaml:2:3: node: bad"),
         (facts(status=status(state="withdrawn", in_force=None, reason="the lease ran out: …"), endpoints=()),
          {"in force": "failed"}, "touch targets/c1.yaml"),
-        (facts(status=status(state="withdrawn", in_force=None, reason="Slurm job 7 has left …"), endpoints=()),
+        (facts(status=status(state="withdrawn", in_force=None, reason="Slurm job 7 has left"), endpoints=()),
          {"in force": "failed"}, "name a Slurm job in c1.yaml"),
         (facts(written={}), {"written": "failed"}, "what keeps the daemon from writing"),
         (facts(endpoints=(endpoint(health="unknown"),)), {"scraped": "pending"}, "wait for it"),
