@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -290,7 +289,7 @@ def test_the_command_knows_every_kind_and_has_a_starter_for_it() -> None:
 
 def test_the_readmes_examples_fit_the_schemas() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
-    kinds = ["settings" if "scrape_interval" in block else "targets" for block in blocks]
-    assert set(kinds) == {"settings", "targets"}
-    for kind, block in zip(kinds, blocks, strict=True):
-        assert schema_takes(kind, block), json.dumps(block)
+    for kind, telling in (("settings", "scrape_interval:"), ("targets", "exporters:")):
+        found = [block for block in blocks if telling in block]
+        assert found
+        assert all(schema_takes(kind, block) for block in found)
