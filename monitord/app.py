@@ -31,6 +31,9 @@ from monitord.targets.health import DOWN_SECONDS, next_poll, read_healths
 from monitord.targets.resolve import Place
 from monitord.targets.watch import Watch, watch
 
+# Asking for the health of all targets may take one hundredth of the time.
+HEALTH_COST_FACTOR = 100.0
+
 
 def run(session: Session, settings: Settings) -> int:
     """Run a session's daemon until it is told to stop; return the exit code.
@@ -67,12 +70,12 @@ class Daemon:
         self.prometheus = SupervisedPrometheus(session, settings, clock, self.log)
         place = Place(holder.host, under_slurm="SLURM_JOB_ID" in os.environ)
         self.targets = TargetReconciler(
-            session, place, settings.scrape_interval, clock, self.log, EndedJobs(clock, self.log),
+            session, place, settings, clock, self.log, EndedJobs(clock, self.log),
             written=lambda: self.loop.wake("health"),
         )  # fmt: skip
         measurement = Measurement(session, settings, self.prometheus.client, lambda: self.targets.registry)
         self.windows = WindowReconciler(
-            session, clock, self.log, settings.windows.settle_timeout,
+            session, settings, clock, self.log,
             settled=measurement.settled, collect=measurement.measure, wake=lambda: self.loop.wake("windows"),
         )  # fmt: skip
 
@@ -111,7 +114,7 @@ class Daemon:
         self.loop.add("heartbeat", self._beat)
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
         folders = {self.session.targets: "targets", self.session.windows: "windows"}
-        self.watch, reason = watch(folders, self.settings.watch.mode, self.loop.wake, mounts)
+        self.watch, reason = watch(folders, self.settings.watch.mode, self._wake_for_event, mounts)
         self.log.info("watch.started", mode=self.watch.mode, reason=reason)
 
     def _stop(self) -> None:
@@ -140,6 +143,11 @@ class Daemon:
         self.windows_under_way = self.windows.advance()
         return 0.1
 
+    def _wake_for_event(self, name: str) -> None:
+        """Have a folder listed soon: a file may have been written in place. Called by watchdog's thread."""
+        (self.targets if name == "targets" else self.windows).folder.suspect()
+        self.loop.wake(name)
+
     def _reconcile_targets(self) -> float:
         again = self.targets.reconcile()
         return min(self.settings.watch.poll_interval, again if again is not None else float("inf"))
@@ -159,13 +167,16 @@ class Daemon:
     def _ask_health(self) -> float:
         if not self.prometheus.is_ready:
             return 1.0
+        asked = self.clock.monotonic()
         try:
             with self.prometheus.client(timeout=5.0) as client:
-                healths = read_healths(client.targets())
+                healths = read_healths(client.targets_json())
         except PrometheusUnavailableError:
             return DOWN_SECONDS  # its supervision tells of that
         self.targets.set_healths(healths)
-        return next_poll(self.targets.registry, healths)
+        cost = self.clock.monotonic() - asked
+        # With tens of thousands of targets one answer takes most of a second of work.
+        return max(next_poll(self.targets.registry, healths), cost * HEALTH_COST_FACTOR)
 
     def _beat(self) -> float:
         if read_holder(self.session.lease) != self.holder:

@@ -16,8 +16,11 @@ from typing import Any
 TEMPORARY_PREFIX = ".tmp-"
 
 
-def publish(path: Path, content: bytes, mode: int = 0o600) -> bool:
-    """Make `path` hold `content`; return whether anything had to be written."""
+def publish(path: Path, content: bytes, mode: int = 0o600, *, durable_name: bool = True) -> bool:
+    """Make `path` hold `content`; return whether anything had to be written.
+
+    A new name is durable on return, unless the caller syncs the folder once for many.
+    """
     if read_if_exists(path) == content:
         return False
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.getpid()}")
@@ -28,7 +31,8 @@ def publish(path: Path, content: bytes, mode: int = 0o600) -> bool:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    sync_folder(path.parent)
+    if durable_name:
+        sync_folder(path.parent)
     return True
 
 

@@ -23,6 +23,7 @@ from monitord.collect.settle import are_settled, settle_query
 from monitord.collect.verdict import Reason
 from monitord.daemon.windows import Collected
 from monitord.errors import InvalidInputError
+from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api import PrometheusClient
 from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
 from monitord.recipes.model import Recipe
@@ -114,9 +115,9 @@ class Measurement:
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
         for folder in (packaged_folder(), session.recipes):
             inputs |= {f"recipes/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.y*ml"))}
-        inputs |= {
-            f"file_sd/{file.name}": file.read_bytes() for file in sorted(session.file_sd.glob("*.json"))
-        }
+        in_force, interval = self.registry().in_force(), self.settings.scrape_interval
+        groups = {file: render_groups(registration, interval) for file, registration in in_force.items()}
+        inputs["targets.json"] = render_file(groups)
         for name in window.markers:
             # Anybody may have put something else there since: a link is not followed.
             with contextlib.suppress(OSError):

@@ -1,30 +1,41 @@
 """Making file_sd say what the drop folder says: look, parse, decide, plan, apply, tell.
 
-Every call does all of it from what is there; it does not matter what woke it, or whether the call
-before it failed half-way.
+It does not matter what woke a round, or whether the one before it failed half-way: what could not be
+written stays due. A round costs what has changed, not what there is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.atomic import publish, read_json, to_json
+from monitord.atomic import publish, read_json, sync_folder, to_json
 from monitord.clock import Clock, nearest_moment, to_iso
 from monitord.errors import InvalidFileError, Problem
-from monitord.file_sd.apply import apply, read_actual
-from monitord.file_sd.plan import plan
-from monitord.file_sd.render import render
-from monitord.session import Session, escape_file_name
+from monitord.file_sd.shards import Shards
+from monitord.session import Session
+from monitord.settings import Settings
 from monitord.targets.dropdir import DropFolder, DroppedFile
-from monitord.targets.feedback import Health, HealthKey, deleted_status, restore, target_status
+from monitord.targets.feedback import Health, HealthKey, deleted_status, health_key, restore, target_status
 from monitord.targets.parse import is_target_file, parse
-from monitord.targets.registry import Entry, Registry, Seen, State, next_expiry, slurm_jobs, update
+from monitord.targets.registry import (
+    Entry,
+    Seen,
+    State,
+    next_expiry,
+    restored,
+    slurm_jobs,
+    update,
+)
 from monitord.targets.resolve import Place
 
 EndedJobs = Callable[[frozenset[str]], frozenset[str]]
+
+# Statuses are told after what is scraped, and never so many at once that the loop waits for long.
+TELLING_SECONDS = 0.2
 
 
 class TargetReconciler:
@@ -34,7 +45,7 @@ class TargetReconciler:
         self,
         session: Session,
         place: Place,
-        scrape_interval: float,
+        settings: Settings,
         clock: Clock,
         log: FilteringBoundLogger,
         ended_jobs: EndedJobs,
@@ -42,44 +53,63 @@ class TargetReconciler:
     ) -> None:
         self._session = session
         self._place = place
-        self._scrape_interval = scrape_interval
         self._clock = clock
         self._log = log
         self._ended_jobs = ended_jobs
         self._written = written
-        self._folder = DropFolder(session.targets, is_target_file)
-        self._actual = read_actual(session.file_sd)
-        self._published: dict[str, dict[str, Any]] = {}
+        self.folder = DropFolder(
+            session.targets, is_target_file, full_scan_interval=settings.watch.full_scan_interval
+        )
+        self._told: dict[str, int] = {}
+        self._untold: dict[str, None] = {}
         self._healths: Mapping[HealthKey, Health] = {}
         self._failure = ""
-        self._untold: set[str] = set()
-        self.registry = Registry(self._restored())
+        self.registry = restored(self._restored())
+        self._shards = Shards(session.file_sd, settings.scrape_interval)
+        for registration in self.registry.in_force().values():
+            self._shards.put(registration.file, registration)
 
     def reconcile(self) -> float | None:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""
         now = self._clock.now()
-        look = self._folder.look(self._clock.monotonic(), now)
+        look = self.folder.look(self._clock.monotonic(), now)
         self._note_failure(look.failure)
-        before = self.registry
+        before = self.registry.entries
         seen = [self._read(file) for file in look.changed]
-        ended = self._ended_jobs(slurm_jobs(before, seen))
-        self.registry = update(before, seen, look.gone, ended, now)
-        self._log_changes(before.entries, self.registry.entries, look.gone)
-        self._untold |= set(look.gone)
+        ended = self._ended_jobs(slurm_jobs(self.registry, seen))
+        self.registry, changed = update(self.registry, seen, look.gone, ended, now)
+        self._log_changes(before, changed, look.gone)
+        for file in changed:
+            entry = self.registry.entries.get(file)
+            self._shards.put(file, entry.in_force if entry else None)
+        self._untold.update(dict.fromkeys((*sorted(changed), *look.gone)))
         self._apply()
         self._tell()
         due = [look.look_again] if look.look_again is not None else []
         expiry = next_expiry(self.registry, now)
         due += [expiry - now] if expiry is not None else []
+        due += [0.0] if self._untold else []
         return min(due, default=None)
 
     def set_healths(self, healths: Mapping[HealthKey, Health]) -> None:
-        """Publish what Prometheus says of the targets."""
-        self._healths = healths
+        """Publish what Prometheus says of the targets, where it says something else than before."""
+        before, self._healths = self._healths, healths
+        if {key: _essence(health) for key, health in before.items()} != {
+            key: _essence(health) for key, health in healths.items()
+        }:
+            self._untold.update(dict.fromkeys(self._with_other_health(before, healths)))
         self._tell()
 
-    def _restored(self) -> dict[str, Entry]:
-        now, entries = self._clock.now(), {}
+    def _with_other_health(
+        self, before: Mapping[HealthKey, Health], after: Mapping[HealthKey, Health]
+    ) -> Iterator[str]:
+        for file, registration in self.registry.in_force().items():
+            keys = (health_key(endpoint.labels) for endpoint in registration.endpoints)
+            if any(_essence(before.get(key)) != _essence(after.get(key)) for key in keys):
+                yield file
+
+    def _restored(self) -> Iterator[Entry]:
+        now = self._clock.now()
         for path in self._session.target_statuses.glob("*.json"):
             status: Any = read_json(path)
             try:
@@ -90,12 +120,12 @@ class TargetReconciler:
                     "target_status.ignored", path=str(path), reason="not written by this version"
                 )
                 continue
-            self._published[file] = {key: value for key, value in status.items() if key != "updated_at"}
-            if entry is not None:
-                entries[file] = entry
+            del status["updated_at"]
+            self._told[file] = _essence_of_status(status)
             if status["state"] != State.WITHDRAWN or entry is not None:
-                self._folder.expect(file)  # it may have been deleted while no daemon ran
-        return entries
+                self.folder.expect(file)  # it may have been deleted while no daemon ran
+            if entry is not None:
+                yield entry
 
     def _read(self, file: DroppedFile) -> Seen:
         modified_at = nearest_moment(file.modified_at)
@@ -110,46 +140,45 @@ class TargetReconciler:
         return Seen(file.name, modified_at, registration)
 
     def _apply(self) -> None:
-        desired = {
-            f"{escape_file_name(file)}.json": render(registration, self._scrape_interval)
-            for file, registration in self.registry.in_force().items()
-        }
-        difference = plan(desired, self._actual)
-        if not difference:
-            return
-        apply(difference, self._session.file_sd)
-        self._actual = desired
-        self._log.info("file_sd.written", written=len(difference.writes), removed=len(difference.removals))
-        self._written()
+        written = self._shards.write()
+        if written:
+            self._log.info("file_sd.written", files=written, targets=self._shards.targets)
+            self._written()
 
     def _tell(self) -> None:
-        """Publish what became of each file; a deletion is remembered until it could be told."""
-        for file in sorted(self._untold - self.registry.entries.keys()):
-            self._publish(file, deleted_status(file))
-        self._untold.clear()
-        for file, entry in self.registry.entries.items():
-            self._publish(file, target_status(entry, self._healths))
+        """Publish what became of each file of which something is new, for as long as there is time."""
+        deadline = self._clock.monotonic() + TELLING_SECONDS
+        told = False
+        while self._untold and self._clock.monotonic() < deadline:
+            file = next(iter(self._untold))
+            entry = self.registry.entries.get(file)
+            told |= self._publish(
+                file, target_status(entry, self._healths) if entry else deleted_status(file)
+            )
+            del self._untold[file]
+        if told:
+            sync_folder(self._session.target_statuses)
 
-    def _publish(self, file: str, status: dict[str, Any]) -> None:
-        if _without_times(status) == _without_times(self._published.get(file)):
-            return
+    def _publish(self, file: str, status: dict[str, Any]) -> bool:
+        essence = _essence_of_status(status)
+        if essence == self._told.get(file):
+            return False
         content = to_json({**status, "updated_at": to_iso(self._clock.now())})
-        publish(self._session.target_status(file), content, self._session.file_mode)
-        self._published[file] = status
+        publish(self._session.target_status(file), content, self._session.file_mode, durable_name=False)
+        self._told[file] = essence
+        return True
 
     def _note_failure(self, failure: str) -> None:
         if failure and failure != self._failure:
             self._log.error("targets.frozen", reason=failure, consequence="all targets stay as they are")
         self._failure = failure
 
-    def _log_changes(
-        self, before: Mapping[str, Entry], after: Mapping[str, Entry], gone: Iterable[str]
-    ) -> None:
+    def _log_changes(self, before: Mapping[str, Entry], changed: Iterable[str], gone: Iterable[str]) -> None:
         for file in gone:
             self._log.info("target_file.withdrawn", file=file, reason="the file was deleted")
-        for file, entry in after.items():
-            known = before.get(file)
-            if known == entry:
+        for file in sorted(changed):
+            known, entry = before.get(file), self.registry.entries.get(file)
+            if entry is None:
                 continue
             if entry.state is State.REFUSED and (known is None or known.problems != entry.problems):
                 errors = [str(problem) for problem in entry.problems]
@@ -167,9 +196,14 @@ class TargetReconciler:
                 self._log.info("target_file.withdrawn", file=file, reason=entry.reason)
 
 
-def _without_times(status: Mapping[str, Any] | None) -> Any:
-    """Leave out when each endpoint was last scraped: that alone is no reason to write a file."""
-    if status is None:
-        return None
+def _essence(health: Health | None) -> tuple[str, str]:
+    """Leave out when a target was last scraped: that alone is no reason to write a file."""
+    health = health or Health()
+    return health.health, health.last_error
+
+
+def _essence_of_status(status: Mapping[str, Any]) -> int:
+    """Return a number that changes when there is something new to tell; two equal ones are 1 in 2^64."""
     endpoints = [{**endpoint, "last_scrape": None} for endpoint in status["endpoints"]]
-    return {**status, "endpoints": endpoints}
+    digest = hashlib.blake2b(to_json({**status, "endpoints": endpoints}), digest_size=8).digest()
+    return int.from_bytes(digest)

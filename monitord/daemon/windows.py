@@ -18,6 +18,7 @@ from monitord.atomic import publish, read_json, to_json
 from monitord.clock import Clock, from_iso, to_iso
 from monitord.errors import MonitordError, PrometheusUnavailableError
 from monitord.session import Session, unescape_file_name
+from monitord.settings import Settings
 from monitord.targets.dropdir import DropFolder
 from monitord.windows.lifecycle import (
     TERMINAL,
@@ -71,13 +72,13 @@ class WindowReconciler:
     """The drop folder `windows/`, the windows that are under way, and what was published of them."""
 
     session: Session
+    settings: Settings
     clock: Clock
     log: FilteringBoundLogger
-    settle_timeout: float
     settled: Settled
     collect: Collect
     wake: Callable[[], None]
-    _folder: DropFolder = field(init=False)
+    folder: DropFolder = field(init=False)
     _markers: dict[str, dict[str, Marker]] = field(default_factory=dict)
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
     _statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -87,7 +88,9 @@ class WindowReconciler:
     _pool: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
-        self._folder = DropFolder(self.session.windows, is_marker, empty_is_content=True)
+        self.folder = DropFolder(
+            self.session.windows, is_marker, True, self.settings.watch.full_scan_interval
+        )
         self._pool = ThreadPoolExecutor(PARALLEL_COLLECTIONS, thread_name_prefix="collect")
         for path in self.session.window_statuses.glob("*.json"):
             self._restore(unescape_file_name(path.name.removesuffix(".json")))
@@ -95,7 +98,7 @@ class WindowReconciler:
     def reconcile(self) -> float | None:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""
         now, monotonic = self.clock.now(), self.clock.monotonic()
-        look = self._folder.look(monotonic, now)
+        look = self.folder.look(monotonic, now)
         for file in look.changed:
             marker = read_marker(file.name, file.modified_at, file.modified_ns, file.content, file.problem)
             self._markers.setdefault(marker.window_id, {})[marker.kind] = marker
@@ -155,7 +158,7 @@ class WindowReconciler:
         if state is not None and isinstance(markers, dict):
             self._outcomes[window_id] = Outcome(State(state), markers)
         for name in markers or ():
-            self._folder.expect(name)
+            self.folder.expect(name)
 
     def _forget(self, name: str) -> None:
         parts = split_name(name)
@@ -214,7 +217,7 @@ class WindowReconciler:
             return RETRY_SECONDS  # the thread wakes the loop when it is done
         if monotonic < work.retry_at:
             return work.retry_at - monotonic
-        overdue = monotonic - work.since >= self.settle_timeout
+        overdue = monotonic - work.since >= self.settings.windows.settle_timeout
         if not work.settled and not overdue:
             try:
                 work.settled = self.settled(work.window.end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from monitord.durations import format_duration
@@ -11,11 +12,18 @@ from monitord.targets.model import Endpoint, Registration
 DEFAULT_SCRAPE_TIMEOUT = 10.0
 
 
-def render(registration: Registration, scrape_interval: float) -> bytes:
-    """Return the file for a registration; `scrape_interval` (seconds) is the session's."""
-    groups = [_group(endpoint, scrape_interval) for endpoint in registration.endpoints]
-    groups.sort(key=lambda group: json.dumps(group, sort_keys=True))
-    return (json.dumps(groups, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+def render_groups(registration: Registration, scrape_interval: float) -> bytes:
+    """Return a registration's target groups, one a line; `scrape_interval` (seconds) is the session's."""
+    groups = (_group(endpoint, scrape_interval) for endpoint in registration.endpoints)
+    return ",\n".join(
+        sorted(json.dumps(group, sort_keys=True, ensure_ascii=False) for group in groups)
+    ).encode()
+
+
+def render_file(groups: Mapping[str, bytes]) -> bytes:
+    """Return a file_sd file for the groups of some registrations, by name; `[]` for none."""
+    lines = b",\n".join(groups[name] for name in sorted(groups))
+    return b"[\n" + lines + b"\n]\n" if lines else b"[]\n"
 
 
 def _group(endpoint: Endpoint, scrape_interval: float) -> dict[str, object]:

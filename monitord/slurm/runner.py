@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
@@ -11,15 +14,27 @@ from monitord.clock import Clock
 
 ASK_EVERY_SECONDS = 30.0
 TIMEOUT_SECONDS = 10.0
+# How long the main loop waits for an answer, which mostly takes some tens of milliseconds.
+PATIENCE_SECONDS = 0.3
 
 Run = Callable[[Sequence[str], float], tuple[int, str, str]]
 """Runs a command within some seconds; returns exit code, output and errors. Raises OSError."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Which of the jobs asked for are queued, or why Slurm did not say."""
+
+    jobs: frozenset[str]
+    queued: frozenset[str] = frozenset()
+    failure: str = ""
+
+
 class EndedJobs:
     """Which of some jobs have left the queue. Slurm is asked for all at once, and not often.
 
-    While Slurm does not answer, nothing new is known: a job that was there still counts as there.
+    While Slurm does not answer, nothing new is known: a job that was there still counts as there. A
+    slow answer is not waited for, but taken when it has come.
     """
 
     def __init__(self, clock: Clock, log: FilteringBoundLogger, run: Run | None = None) -> None:
@@ -29,20 +44,35 @@ class EndedJobs:
         self._ended: frozenset[str] = frozenset()
         self._asked: frozenset[str] = frozenset()
         self._asked_at = float("-inf")
+        self._is_asking = False
+        self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         self._failure = ""
 
     def __call__(self, jobs: frozenset[str]) -> frozenset[str]:
         """Return those of the jobs that have left the queue."""
         now = self._clock.monotonic()
-        if jobs and (jobs - self._asked or now - self._asked_at >= ASK_EVERY_SECONDS):
-            self._asked, self._asked_at = jobs, now
-            queued = self._queued(jobs)
-            if queued is not None:
-                self._ended = jobs - queued
+        patience = 0.0
+        if jobs and not self._is_asking and (jobs - self._asked or now - self._asked_at >= ASK_EVERY_SECONDS):
+            self._asked, self._asked_at, self._is_asking = jobs, now, True
+            ask = threading.Thread(target=lambda: self._answers.put(self._ask(jobs)), daemon=True)
+            ask.start()
+            patience = PATIENCE_SECONDS
+        if self._is_asking:
+            self._take_answer(patience)
         return self._ended & jobs
 
-    def _queued(self, jobs: frozenset[str]) -> frozenset[str] | None:
-        """Return those of the jobs that are in the queue; None when Slurm did not say."""
+    def _take_answer(self, patience: float) -> None:
+        try:
+            answer = self._answers.get(timeout=patience) if patience else self._answers.get_nowait()
+        except queue.Empty:
+            return
+        self._is_asking = False
+        self._note_failure(answer.failure)
+        if not answer.failure:
+            self._ended = answer.jobs - answer.queued
+
+    def _ask(self, jobs: frozenset[str]) -> _Answer:
+        """Ask which of the jobs are in the queue. Runs on a thread."""
         command = [
             "squeue",
             "--noheader",
@@ -54,16 +84,13 @@ class EndedJobs:
         try:
             code, output, errors = self._run(command, TIMEOUT_SECONDS)
         except OSError as error:
-            self._note_failure(f"squeue cannot be run: {error.strerror}")
-            return None
+            return _Answer(jobs, failure=f"squeue cannot be run: {error.strerror}")
         if code != 0 and "Invalid job id" not in errors:  # said of a single job that is long over
-            self._note_failure(f"squeue: {errors.strip() or f'exit code {code}'}")
-            return None
-        self._failure = ""
-        return frozenset(word for line in output.splitlines() for word in line.split())
+            return _Answer(jobs, failure=f"squeue: {errors.strip() or f'exit code {code}'}")
+        return _Answer(jobs, frozenset(word for line in output.splitlines() for word in line.split()))
 
     def _note_failure(self, failure: str) -> None:
-        if failure != self._failure:
+        if failure and failure != self._failure:
             self._log.warning(
                 "slurm.unanswered", reason=failure, consequence="no target is withdrawn for its job"
             )

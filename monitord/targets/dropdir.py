@@ -1,9 +1,13 @@
 """Reading a drop folder that anybody may write to, at any time, and crash while doing so.
 
-`look` lists the folder and reads what is new; whoever calls it often enough misses nothing, so no
-event is needed for correctness. A file is handed on once it has stopped changing: a half-written one
-is looked at again. A file counts as deleted when two listings in a row lack it; a listing that fails
-says nothing at all.
+`look` finds what is new and reads it; whoever calls it often enough misses nothing, so no event is
+needed for correctness. A file is handed on once it has stopped changing: a half-written one is looked
+at again. A file counts as deleted when two looks in a row lack it; a look that fails says nothing.
+
+Every stat is a request to the metadata server of a shared file system. So the folder is listed only
+when its own times say that names came or went, when something (an event) made it suspect, and every
+`full_scan_interval`, because a file that is written in place leaves its folder's times alone. In
+between, a look costs one stat of the folder, however many files it holds.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ QUIET_SECONDS = 0.025
 QUIET_SECONDS_UNFINISHED = 1.0
 OLD_SECONDS = 5.0
 GONE_SECONDS = 0.1
+# Two changes in one tick of the file system's clock leave one time. Ticks of 1 s are the coarsest in use.
+TICK_SECONDS = 2.0
 
 Signature = tuple[int, int, int, int]
 _NEVER_SEEN: Signature = (0, 0, 0, 0)
@@ -76,37 +82,64 @@ class DropFolder:
     """A drop folder and what was last handed on from it.
 
     `accepts` chooses names; `empty_is_content` says whether an empty file means something here (a
-    marker) or is a write that has only begun (a target file).
+    marker) or is a write that has only begun (a target file). `full_scan_interval` is in seconds.
     """
 
     folder: Path
     accepts: Callable[[str], bool]
     empty_is_content: bool = False
+    full_scan_interval: float = 30.0
     _known: dict[str, Signature] = field(default_factory=dict)
     _unsettled: dict[str, _Unsettled] = field(default_factory=dict)
     _missing: dict[str, float] = field(default_factory=dict)
+    _suspect: bool = True
+    _stamp: Signature = _NEVER_SEEN
+    _stamp_changed: float = 0.0
+    _listed: float = float("-inf")
 
     def expect(self, name: str) -> None:
         """Remember a file from an earlier run, so that its deletion since then is noticed."""
         self._known.setdefault(name, _NEVER_SEEN)
 
+    def suspect(self) -> None:
+        """Have the next look list the folder; may be called from any thread."""
+        self._suspect = True
+
     def look(self, now: float, wall: float) -> Look:
         """Look at the folder; `now` is monotonic, `wall` Unix seconds."""
+        absent: Set[str]
         try:
-            found = self._list()
+            if self._must_list(now):
+                found = self._list()
+                absent = (self._known.keys() | self._unsettled.keys()) - found.keys()
+                self._listed = now
+            else:
+                found, absent = self._recheck()
         except OSError as error:
+            self._suspect = True
             return Look(failure=f"cannot list {self.folder}: {error.strerror or error}")
         changed = [
             file
             for name, signature in found.items()
             if signature != self._known.get(name) and (file := self._take(name, signature, now, wall))
         ]
-        gone = self._notice_missing(found.keys(), now)
-        self._unsettled = {name: item for name, item in self._unsettled.items() if name in found}
+        gone = self._notice_missing(found.keys(), absent, now)
         due = [item.due for item in self._unsettled.values()]
         due += [since + GONE_SECONDS for since in self._missing.values()]
         unsettled = frozenset(self._unsettled)
         return Look(tuple(changed), gone, unsettled, max(min(due) - now, 0.0) if due else None)
+
+    def _must_list(self, now: float) -> bool:
+        """Say whether anything may have changed but in the files that are watched one by one."""
+        stamp = signature_of(self.folder.stat())
+        if stamp != self._stamp:
+            self._stamp, self._stamp_changed = stamp, now
+        suspect, self._suspect = self._suspect, False
+        return (
+            suspect
+            or now - self._listed >= self.full_scan_interval
+            or self._listed - self._stamp_changed <= TICK_SECONDS
+        )
 
     def _list(self) -> dict[str, Signature]:
         found = {}
@@ -118,6 +151,22 @@ class DropFolder:
                     with contextlib.suppress(OSError):
                         found[entry.name] = signature_of(entry.stat(follow_symlinks=False))
         return found
+
+    def _recheck(self) -> tuple[dict[str, Signature], Set[str]]:
+        """Look only at the files that are unsettled or missing; return those there and those not."""
+        found, absent = {}, set()
+        for name in (*self._unsettled, *self._missing):
+            found[name] = self._known.get(name, _NEVER_SEEN)
+            try:
+                found[name] = signature_of((self.folder / name).lstat())
+            except FileNotFoundError:
+                del found[name]
+                absent.add(name)
+            except OSError:
+                continue
+        if absent and signature_of(self.folder.stat())[0] != self._stamp[0]:
+            raise OSError(errno.ESTALE, "the folder was replaced")  # what it lacks was not deleted
+        return found, absent
 
     def _take(self, name: str, signature: Signature, now: float, wall: float) -> DroppedFile | None:
         """Return a changed file once it has stopped changing."""
@@ -146,18 +195,17 @@ class DropFolder:
             return 0.0 if wall - file.modified_at > OLD_SECONDS else QUIET_SECONDS
         return QUIET_SECONDS_UNFINISHED
 
-    def _notice_missing(self, found: Set[str], now: float) -> tuple[str, ...]:
-        for name in self._known:
-            if name not in found:
+    def _notice_missing(self, found: Set[str], absent: Set[str], now: float) -> tuple[str, ...]:
+        """Return what has now been missing for two looks."""
+        for name in absent:
+            self._unsettled.pop(name, None)
+            if name in self._known:
                 self._missing.setdefault(name, now)
-        gone = tuple(
-            name for name, since in self._missing.items() if name not in found and now - since >= GONE_SECONDS
-        )
-        self._missing = {
-            name: since for name, since in self._missing.items() if name not in found and name not in gone
-        }
+        for name in found & self._missing.keys():
+            del self._missing[name]
+        gone = tuple(name for name, since in self._missing.items() if now - since >= GONE_SECONDS)
         for name in gone:
-            del self._known[name]
+            del self._known[name], self._missing[name]
         return gone
 
 

@@ -3,6 +3,9 @@
 A file's last accepted version stays in force while a newer one is refused or unreadable. What two
 files may not share (a client's service or exporter) belongs to the one that was accepted first; the
 other is told, and takes over by itself when the first lets go.
+
+A look costs what it changes, not what there is: only files that were read anew, whose time is over,
+or that may take what another let go are decided again.
 """
 
 from __future__ import annotations
@@ -57,72 +60,149 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All files that are known, by name."""
+    """All files that are known, by name, and what is derived from them.
+
+    `owners` says which file has what no other may have, `lease_ends` (Unix seconds) and `jobs` which
+    files are bound to a time or a Slurm job, `waiting` which would take what another has.
+    """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
+    owners: Mapping[Identity, str] = field(default_factory=dict)
+    lease_ends: Mapping[str, float] = field(default_factory=dict)
+    jobs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
+    ended_jobs: frozenset[str] = frozenset()
 
     def in_force(self) -> dict[str, Registration]:
         """Return the registrations to scrape, by file."""
         return {file: entry.in_force for file, entry in self.entries.items() if entry.in_force}
 
 
+def restored(entries: Iterable[Entry]) -> Registry:
+    """Return the registry of what an earlier daemon had in force."""
+    changes = _Changes(Registry())
+    for entry in entries:
+        changes.put(entry)
+    return changes.registry(frozenset())
+
+
 def update(
     registry: Registry, seen: Iterable[Seen], gone: Iterable[str], ended_jobs: Set[str], now: float
-) -> Registry:
-    """Return the registry after a look at the folder: files read anew, and files that were deleted."""
-    entries = dict(registry.entries)
+) -> tuple[Registry, frozenset[str]]:
+    """Return the registry after a look at the folder, and the files that are known differently now.
+
+    `seen` are the files that were read anew, `gone` those that were deleted, `ended_jobs` the Slurm
+    jobs that have left the queue.
+    """
+    changes = _Changes(registry)
+    due = {file for file, end in registry.lease_ends.items() if end <= now}
+    for job in registry.ended_jobs ^ ended_jobs:
+        due |= registry.jobs.get(job, frozenset())
     for file in gone:
-        entries.pop(file, None)
+        due |= changes.remove(file)
     for item in seen:
-        known = entries.get(item.file)
+        known = changes.entries.get(item.file)
         order = known.order if known else (item.modified_at, item.file)
-        entries[item.file] = replace(known, seen=item) if known else Entry(item, order)
-    return Registry(_decide(entries, ended_jobs, now))
+        changes.put(replace(known, seen=item) if known else Entry(item, order))
+        due.add(item.file)
+    changes.decide(due, ended_jobs, now)
+    after = changes.registry(frozenset(ended_jobs))
+    touched = changes.touched | {item.file for item in seen}
+    return after, frozenset(file for file in touched if registry.entries.get(file) != after.entries.get(file))
 
 
 def next_expiry(registry: Registry, now: float) -> float | None:
     """Return when the next lease runs out (Unix seconds), or None."""
-    ends = (_lease_end(entry.seen, entry.in_force) for entry in registry.entries.values() if entry.in_force)
-    return min((end for end in ends if end is not None and end > now), default=None)
+    return min((end for end in registry.lease_ends.values() if end > now), default=None)
 
 
 def slurm_jobs(registry: Registry, seen: Iterable[Seen] = ()) -> frozenset[str]:
     """Return the Slurm jobs that registrations are bound to, those just read included."""
-    entries = registry.entries.values()
-    found = (*(entry.in_force for entry in entries), *(entry.seen.registration for entry in entries),
-             *(item.registration for item in seen))  # fmt: skip
-    return frozenset(item.slurm_job_id for item in found if item and item.slurm_job_id)
+    new = (item.registration.slurm_job_id for item in seen if item.registration)
+    return frozenset((*registry.jobs, *(job for job in new if job)))
 
 
-def _decide(entries: dict[str, Entry], ended_jobs: Set[str], now: float) -> dict[str, Entry]:
-    # What is in force is taken, so that neither a newcomer nor a newer version ever takes it away.
-    owners = {identity: file for file, entry in entries.items() for identity in _identities(entry.in_force)}
-    decided: dict[str, Entry] = {}
-    waiting = sorted(entries.values(), key=lambda entry: (entry.in_force is None, entry.order))
-    while waiting:
-        # A file that lets go of something may free it for one that was decided before it.
-        now_decided = [_decide_one(entry, owners, ended_jobs, now) for entry in waiting]
-        decided |= {entry.seen.file: entry for entry in now_decided}
-        conflicted = [entry for entry in now_decided if entry.seen.registration and entry.problems]
-        waiting = conflicted if len(conflicted) < len(waiting) else []
-    return {file: decided[file] for file in sorted(decided)}
+class _Changes:
+    """A registry being changed: copies of what it holds, kept consistent entry by entry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.entries = dict(registry.entries)
+        self.touched: set[str] = set()
+        self._owners = dict(registry.owners)
+        self._lease_ends = dict(registry.lease_ends)
+        self._jobs = {job: set(files) for job, files in registry.jobs.items()}
+        self._waiting = set(registry.waiting)
+        self._moved = False
+
+    def registry(self, ended_jobs: frozenset[str]) -> Registry:
+        jobs = {job: frozenset(files) for job, files in self._jobs.items() if files}
+        return Registry(
+            self.entries, self._owners, self._lease_ends, jobs, frozenset(self._waiting), ended_jobs
+        )
+
+    def remove(self, file: str) -> set[str]:
+        """Forget a file; return those that may now take what it had."""
+        entry = self.entries.pop(file, None)
+        if entry is None:
+            return set()
+        self._unlink(entry)
+        self.touched.add(file)
+        return set(self._waiting) if entry.in_force else set()
+
+    def put(self, entry: Entry) -> None:
+        """Set an entry, and all that follows from it."""
+        file = entry.seen.file
+        known = self.entries.get(file)
+        if known is not None:
+            self._unlink(known)
+        self.entries[file] = entry
+        self._owners.update(dict.fromkeys(_identities(entry.in_force), file))
+        held = (entry.in_force, entry.seen.registration if entry.problems else None)
+        ends = [end for item in held if item and (end := _lease_end(entry.seen, item)) is not None]
+        if ends:
+            self._lease_ends[file] = min(ends)
+        for job in _jobs_of(entry):
+            self._jobs.setdefault(job, set()).add(file)
+        if entry.seen.registration and entry.problems:
+            self._waiting.add(file)
+        self.touched.add(file)
+
+    def decide(self, due: set[str], ended_jobs: Set[str], now: float) -> None:
+        """Decide the files that are due, then those in conflict, until nothing changes hands any more."""
+        while due:
+            self._moved = False
+            # Who has something in force goes first, so that a newcomer never takes it away.
+            known = (self.entries[file] for file in due if file in self.entries)
+            for entry in sorted(known, key=lambda entry: (entry.in_force is None, entry.order)):
+                self._decide_one(entry, ended_jobs, now)
+            due = set(self._waiting) if self._moved else set()
+
+    def _decide_one(self, entry: Entry, ended_jobs: Set[str], now: float) -> None:
+        newest, problems = entry.seen.registration, entry.seen.problems
+        if newest and not _why_over(entry, newest, ended_jobs, now):
+            problems = tuple(_conflicts(newest, self._owners))
+        in_force = newest if newest and not problems else entry.in_force
+        reason = _why_over(entry, in_force, ended_jobs, now) if in_force else entry.reason
+        if reason:
+            in_force = None
+        accepted_at = None if in_force is None else entry.accepted_at if in_force == entry.in_force else now
+        self._moved |= {*_identities(entry.in_force)} != {*_identities(in_force)}
+        self.put(replace(entry, in_force=in_force, accepted_at=accepted_at, problems=problems, reason=reason))
+
+    def _unlink(self, entry: Entry) -> None:
+        file = entry.seen.file
+        for identity in _identities(entry.in_force):
+            if self._owners.get(identity) == file:
+                del self._owners[identity]
+        self._lease_ends.pop(file, None)
+        for job in _jobs_of(entry):
+            self._jobs[job].discard(file)
+        self._waiting.discard(file)
 
 
-def _decide_one(entry: Entry, owners: dict[Identity, str], ended_jobs: Set[str], now: float) -> Entry:
-    file, newest = entry.seen.file, entry.seen.registration
-    problems = entry.seen.problems
-    if newest and not _why_over(entry, newest, ended_jobs, now):
-        problems = tuple(_conflicts(newest, owners))
-    in_force = newest if newest and not problems else entry.in_force
-    reason = _why_over(entry, in_force, ended_jobs, now) if in_force else entry.reason
-    if reason:
-        in_force = None
-    for identity in _identities(entry.in_force):
-        if owners.get(identity) == file:
-            del owners[identity]
-    owners.update(dict.fromkeys(_identities(in_force), file))
-    accepted_at = None if in_force is None else entry.accepted_at if in_force == entry.in_force else now
-    return replace(entry, in_force=in_force, accepted_at=accepted_at, problems=problems, reason=reason)
+def _jobs_of(entry: Entry) -> set[str]:
+    found = (entry.in_force, entry.seen.registration)
+    return {item.slurm_job_id for item in found if item and item.slurm_job_id}
 
 
 def _identities(registration: Registration | None) -> Iterator[Identity]:

@@ -179,7 +179,7 @@ def test_every_artifact_is_there_and_the_manifest_holds_its_checksum(bench: Benc
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert found == {*listed, "MANIFEST.json"}
     assert {"metrics_summary.csv", "metrics_summary.json", "coverage.csv", "queries.json"} <= found
-    assert {"inputs/prometheus.yml", "inputs/file_sd/c1.yaml.json", "inputs/markers/run01.start"} <= found
+    assert {"inputs/prometheus.yml", "inputs/targets.json", "inputs/markers/run01.start"} <= found
     assert any(path.startswith("inputs/recipes/") for path in found)
     for path, entry in listed.items():
         content = (folder / path).read_bytes()
@@ -354,7 +354,7 @@ def test_the_status_of_a_window_has_its_shape(bench: Bench) -> None:
 
 
 def test_a_series_carries_the_labels_of_its_file_and_service(bench: Bench) -> None:
-    groups = read_json(bench, "run01", "inputs/file_sd/c1.yaml.json")
+    groups = read_json(bench, "run01", "inputs/targets.json")
     labels = {group["labels"]["job"]: group["labels"] for group in groups}
     own = {"session": "bench", "client": "c1", "run": "bench01"}
     assert own.items() <= labels["node"].items()

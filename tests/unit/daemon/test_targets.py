@@ -7,13 +7,16 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from monitord.daemon import targets as module
 from monitord.daemon.targets import TargetReconciler
+from monitord.file_sd import shards
 from monitord.session import Session
+from monitord.settings import check_settings
 from monitord.targets import dropdir
 from monitord.targets.feedback import Health
 from monitord.targets.resolve import Place
@@ -22,6 +25,9 @@ from tests.fakes.log import Entries, events, recording_log
 
 GOOD = b"client: c1\nservices: [{name: a, endpoint: 'http://h:1/'}]\n"
 OTHER = GOOD.replace(b"name: a", b"name: b")
+
+# Files are written in place here, and no event tells of it.
+SETTINGS = check_settings(b"watch: {full_scan_interval: 100ms}\n")
 
 
 class World:
@@ -39,7 +45,7 @@ class World:
         log, self.entries = recording_log()
         self.woken: list[str] = []
         self.reconciler = TargetReconciler(
-            self.session, Place("h"), 5.0, self.clock, log, lambda jobs: self.ended & jobs,
+            self.session, Place("h"), SETTINGS, self.clock, log, lambda jobs: self.ended & jobs,
             written=lambda: self.woken.append("health"),
         )  # fmt: skip
 
@@ -274,10 +280,10 @@ def fails_once(real: Callable[..., Any]) -> Callable[..., Any]:
     return attempt
 
 
-@pytest.mark.parametrize("what", ["apply", "publish"])
+@pytest.mark.parametrize("what", [shards, module])
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_full_disk_delays_and_loses_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch, what: str, deleted: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, what: ModuleType, deleted: bool
 ) -> None:
     path = world.drop("a.yaml", GOOD)
     if deleted:
@@ -285,7 +291,7 @@ def test_a_full_disk_delays_and_loses_nothing(
         path.unlink()
         world.reconciler.reconcile()
         world.clock.advance(1.0)
-    monkeypatch.setattr(module, what, fails_once(getattr(module, what)))
+    monkeypatch.setattr(what, "publish", fails_once(what.publish))
     with pytest.raises(OSError, match="No space"):
         world.reconciler.reconcile()
     world.settle()
@@ -299,4 +305,4 @@ def test_leftovers_in_file_sd_are_removed(world: World) -> None:
     world.drop("a.yaml", GOOD)
     world.start()
     world.settle()
-    assert [path.name for path in world.session.file_sd.iterdir()] == ["a.yaml.json"]
+    assert [path.name for path in world.session.file_sd.iterdir()] == [shards.shard_of("a.yaml")]

@@ -15,6 +15,7 @@ from monitord.daemon import windows as module
 from monitord.daemon.windows import Collected, WindowReconciler
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
 from monitord.session import Session
+from monitord.settings import Settings
 from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
@@ -39,7 +40,7 @@ class World:
         self.entries: Entries
         log, self.entries = recording_log()
         self.reconciler = WindowReconciler(
-            self.session, self.clock, log, 30.0, settled=lambda _: self.is_settled,
+            self.session, Settings(), self.clock, log, settled=lambda _: self.is_settled,
             collect=self._collect, wake=lambda: None,
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.file_sd.apply import apply, read_actual
-from monitord.file_sd.plan import Plan, plan
-from monitord.file_sd.render import render
+from monitord.file_sd.render import render_file, render_groups
+from monitord.file_sd.shards import SHARDS, Shards, shard_of
 from monitord.targets.model import Endpoint, Registration
 
 LABELS = {"job": "a", "instance": "h:1", "client": "c1"}
@@ -21,7 +21,7 @@ LABELS = {"job": "a", "instance": "h:1", "client": "c1"}
 
 def group(url: str, interval: float | None = None, timeout: float | None = None) -> dict[str, Any]:
     endpoint = Endpoint(url, LABELS, interval, timeout)
-    [found] = json.loads(render(Registration("f", "c1", (endpoint,), "d"), 5.0))
+    [found] = json.loads(render_file({"f": render_groups(Registration("f", "c1", (endpoint,), "d"), 5.0)}))
     assert isinstance(found, dict)
     return found
 
@@ -58,29 +58,73 @@ def test_a_timeout_is_never_longer_than_its_interval(
 def test_the_same_endpoints_give_the_same_bytes(endpoints: list[Endpoint]) -> None:
     registration = Registration("f", "c1", tuple(endpoints), "d")
     ordered = replace(registration, endpoints=tuple(sorted(endpoints, key=lambda endpoint: endpoint.url)))
-    assert render(registration, 5.0) == render(ordered, 5.0)
-    assert render(registration, 5.0).endswith(b"\n")
+    assert render_groups(registration, 5.0) == render_groups(ordered, 5.0)
 
 
-contents = st.dictionaries(st.sampled_from("abcd"), st.sampled_from([b"1", b"2"]))
+def registration(file: str, *ports: int) -> Registration:
+    endpoints = tuple(Endpoint(f"http://h:{port}/", {**LABELS, "instance": f"h:{port}"}) for port in ports)
+    return Registration(file, "c1", endpoints, "d")
 
 
-@given(contents, contents)
-def test_a_plan_leads_from_actual_to_desired_and_no_further(
-    desired: dict[str, bytes], actual: dict[str, bytes]
-) -> None:
-    difference = plan(desired, actual)
-    after = {**actual, **difference.writes}
-    for name in difference.removals:
-        del after[name]
-    assert after == desired
-    assert bool(difference) is (desired != actual)
-    assert not any(actual.get(name) == content for name, content in difference.writes.items())
+def scraped(folder: Path) -> set[str]:
+    """Return the targets in the files that Prometheus reads."""
+    return {
+        target
+        for path in folder.iterdir()
+        for found in json.loads(path.read_bytes())
+        for target in found["targets"]
+    }
 
 
-def test_a_plan_is_carried_out_and_read_back(tmp_path: Path) -> None:
-    apply(Plan({"a.json": b"1", "b.json": b"2"}, ()), tmp_path)
-    apply(Plan({"a.json": b"3"}, ("b.json", "never-there.json")), tmp_path)
-    (tmp_path / ".tmp-c.json.7").write_bytes(b"half")
-    assert read_actual(tmp_path) == {"a.json": b"3"}
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+changes = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sets(st.integers(1, 4), max_size=2)))
+
+
+@given(changes)
+def test_whatever_was_put_last_is_what_prometheus_reads(history: list[tuple[str, set[int]]]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        shards = Shards(Path(name), 5.0)
+        last: dict[str, set[int]] = {}
+        for file, ports in history:
+            unique = {100 * ord(file) + port for port in ports}
+            shards.put(file, registration(file, *unique) if unique else None)
+            shards.write()
+            last[file] = unique
+            assert scraped(Path(name)) == {f"h:{port}" for ports in last.values() for port in ports}
+            assert shards.targets == sum(map(len, last.values()))
+            assert shards.write() == 0
+
+
+def test_one_change_writes_one_file_and_a_thousand_a_handful(tmp_path: Path) -> None:
+    shards = Shards(tmp_path, 5.0)
+    for number in range(1000):
+        shards.put(f"c{number}.yaml", registration(f"c{number}.yaml", number + 1))
+    assert shards.write() == len(list(tmp_path.iterdir())) == SHARDS
+    shards.put("c7.yaml", registration("c7.yaml", 5000))
+    shards.put("c7.yaml", registration("c7.yaml", 5001))
+    assert shards.write() == 1
+    shards.put("c7.yaml", registration("c7.yaml", 5001))
+    assert shards.write() == 0
+
+
+def test_nothing_left_is_an_empty_list_and_what_is_not_ours_goes(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text("[]")
+    (tmp_path / ".tmp-x.json.1").write_text("[")
+    shards = Shards(tmp_path, 5.0)
+    shards.put("a", registration("a", 1))
+    shards.write()
+    shards.put("a", None)
+    assert shards.write() == 1
+    [left] = tmp_path.iterdir()
+    assert (left.name, left.read_bytes()) == (shard_of("a"), b"[]\n")
+
+
+def test_what_cannot_be_written_stays_due(tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    shards = Shards(tmp_path / "away", 5.0)
+    shards.put("a", registration("a", 1))
+    (tmp_path / "away").rename(tmp_path / "back")
+    with pytest.raises(OSError, match="No such file"):
+        shards.write()
+    (tmp_path / "back").rename(tmp_path / "away")
+    assert shards.write() == 1
+    assert scraped(tmp_path / "away") == {"h:1"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
 from monitord.slurm.runner import ASK_EVERY_SECONDS, EndedJobs
+from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
 
@@ -99,3 +101,18 @@ def test_what_has_ended_stays_ended_while_slurm_does_not_answer(clock: FakeClock
     squeue.failure = OSError(5, "Input/output error")
     clock.advance(ASK_EVERY_SECONDS)
     assert ended(jobs("7", "8")) == jobs("7")
+
+
+def test_a_slow_answer_is_not_waited_for_but_taken_when_it_has_come(clock: FakeClock) -> None:
+    may_answer = threading.Event()
+
+    def slow(_command: Sequence[str], _timeout: float) -> tuple[int, str, str]:
+        assert may_answer.wait(20)
+        return 0, "7 7 7\n", ""
+
+    ended = EndedJobs(clock, recording_log()[0], slow)
+    assert ended(jobs("7", "8")) == frozenset()
+    clock.advance(ASK_EVERY_SECONDS + 1)
+    assert ended(jobs("7", "8")) == frozenset(), "nor is a second question asked meanwhile"
+    may_answer.set()
+    assert wait_until(lambda: ended(jobs("7", "8")), "the answer") == jobs("8")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -354,3 +356,100 @@ def test_what_was_deleted_while_nobody_looked_is_noticed(watched: Watched) -> No
 def test_a_device_is_not_opened() -> None:
     _, file = read_file(Path("/dev"), "zero")
     assert file.problem == "is a FIFO, socket or device; only plain files are read"
+
+
+# --- kind to the metadata server
+
+
+@dataclass
+class Calls:
+    """How often the folder was listed, and how often something was asked of it by name."""
+
+    listings: int = 0
+    stats: int = 0
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    counted = Calls()
+    scandir, path_stat = os.scandir, Path.stat
+
+    def count_listing(folder: Path) -> Any:
+        counted.listings += 1
+        return scandir(folder)
+
+    def count_stat(path: Path, **more: Any) -> os.stat_result:
+        counted.stats += 1
+        return path_stat(path, **more)
+
+    monkeypatch.setattr(os, "scandir", count_listing)
+    monkeypatch.setattr(Path, "stat", count_stat)  # lstat calls it as well
+    return counted
+
+
+@pytest.mark.parametrize("files", [1, 300])
+def test_a_look_at_nothing_new_is_one_stat_however_many_files_there_are(
+    watched: Watched, calls: Calls, files: int
+) -> None:
+    for number in range(files):
+        watched.stamp(watched.write(f"c{number}.yaml", TEXT), age=60.0)
+    watched.settle()
+    watched.look(after=dropdir.TICK_SECONDS + 0.1)
+    calls.listings = calls.stats = 0
+    for _ in range(5):
+        assert watched.look(after=2.0) == Look()
+    assert (calls.listings, calls.stats) == (0, 5)
+
+
+def test_a_second_change_in_the_same_tick_is_seen(watched: Watched) -> None:
+    watched.stamp(watched.write("a.yaml", TEXT), age=60.0)
+    assert names(watched.look()) == ["a.yaml"]
+    stamp = watched.folder.stat()
+    watched.stamp(watched.write("b.yaml", TEXT), age=60.0)
+    os.utime(watched.folder, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    watched.drop._stamp = dropdir.signature_of(watched.folder.stat())  # as with a coarse clock
+    assert names(watched.look(after=0.5)) == ["b.yaml"]
+
+
+def test_a_file_written_in_place_is_seen_by_the_full_scan_or_when_suspected(watched: Watched) -> None:
+    path = watched.write("a.yaml", TEXT)
+    watched.settle()
+    watched.look(after=dropdir.TICK_SECONDS + 0.1)
+    path.write_bytes(TEXT + b"# 1\n")
+    watched.stamp(path, age=60.0)
+    assert watched.look(after=1.0) == Look(), "the folder's own times know nothing of it"
+    watched.drop.suspect()
+    assert names(watched.look()) == ["a.yaml"]
+    path.write_bytes(TEXT + b"# 22\n")
+    watched.stamp(path, age=60.0)
+    assert names(watched.look(after=30.0)) == ["a.yaml"]
+
+
+def test_what_is_unsettled_is_looked_at_alone(watched: Watched, calls: Calls) -> None:
+    for number in range(50):
+        watched.stamp(watched.write(f"c{number}.yaml", TEXT), age=60.0)
+    watched.settle()
+    watched.look(after=dropdir.TICK_SECONDS + 0.1)
+    watched.write("c7.yaml", TEXT[:40])
+    watched.drop.suspect()
+    assert watched.look().unsettled == {"c7.yaml"}
+    watched.now += 1.0
+    calls.listings = calls.stats = 0
+    assert names(watched.look()) == ["c7.yaml"]
+    assert calls.listings == 0
+    assert calls.stats <= 3
+
+
+def test_a_folder_replaced_while_a_deletion_is_looked_at_withdraws_nothing(watched: Watched) -> None:
+    path = watched.write("a.yaml", TEXT)
+    watched.settle()
+    watched.look(after=dropdir.TICK_SECONDS + 0.1)
+    path.unlink()
+    assert watched.look().look_again is not None
+    watched.drop._listed = watched.now
+    watched.drop._stamp_changed = watched.now - 60
+    away = watched.folder.rename(watched.folder.with_name("away"))
+    assert "cannot list" in watched.look(after=1.0).failure
+    away.rename(watched.folder)
+    path.write_bytes(TEXT)
+    assert watched.look(after=1.0).gone == ()

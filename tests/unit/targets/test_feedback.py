@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from monitord.errors import Problem
+from monitord.errors import Problem, PrometheusError
 from monitord.targets.feedback import Health, deleted_status, health_key, restore, target_status
 from monitord.targets.health import DOWN_SECONDS, FRESH_SECONDS, SETTLED_SECONDS, next_poll, read_healths
 from monitord.targets.parse import parse
-from monitord.targets.registry import Entry, Registry, Seen, State, update
+from monitord.targets.registry import Entry, Registry, Seen, State, restored, update
 from monitord.targets.resolve import Place
 
 CONTENT = b"""\
@@ -25,7 +25,7 @@ NOW = 1_700_000_000.0
 
 def registry_of(content: bytes = CONTENT, at: float = NOW) -> Registry:
     seen = Seen("f.yaml", at, parse(content, "f.yaml", "s", Place("h")))
-    return update(Registry(), [seen], (), frozenset(), NOW)
+    return update(Registry(), [seen], (), frozenset(), NOW)[0]
 
 
 def entry_of(content: bytes = CONTENT) -> Entry:
@@ -63,20 +63,20 @@ def test_a_restart_restores_what_was_in_force() -> None:
 def test_a_restart_restores_why_the_newer_version_was_refused() -> None:
     problems = (Problem(1, 2, "a", "b"),)
     seen = Seen("f.yaml", NOW, None, problems)
-    before = update(registry_of(), [seen], (), frozenset(), NOW).entries["f.yaml"]
+    before = update(registry_of(), [seen], (), frozenset(), NOW)[0].entries["f.yaml"]
     after = restore(json.loads(json.dumps(target_status(before, {}))), NOW)
     assert after is not None
     assert (after.in_force, after.problems) == (before.in_force, problems)
 
 
 def test_a_lease_counts_from_the_restart_until_the_file_is_read() -> None:
-    restored = restore(json.loads(json.dumps(target_status(entry_of(), {}))), NOW + 3600)
-    assert restored is not None
-    registry = Registry({"f.yaml": restored})
-    assert update(registry, (), (), frozenset(), NOW + 3601).in_force()
-    assert not update(registry, (), (), frozenset(), NOW + 3660).in_force()
-    old = Seen("f.yaml", NOW, restored.in_force)
-    assert not update(registry, [old], (), frozenset(), NOW + 3601).in_force()
+    entry = restore(json.loads(json.dumps(target_status(entry_of(), {}))), NOW + 3600)
+    assert entry is not None
+    registry = restored([entry])
+    assert update(registry, (), (), frozenset(), NOW + 3601)[0].in_force()
+    assert not update(registry, (), (), frozenset(), NOW + 3660)[0].in_force()
+    old = Seen("f.yaml", NOW, entry.in_force)
+    assert not update(registry, [old], (), frozenset(), NOW + 3601)[0].in_force()
 
 
 def test_nothing_in_force_is_nothing_to_restore() -> None:
@@ -99,10 +99,22 @@ def active(health: str, last_scrape: str = "2026-01-01T00:00:00Z") -> dict[str, 
     return {"labels": labels, "health": health, "lastError": "", "lastScrape": last_scrape}
 
 
+def listed(*targets: dict[str, object]) -> bytes:
+    return json.dumps(
+        {"status": "success", "data": {"activeTargets": targets, "droppedTargets": []}}
+    ).encode()
+
+
 def test_a_target_never_scraped_has_no_last_scrape() -> None:
-    [health] = read_healths([active("unknown", "0001-01-01T00:00:00Z")]).values()
+    [health] = read_healths(listed(active("unknown", "0001-01-01T00:00:00Z"))).values()
     assert health == Health("unknown", "", None)
-    assert read_healths([{}]) == {("", "", ""): Health()}
+    assert read_healths(listed({})) == {("", "", ""): Health()}
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data": {"activeTargets": [{"health": 7}]}}'])
+def test_what_is_no_list_of_targets_is_refused(body: bytes) -> None:
+    with pytest.raises(PrometheusError, match="the list of targets is not Prometheus's"):
+        read_healths(body)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +122,6 @@ def test_a_target_never_scraped_has_no_last_scrape() -> None:
 )
 def test_health_is_asked_for_often_only_while_it_changes(health: str, seconds: float) -> None:
     registry = registry_of(b'services: [{name: a, endpoint: "http://h:1/"}]\nclient: c1\n')
-    assert next_poll(registry, read_healths([active(health)])) == seconds
+    assert next_poll(registry, read_healths(listed(active(health)))) == seconds
     assert next_poll(registry, {}) == FRESH_SECONDS
     assert next_poll(Registry(), {}) == SETTLED_SECONDS

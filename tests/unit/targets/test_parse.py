@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitord.errors import InvalidFileError
-from monitord.file_sd.render import render
+from monitord.file_sd.render import render_file, render_groups
 from monitord.targets.model import Registration
 from monitord.targets.parse import is_target_file, parse
 from monitord.targets.resolve import Place
@@ -332,7 +332,7 @@ def parsed(content: bytes, place: Place) -> Registration | None:
 
 def assert_usable(registration: Registration) -> None:
     """What was accepted can be written for Prometheus: one file that cannot would stop all others."""
-    groups: list[dict[str, Any]] = json.loads(render(registration, 5.0))
+    groups: list[dict[str, Any]] = json.loads(render_file({"f": render_groups(registration, 5.0)}))
     assert len(groups) == len(registration.endpoints)
     identities = [endpoint.identity for endpoint in registration.endpoints]
     assert len(set(identities)) == len(identities)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from monitord.errors import Problem
 from monitord.targets.model import Endpoint, Registration
-from monitord.targets.registry import Registry, Seen, State, next_expiry, slurm_jobs, update
+from monitord.targets.registry import Registry, Seen, State, next_expiry, restored, slurm_jobs, update
 
 NOW = 1000.0
 NOBODY: frozenset[str] = frozenset()
@@ -39,7 +39,7 @@ def bad(file: str, at: float = NOW) -> Seen:
 
 def look(registry: Registry, *seen: Seen, gone: tuple[str, ...] = (), ended: frozenset[str] = NOBODY,
          now: float = NOW) -> Registry:  # fmt: skip
-    return update(registry, seen, gone, ended, now)
+    return update(registry, seen, gone, ended, now)[0]
 
 
 def services_in_force(registry: Registry) -> dict[str, list[str]]:
@@ -171,6 +171,15 @@ def test_the_jobs_of_files_just_read_are_known_before_they_are_in_force() -> Non
 
 # --- any history
 
+
+def outcomes(registry: Registry) -> dict[str, object]:
+    """What was decided; of several reasons for the same end, the first one stands."""
+    return {
+        file: (entry.in_force, entry.accepted_at, entry.problems, bool(entry.reason))
+        for file, entry in registry.entries.items()
+    }
+
+
 History = list[tuple[list[Seen], list[str], frozenset[str]]]
 
 files = st.sampled_from(["a", "b", "c", "d"])
@@ -197,9 +206,27 @@ histories = st.lists(looks, max_size=8)
 def test_no_two_files_in_force_share_a_service(history: History) -> None:
     registry = Registry()
     for step, (seen, gone, ended) in enumerate(history):
-        registry = update(registry, seen, gone, ended, NOW + 20 * step)
+        registry, _ = update(registry, seen, gone, ended, NOW + 20 * step)
         identities = [e.identity for item in registry.in_force().values() for e in item.endpoints]
         assert len(set(identities)) == len(identities)
+
+
+@given(histories)
+def test_what_was_not_decided_again_need_not_have_been(history: History) -> None:
+    registry = Registry()
+    for step, (seen, gone, ended) in enumerate(history):
+        now = NOW + 20 * step
+        after, changed = update(registry, seen, gone, ended, now)
+        files = registry.entries.keys() | after.entries.keys()
+        assert changed == {file for file in files if registry.entries.get(file) != after.entries.get(file)}
+        everything = [entry.seen for entry in after.entries.values()]
+        again, _ = update(after, everything, (), ended, now)
+        assert outcomes(again) == outcomes(after)
+        rebuilt = restored(after.entries.values())
+        assert (rebuilt.owners, rebuilt.lease_ends, rebuilt.jobs) == (
+            after.owners, after.lease_ends, after.jobs,
+        )  # fmt: skip
+        registry = after
 
 
 @given(histories)
@@ -207,7 +234,7 @@ def test_nothing_leaves_without_a_reason(history: History) -> None:
     registry = Registry()
     for step, (seen, gone, ended) in enumerate(history):
         now = NOW + 20 * step
-        after = update(registry, seen, gone, ended, now)
+        after, _ = update(registry, seen, gone, ended, now)
         read = {item.file: item for item in seen}
         for file, before in registry.in_force().items():
             kept = after.in_force().get(file)
@@ -225,8 +252,8 @@ def test_a_look_at_nothing_new_changes_nothing(history: History) -> None:
     registry = Registry()
     for step, (seen, gone, ended) in enumerate(history):
         now = NOW + 20 * step
-        registry = update(registry, seen, gone, ended, now)
-        assert update(registry, (), (), ended, now) == registry
+        registry, _ = update(registry, seen, gone, ended, now)
+        assert update(registry, (), (), ended, now) == (registry, frozenset())
 
 
 @given(histories)
@@ -234,6 +261,6 @@ def test_the_order_in_which_files_are_read_does_not_matter(history: History) -> 
     registry = Registry()
     for step, (seen, gone, ended) in enumerate(history):
         now = NOW + 20 * step
-        after = update(registry, seen, gone, ended, now)
-        assert update(registry, reversed(seen), reversed(gone), ended, now) == after
+        after, _ = update(registry, seen, gone, ended, now)
+        assert update(registry, reversed(seen), reversed(gone), ended, now)[0].entries == after.entries
         registry = after
