@@ -12,9 +12,9 @@ def main() -> int:
 
         print(f"monitord {__version__}")  # noqa: T201
         return 0
-    from monitord.cli import run
+    from monitord.cli import execute
 
-    return run(sys.argv[1:])
+    return execute(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Protocol
 from monitord.errors import excerpt
 
 _UNIX_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
-_YEAR_10000 = 253_402_300_800  # what datetime can no longer write
+YEAR_10000 = 253_402_300_800  # what datetime can no longer write
 
 
 class Clock(Protocol):
@@ -51,7 +51,7 @@ def from_iso(text: str) -> float:
 
 def check_moment(seconds: float, written: str = "") -> float:
     """Return Unix seconds that lie between 1970 and 9999; raises ValueError for any others."""
-    if not 0 <= seconds < _YEAR_10000:
+    if not 0 <= seconds < YEAR_10000:
         shown = excerpt(written) or f"{seconds:.15g}"
         raise ValueError(f"'{shown}' is before 1970 or after 9999; write Unix seconds, not milliseconds")
     return seconds
@@ -59,7 +59,7 @@ def check_moment(seconds: float, written: str = "") -> float:
 
 def nearest_moment(seconds: float) -> float:
     """Return the moment between 1970 and 9999 that is nearest: a file's time may be any number."""
-    return min(max(seconds, 0.0), _YEAR_10000 - 1.0)
+    return min(max(seconds, 0.0), YEAR_10000 - 1.0)
 
 
 def _from_calendar(text: str) -> float:

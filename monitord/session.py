@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +81,11 @@ class Session:
         return self.folder / "recipes"
 
     @property
+    def schemas(self) -> Path:
+        """JSON Schemas for editors; a session that was not made by the command line has none."""
+        return self.folder / "schemas"
+
+    @property
     def prometheus(self) -> Path:
         return self.folder / "prometheus"
 
@@ -119,8 +125,12 @@ class Session:
     def exists(self) -> bool:
         return self.settings_file.is_file()
 
-    def create(self, settings: bytes, group: str | None = None) -> None:
+    def create(
+        self, settings: bytes, group: str | None = None, schemas: Mapping[str, bytes] | None = None
+    ) -> None:
         """Make the folder, for its owner alone or, with a Unix group, open to that group.
+
+        `schemas` are written for editors, by file name.
 
         Raises InvalidInputError when the session exists or the group cannot be used, and OSError;
         nothing is left behind then.
@@ -132,7 +142,7 @@ class Session:
         except FileExistsError:
             raise InvalidInputError(f"session {self.name} exists already: {self.folder}") from None
         try:
-            self._fill(settings)
+            self._fill(settings, schemas or {})
             if group_id is not None:
                 self._open_to_group(group_id)
         except BaseException as error:
@@ -145,20 +155,27 @@ class Session:
                 ) from None
             raise
 
-    def _fill(self, settings: bytes) -> None:
+    def _fill(self, settings: bytes, schemas: Mapping[str, bytes]) -> None:
         for folder in (*self._drops, *self._readable, self.prometheus, self.file_sd):
             folder.mkdir(mode=0o700)
+        if schemas:
+            self.schemas.mkdir(mode=0o700)
+        for name, content in schemas.items():
+            write_synced(self.schemas / name, content)
         write_synced(self.settings_file, settings)  # last: a session exists once it has settings
 
     def _open_to_group(self, group_id: int) -> None:
-        for path in (self.folder, *self._readable, *self._drops, self.settings_file):
+        schemas = tuple(self.schemas.glob("*"))
+        readable = (self.folder, *self._readable, *((self.schemas,) if schemas else ()))
+        for path in (*readable, *self._drops, self.settings_file, *schemas):
             os.chown(path, -1, group_id)
-        for folder in (self.folder, *self._readable):
+        for folder in readable:
             folder.chmod(0o2750)
         for folder in self._drops:
             # Set-group-id and sticky: all may add, each removes only their own.
             folder.chmod(0o3770)
-        self.settings_file.chmod(0o640)
+        for file in (self.settings_file, *schemas):
+            file.chmod(0o640)
 
     @property
     def _drops(self) -> tuple[Path, ...]:

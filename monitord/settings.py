@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from monitord.atomic import read_if_exists
 from monitord.documents import Document, PlainFloat, PlainInt, Refused, read_document, write_document
@@ -35,43 +35,51 @@ def _long_enough(seconds: float) -> float:
 ScrapeInterval = Annotated[Duration, AfterValidator(_long_enough)]
 
 
-class WatchSettings(Model):
+class WatchSettings(Model, title="watch"):
     """How the drop folders are looked at."""
 
-    poll_interval: Duration = 2.0
-    full_scan_interval: Duration = 30.0
-    mode: Literal["auto", "inotify", "poll"] = "auto"
+    poll_interval: Duration = Field(default=2.0, description="how often the folders are listed")
+    full_scan_interval: Duration = Field(default=30.0, description="how often every file is looked at")
+    mode: Literal["auto", "inotify", "poll"] = Field(
+        default="auto", description="whether changes are noticed by inotify, beside the polling"
+    )
 
 
-class LimitSettings(Model):
+class LimitSettings(Model, title="limits"):
     """What one scrape may cost, so that one bad exporter cannot starve the others."""
 
-    samples: Count = 50_000
-    labels: Count = 64
-    label_name_bytes: Count = 256
-    label_value_bytes: Count = 2048
-    body_bytes: Count = 32 * 1024 * 1024
+    samples: Count = Field(default=50_000, description="samples in one scrape")
+    labels: Count = Field(default=64, description="labels on one series")
+    label_name_bytes: Count = Field(default=256, description="length of a label's name")
+    label_value_bytes: Count = Field(default=2048, description="length of a label's value")
+    body_bytes: Count = Field(default=32 * 1024 * 1024, description="size of one scrape's answer")
 
 
-class PrometheusSettings(Model):
+class PrometheusSettings(Model, title="Prometheus"):
     """The Prometheus that the daemon runs."""
 
-    host: str = "127.0.0.1"
-    port: Port = 9090
-    binary: str = "prometheus"
-    data_dir: str | None = None
-    retention: Duration = 15 * 86400.0
-    auth: bool = True
-    start_timeout: Duration = 60.0
-    stop_timeout: Duration = 10.0
-    limits: LimitSettings = LimitSettings()
+    host: str = Field(default="127.0.0.1", description="address that it listens on")
+    port: Port = Field(default=9090, description="port that it listens on; 0 takes a free one")
+    binary: str = Field(default="prometheus", description="the program, by name or path")
+    data_dir: str | None = Field(
+        default=None, description="where its data lie; default: the session's prometheus/data"
+    )
+    retention: Duration = Field(default=15 * 86400.0, description="for how long data are kept")
+    auth: bool = Field(default=True, description="whether it asks for the session's password")
+    start_timeout: Duration = Field(default=60.0, description="how long it may take to become ready")
+    stop_timeout: Duration = Field(default=10.0, description="how long it may take to end")
+    limits: LimitSettings = Field(default=LimitSettings(), description="what one scrape may cost")
 
 
-class WindowSettings(Model):
+class WindowSettings(Model, title="windows"):
     """How windows are collected and judged."""
 
-    settle_timeout: Duration = 30.0
-    min_coverage: Ratio = 0.95
+    settle_timeout: Duration = Field(
+        default=30.0, description="how long to wait for the scrapes that complete a window"
+    )
+    min_coverage: Ratio = Field(
+        default=0.95, description="the share of expected scrapes that a complete window has"
+    )
 
 
 def _only(default: object) -> AfterValidator:
@@ -85,26 +93,38 @@ def _only(default: object) -> AfterValidator:
     return AfterValidator(check)
 
 
-class WebSettings(Model):
+class WebSettings(Model, title="web"):
     """The HTTP API and page, which this version does not have."""
 
-    enabled: Annotated[bool, _only(False)] = False
-    host: str = "127.0.0.1"
-    port: Port = 0
+    enabled: Annotated[bool, _only(False), WithJsonSchema({"const": False})] = Field(
+        default=False, description="not available in this version"
+    )
+    host: str = Field(default="127.0.0.1", description="address that it listens on")
+    port: Port = Field(default=0, description="port that it listens on; 0 takes a free one")
 
 
 class Settings(Model):
     """All settings of a session."""
 
-    session: Name = "session"
-    scrape_interval: ScrapeInterval = 5.0
-    shutdown_timeout: Duration = 25.0
-    watch: WatchSettings = WatchSettings()
-    prometheus: PrometheusSettings = PrometheusSettings()
-    windows: WindowSettings = WindowSettings()
-    web: WebSettings = WebSettings()
-    remote_write: Annotated[list[Any], _only([])] = Field(default=[])
-    query_url: Annotated[str | None, _only(None)] = None
+    session: Name = Field(default="session", description="the session's name")
+    scrape_interval: ScrapeInterval = Field(default=5.0, description="how often targets are scraped")
+    shutdown_timeout: Duration = Field(
+        default=25.0, description="how long open windows may take to be collected on SIGTERM"
+    )
+    watch: WatchSettings = Field(default=WatchSettings(), description="how the drop folders are looked at")
+    prometheus: PrometheusSettings = Field(
+        default=PrometheusSettings(), description="the Prometheus that the daemon runs"
+    )
+    windows: WindowSettings = Field(
+        default=WindowSettings(), description="how windows are collected and judged"
+    )
+    web: WebSettings = Field(default=WebSettings(), description="not available in this version")
+    remote_write: Annotated[list[Any], _only([]), WithJsonSchema({"const": []})] = Field(
+        default=[], description="not available in this version"
+    )
+    query_url: Annotated[str | None, _only(None), WithJsonSchema({"const": None})] = Field(
+        default=None, description="not available in this version"
+    )
 
 
 @dataclass(frozen=True)

@@ -87,15 +87,21 @@ def _label_name(value: str) -> str:
 
 _DURATION_SCHEMA = {
     "type": "string",
-    "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$",
+    "pattern": r"^(?!0+(\.0+)?[a-z])[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$",
     "examples": ["5s", "10m"],
 }
-_NAME_SCHEMA = {"type": "string", "pattern": f"^{_NAME.pattern}$"}
+# A pattern is asked of texts alone, a minimum of numbers alone.
+_NAME_SCHEMA = {"type": ["string", "number"], "pattern": f"^{_NAME.pattern}$", "minimum": 0}
+_LABEL_NAME_SCHEMA = {
+    "type": "string",
+    "pattern": f"^(?!(?:{'|'.join(sorted(RESERVED_LABELS))})$){_LABEL_NAME.pattern}$",
+}
+_LABEL_VALUE_SCHEMA = {"type": ["string", "number"], "maxLength": MAX_LABEL_VALUE}
 
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
-LabelName = Annotated[str, BeforeValidator(_label_name)]
-LabelValue = Annotated[str, BeforeValidator(_label_value)]
+LabelName = Annotated[str, BeforeValidator(_label_name), WithJsonSchema(_LABEL_NAME_SCHEMA)]
+LabelValue = Annotated[str, BeforeValidator(_label_value), WithJsonSchema(_LABEL_VALUE_SCHEMA)]
 Labels = dict[LabelName, LabelValue]
 
 

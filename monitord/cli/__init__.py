@@ -27,9 +27,11 @@ COMMANDS = {
     "run": "Run the daemon in the foreground.",
     "status": "Show the daemon, its targets and its windows.",
     "wait": "Wait until something is so.",
+    "why": "Explain what became of a target.",
     "window": "Open, close and list measurement windows.",
     "collect": "Collect any past window.",
     "check": "Validate files before they are used.",
+    "schema": "Print a JSON Schema for editors.",
     "config": "Show settings and where they come from.",
     "stop": "Stop the daemon.",
     "delete": "Delete a stopped session.",
@@ -84,7 +86,7 @@ def main() -> None:
     """
 
 
-def run(arguments: Sequence[str]) -> int:
+def execute(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; the only place that turns errors into codes."""
     try:
         code = main.main(args=list(arguments), prog_name="monitord", standalone_mode=False)

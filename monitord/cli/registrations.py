@@ -33,7 +33,7 @@ def register(session: Session, file: Path, content: Mapping[str, Any]) -> None:
     given = {key: value for key, value in content.items() if value not in (None, {}, [])}
     if "node" not in given:
         given["host"] = socket.gethostname()  # what localhost means in this file
-    text = write_document(given)
+    text = _modeline(session) + write_document(given)
     try:
         parse(text, file.name, session.name, Place(socket.gethostname()))
     except InvalidFileError as error:
@@ -46,6 +46,13 @@ def register(session: Session, file: Path, content: Mapping[str, Any]) -> None:
     click.echo(file)
     how = f"monitord wait --session {session.name} --for target={file.name}"
     click.echo(f"registered; see what becomes of it with: {how}", err=True)
+
+
+def _modeline(session: Session) -> bytes:
+    """Tell an editor which schema the file follows, where the session has one to show."""
+    if not (session.schemas / "targets.json").is_file():
+        return b""
+    return b"# yaml-language-server: $schema=../schemas/targets.json\n"
 
 
 def withdraw(files: list[Path]) -> None:

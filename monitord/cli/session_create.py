@@ -38,6 +38,7 @@ def command(
     Example:
       monitord session-create --run-id bench01 --port 0 --scrape-interval 5s
     """
+    from monitord.schemas import all_schemas
     from monitord.settings import check_settings, render_settings
 
     name = check_name(run_id or time.strftime("session-%Y%m%d-%H%M%S", time.gmtime()), "session")
@@ -50,7 +51,7 @@ def command(
     content = render_settings({key: value for key, value in given.items() if value is not None})
     check_settings(content)
     session = Session(root.absolute(), name)
-    session.create(content, group)
+    session.create(content, group, all_schemas())
     click.echo(session.folder)
     click.echo(
         f"created session {name}; start its daemon with: monitord start --session {name} --local", err=True

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
 
 from monitord.validation import Model, Name, refuse
 
@@ -17,6 +17,9 @@ GroupLabel = Literal["client", "service", "node", "gpu"]
 _METRIC = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _MATCHER = r'\s*[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*"(?:[^"\\\n]|\\[^\n])*"\s*'
 _MATCHERS = rf"{_MATCHER}(?:,{_MATCHER})*"
+_SELECTOR = rf"({_METRIC})(?:\{{({_MATCHERS})\}})?"
+_KPI_NAME = r"[a-z][a-z0-9_]{0,63}"
+_JOB_PATTERN = r"[A-Za-z0-9._*?-]{1,128}"
 _PLACEHOLDER = re.compile(r"\$[A-Za-z_]*")
 _PERCENTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,3})?)", re.ASCII)
 _STATS: dict[str, tuple[str, ...]] = {
@@ -51,29 +54,65 @@ def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _form(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})
+
+
 KpiName = Annotated[
-    str, _matching(r"[a-z][a-z0-9_]{0,63}", "a KPI name; use lower case letters, digits and _")
+    str,
+    _matching(_KPI_NAME, "a KPI name; use lower case letters, digits and _"),
+    _form(_KPI_NAME),
 ]
-MetricName = Annotated[str, _matching(_METRIC, "a metric name; put label matchers under `match`")]
-Matchers = Annotated[str, _matching(_MATCHERS, 'a list of label matchers such as mode!="idle",cpu=~"0|1"')]
+MetricName = Annotated[
+    str,
+    _matching(_METRIC, "a metric name; put label matchers under `match`"),
+    _form(_METRIC),
+]
+Matchers = Annotated[
+    str,
+    _matching(_MATCHERS, 'a list of label matchers such as mode!="idle",cpu=~"0|1"'),
+    _form(_MATCHERS),
+]
 Selector = Annotated[
     str,
-    _matching(
-        rf"({_METRIC})(?:\{{({_MATCHERS})\}})?",
-        'a selector such as my_total or my_total{code="200"}',
-    ),
+    _matching(_SELECTOR, 'a selector such as my_total or my_total{code="200"}'),
+    _form(_SELECTOR),
 ]
-JobPattern = Annotated[str, _matching(r"[A-Za-z0-9._*?-]{1,128}", "a job name pattern; use a name, * and ?")]
+JobPattern = Annotated[
+    str,
+    _matching(_JOB_PATTERN, "a job name pattern; use a name, * and ?"),
+    _form(_JOB_PATTERN),
+]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 # A list in YAML becomes a tuple here, so that a recipe is immutable all through.
-Stats = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_some), AfterValidator(_unique)]
-GroupLabels = Annotated[tuple[GroupLabel, ...], Field(strict=False), AfterValidator(_unique)]
+_UNIQUE: dict[str, JsonValue] = {"uniqueItems": True}
+_SOME_UNIQUE: dict[str, JsonValue] = {"minItems": 1, "uniqueItems": True}
+Stats = Annotated[
+    tuple[Text, ...],
+    Field(strict=False, json_schema_extra=_SOME_UNIQUE),
+    AfterValidator(_some),
+    AfterValidator(_unique),
+]
+GroupLabels = Annotated[
+    tuple[GroupLabel, ...], Field(strict=False, json_schema_extra=_UNIQUE), AfterValidator(_unique)
+]
 JobPatterns = Annotated[
-    tuple[JobPattern, ...], Field(strict=False), AfterValidator(_some), AfterValidator(_unique)
+    tuple[JobPattern, ...],
+    Field(strict=False, json_schema_extra=_SOME_UNIQUE),
+    AfterValidator(_some),
+    AfterValidator(_unique),
 ]
 
 
-class Kpi(Model):
+# What a kind asks for, so far as a schema can say it without knowing what is null.
+_KINDS: dict[str, JsonValue] = {
+    "if": {"properties": {"kind": {"const": "expr"}}},
+    "then": {"required": ["expr"]},
+    "else": {"required": ["metric"]},
+}
+
+
+class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     """One key performance indicator.
 
     `match` narrows `metric` by label matchers. `per` (counters only) is a second counter whose
@@ -85,17 +124,25 @@ class Kpi(Model):
     `$by` for the scope's grouping labels: `sum by ($by) (increase(a_total{$selector}$window))`.
     """
 
-    name: KpiName
-    help: Text
-    unit: Text
-    kind: Kind
-    metric: MetricName | None = None
-    match: Matchers | None = None
-    per: Selector | None = None
-    expr: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    stats: Stats
-    by: GroupLabels = ()
+    name: KpiName = Field(description="the KPI's name in the results")
+    help: Text = Field(description="what it measures, in a sentence")
+    unit: Text = Field(description="its unit, such as requests/s, ms or %")
+    kind: Kind = Field(description="how it is read: from a counter, a gauge, a histogram, or by PromQL")
+    metric: MetricName | None = Field(default=None, description="the metric that it is read from")
+    match: Matchers | None = Field(
+        default=None, description='label matchers that narrow the metric, such as code!="404"'
+    )
+    per: Selector | None = Field(
+        default=None, description="counters only: a second counter, whose increase divides the first's"
+    )
+    expr: Annotated[str, Field(min_length=1, max_length=10_000)] | None = Field(
+        default=None, description="kind expr only: PromQL with $selector, $window and $by"
+    )
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=1.0, description="factor from what is measured into the unit"
+    )
+    stats: Stats = Field(description="what is told of it: mean, min, max, total, count, p50, p99, value")
+    by: GroupLabels = Field(default=(), description="scopes beside the session that get rows of their own")
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Kpi:
@@ -143,13 +190,15 @@ class Kpi(Model):
         return 1.0 if stat == "count" else self.scale
 
 
-class Recipe(Model):
+class Recipe(Model, title="recipe"):
     """A recipe file: KPIs for the targets whose job name fits one of the patterns in `services`."""
 
-    name: Name
-    help: Text
-    services: JobPatterns = ("*",)
-    kpis: Annotated[tuple[Kpi, ...], Field(strict=False), AfterValidator(_some)]
+    name: Name = Field(description="the recipe's name; a session's own replaces a packaged one")
+    help: Text = Field(description="what it is about, in a sentence")
+    services: JobPatterns = Field(default=("*",), description="job names (with * and ?) that it fits")
+    kpis: Annotated[
+        tuple[Kpi, ...], Field(strict=False, json_schema_extra={"minItems": 1}), AfterValidator(_some)
+    ] = Field(description="the KPIs")
 
     @model_validator(mode="after")
     def _names_each_kpi_once(self) -> Recipe:

@@ -64,24 +64,35 @@ def _read(parser: Any, value: Any) -> Any:
         raise refuse(str(error)) from None
 
 
-_PORT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 65535}
+# For editors: near what the readers above take, never narrower.
+_PORT = "0*[1-9][0-9]{0,4}"
+_AUTHORITY = r"(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]|[A-Za-z0-9][A-Za-z0-9._-]*)"
+_URL = rf"[Hh][Tt][Tt][Pp][Ss]?://{_AUTHORITY}(:{_PORT})?([/?][!-\x22$-~]*)?#?"
+_URL_SCHEMA = {"type": "string", "pattern": f"^{_URL}$", "examples": ["http://mel0042:8000/metrics"]}
+_EXPORTER_SCHEMA = {
+    "type": ["integer", "string"],
+    "minimum": 1,
+    "maximum": 65535,
+    "pattern": f"^({_PORT}|{_AUTHORITY}:{_PORT}|{_URL})$",
+    "examples": [9100, "mel0042:9400"],
+}
+_HOST_SCHEMA = {"type": "string", "pattern": r"^[A-Za-z0-9:][A-Za-z0-9:.%_-]*$", "examples": ["mel0042"]}
+_NODES_SCHEMA = {
+    "type": "string",
+    "pattern": r"^([A-Za-z0-9._,\s-]|\[[0-9,-]+\])+$",
+    "examples": ["mel[0042-0045]"],
+}
+_SLURM_JOB_SCHEMA = {"type": ["integer", "string"], "minimum": 1, "pattern": f"^{_SLURM_JOB.pattern}$"}
 _AS_TEXT = PlainSerializer(str)
 
-Url = Annotated[
-    Address, BeforeValidator(_url), _AS_TEXT, WithJsonSchema({"type": "string", "pattern": "^https?://"})
-]
-ExporterAddress = Annotated[
-    Address,
-    BeforeValidator(_exporter),
-    _AS_TEXT,
-    WithJsonSchema({"anyOf": [_PORT_SCHEMA, {"type": "string"}]}),
-]
-Host = Annotated[str, BeforeValidator(_host)]
-Nodes = Annotated[tuple[str, ...], BeforeValidator(_nodes), WithJsonSchema({"type": "string"})]
-SlurmJob = Annotated[str, BeforeValidator(_slurm_job), WithJsonSchema({"type": ["integer", "string"]})]
+Url = Annotated[Address, BeforeValidator(_url), _AS_TEXT, WithJsonSchema(_URL_SCHEMA)]
+ExporterAddress = Annotated[Address, BeforeValidator(_exporter), _AS_TEXT, WithJsonSchema(_EXPORTER_SCHEMA)]
+Host = Annotated[str, BeforeValidator(_host), WithJsonSchema(_HOST_SCHEMA)]
+Nodes = Annotated[tuple[str, ...], BeforeValidator(_nodes), WithJsonSchema(_NODES_SCHEMA)]
+SlurmJob = Annotated[str, BeforeValidator(_slurm_job), WithJsonSchema(_SLURM_JOB_SCHEMA)]
 
 
-class ServiceSpec(Model):
+class ServiceSpec(Model, title="service"):
     """One service that serves Prometheus metrics."""
 
     name: Name = Field(description="the service's name; becomes the labels job and service")

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
+from pydantic_core import CoreSchema
 
-from monitord.clock import check_moment, from_iso
+from monitord.clock import YEAR_10000, check_moment, from_iso
 from monitord.documents import read_document
 from monitord.errors import InvalidFileError, Problem, excerpt
 from monitord.validation import Labels, Model, Name, is_name, refuse, validate
@@ -33,14 +34,35 @@ def _number(value: Any) -> Any:
     return {"value": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Moment = Annotated[float, BeforeValidator(_moment), WithJsonSchema({"type": ["string", "number"]})]
+class _OrNumber:
+    """Tells the schema what `_number` takes beside a whole result."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "number"}, handler(schema)]}
 
 
-class ReportedResult(Model):
+_ZONE = r"(Z|[+-][0-9][0-9:.,]*)"
+_MOMENT_SCHEMA = {
+    "type": ["string", "number"],
+    "pattern": rf"^([0-9]{{1,15}}(\.[0-9]{{1,9}})?|[0-9]{{4}}[0-9W-]*[T ][0-9:.,]+{_ZONE})$",
+    "minimum": 0,
+    "exclusiveMaximum": YEAR_10000,
+    "examples": ["2026-01-31T09:30:00Z"],
+}
+Moment = Annotated[float, BeforeValidator(_moment), WithJsonSchema(_MOMENT_SCHEMA)]
+
+
+class ReportedResult(Model, title="reported result"):
     """A number that the client measured itself."""
 
-    value: float
-    unit: str = ""
+    value: float = Field(description="the number")
+    unit: str = Field(default="", description="its unit, such as ms")
+
+
+Results = dict[Name, Annotated[ReportedResult, BeforeValidator(_number), _OrNumber()]]
 
 
 class MarkerSpec(Model):
@@ -54,15 +76,15 @@ class MarkerSpec(Model):
     )
 
 
-class StopMarkerSpec(MarkerSpec):
+class StopMarkerSpec(MarkerSpec, title="marker"):
     """What a `.stop` marker may hold."""
 
-    results: dict[Name, Annotated[ReportedResult, BeforeValidator(_number)]] = Field(
+    results: Results = Field(
         default={}, description="what the client itself measured: name: number, or name: {value, unit}"
     )
 
 
-class WindowSpec(Model):
+class WindowSpec(Model, title="past window"):
     """What a `windows/<id>.yaml` holds: any past window."""
 
     from_: Moment = Field(alias="from", description="where the window begins")
@@ -72,7 +94,9 @@ class WindowSpec(Model):
     slo: list[str] = Field(
         default=[], description="conditions such as latency.p99 < 250 ms, kept in the manifest"
     )
-    results: dict[Name, Annotated[ReportedResult, BeforeValidator(_number)]] = Field(default={})
+    results: Results = Field(
+        default={}, description="what the client itself measured: name: number, or name: {value, unit}"
+    )
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> WindowSpec:

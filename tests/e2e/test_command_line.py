@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_session_create_prints_the_folder(bench: Bench) -> None:
     assert ran.stdout == f"{folder}\n"
     assert "monitord start" in ran.stderr
     assert {path.name for path in folder.iterdir()} == {
-        "session.yaml", "targets", "windows", "status", "artifacts", "prometheus", "logs"
+        "session.yaml", "targets", "windows", "status", "artifacts", "prometheus", "logs", "schemas"
     }  # fmt: skip
     assert "scrape_interval: 2s" in (folder / "session.yaml").read_text()
 
@@ -101,6 +102,41 @@ def test_status_as_a_table(bench: Bench) -> None:
     assert re.search(rf"prometheus +running +{bench.daemon['prometheus']['url']}", ran.stdout)
     assert re.search(r"^c1\+web\.yaml +accepted +1 up$", ran.stdout, re.MULTILINE)
     assert not ran.stderr
+
+
+def test_why_follows_a_target_through_the_session(bench: Bench, service: FakeExporter) -> None:
+    ran = bench.monitord("why", "-s", "bench", "c1+web.yaml")
+    steps = dict(re.findall(r"^(\w+(?: \w+)?)  +(ok|failed|pending|unknown) ", ran.stdout, re.MULTILINE))
+    assert steps == dict.fromkeys(
+        ("daemon", "seen", "parsed", "in force", "written", "scraped", "last error"), "ok"
+    )
+    assert ran.stdout.endswith("next: nothing to do: everything is up\n")
+    for asked in (service.url, service.address, bench.session.targets / "c1+web.yaml"):
+        answer = json.loads(bench.monitord("why", "-s", "bench", "-o", "json", asked).stdout)
+        assert "c1+web.yaml" in {target["file"] for target in answer["targets"]}
+        assert answer["up"]
+
+
+def test_why_says_what_is_wrong_and_what_to_do(bench: Bench) -> None:
+    good = "services: [{name: late, endpoint: 'http://127.0.0.1:9/metrics'}]\n"
+    file = bench.drop("c7.yaml", good)
+
+    def why() -> dict[str, Any]:
+        ran = bench.monitord("why", "-s", "bench", "-o", "json", "c7.yaml", code=1)
+        (answer,) = json.loads(ran.stdout)["targets"]
+        return {**answer, **{step["step"]: step["outcome"] for step in answer["steps"]}}
+
+    try:
+        wait_until(lambda: why()["scraped"] == "failed", "c7.yaml to be down", 60)
+        assert "curl http://127.0.0.1:9/metrics" in why()["next"]
+        bench.drop("c7.yaml", f"{good}clinet: c7\n")
+        wait_until(lambda: why()["parsed"] == "failed", "c7.yaml to be refused", 60)
+        answer = why()
+        assert answer["in force"] == "failed"
+        assert answer["next"].startswith("correct c7.yaml:2:1: clinet: unknown key; did you mean client?")
+    finally:
+        file.unlink()
+    wait_until(lambda: "deleted" in str(why()["steps"][1]), "c7.yaml to be withdrawn", 60)
 
 
 def test_status_as_json_names_the_password_file_that_works(bench: Bench) -> None:

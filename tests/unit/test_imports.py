@@ -13,7 +13,7 @@ COSTLY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("module", ["status", "wait", "window"])
+@pytest.mark.parametrize("module", ["status", "wait", "why", "window"])
 def test_a_command_loads_nothing_costly_before_it_needs_it(module: str) -> None:
     script = f"import sys, monitord.cli.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

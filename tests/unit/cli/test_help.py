@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from monitord.cli import COMMANDS, main, run
+from monitord.cli import COMMANDS, execute, main
 
 
 def commands() -> Iterator[tuple[str, ...]]:
@@ -24,7 +24,7 @@ def commands() -> Iterator[tuple[str, ...]]:
 def test_the_help_shows_an_example_of_the_command(
     command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([*command, "--help"]) == 0
+    assert execute([*command, "--help"]) == 0
     shown = capsys.readouterr().out
     _, example, calls = shown.partition("Example:\n")
     assert example
@@ -42,7 +42,7 @@ def test_every_option_is_explained(command: tuple[str, ...]) -> None:
 
 
 def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    run(["--help"])
+    execute(["--help"])
     shown = capsys.readouterr().out
     assert not [name for name in COMMANDS if f"\n  {name} " not in shown]
 
@@ -57,7 +57,7 @@ def test_a_command_that_is_called_wrongly_ends_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MONITORD_SESSION", raising=False)
-    assert run(arguments) == 2
+    assert execute(arguments) == 2
     shown = capsys.readouterr()
     assert not shown.out
     assert "Usage: monitord" in shown.err

@@ -1,0 +1,34 @@
+"""`monitord schema`."""
+
+from __future__ import annotations
+
+import click
+
+from monitord.errors import ExitCode
+
+KINDS = ("targets", "window", "recipe", "settings")  # of schemas.py, which would load pydantic
+
+
+@click.command("schema")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--example", is_flag=True, help="Print a commented starter file instead.")
+def command(kind: str, example: bool) -> int:
+    """Print the JSON Schema (draft 7) of target files, window markers, recipes or settings.
+
+    Editors with a YAML language server complete and check by it. Sessions made by session-create hold
+    all of them in schemas/.
+
+    \b
+    Example:
+      monitord schema targets > targets.json
+      monitord schema targets --example > targets/mine.yaml
+    """
+    if example:
+        from monitord.cli.starters import STARTERS
+
+        click.echo(STARTERS[kind], nl=False)
+    else:
+        from monitord.schemas import schema_of, write_schema
+
+        click.echo(write_schema(schema_of(kind)), nl=False)
+    return ExitCode.OK

@@ -1,0 +1,86 @@
+"""Commented files to start from; each is valid as it stands.
+
+The first line names the schema to editors, relative to where the file belongs in a session's folder.
+"""
+
+from __future__ import annotations
+
+_TARGETS = """\
+# yaml-language-server: $schema=../schemas/targets.json
+# Drop it into the session's targets/; delete it, and nothing of it is scraped any more.
+
+# client: c1                   # who registers; default: this file's name without .yaml
+node: mel0042                  # the client's node: what bare ports and localhost mean
+
+# kind of exporter: port, host:port or URL
+exporters:
+  node: 9100
+  # dcgm: "mel0042:9400"
+
+# nodes: mel[0042-0045]        # a Slurm hostlist: bare exporter ports are scraped on each node
+
+services:
+  - name: triton
+    endpoint: http://localhost:8000/metrics
+    # labels: {model: llama3-8b}
+    # interval: 5s             # default: the session's
+    # timeout: 2s
+
+labels:                        # on every series of this file
+  run: bench01
+
+# lease: 10m                   # withdrawn when this file was not touched for so long
+# slurm_job: 1234567           # withdrawn once that job has left the queue
+"""
+
+_WINDOW = """\
+# yaml-language-server: $schema=../schemas/window.json
+# As windows/run01.yaml this asks for a past window. For one that happens now no content is needed:
+# touch windows/run01.start, and later windows/run01.stop.
+
+from: 2026-01-31T09:30:00Z     # ISO 8601 with a zone, or Unix seconds
+to: 2026-01-31T09:40:00Z
+
+# labels: {variant: baseline}  # kept in the manifest
+# recipes: [http, node]        # default: all that are in force
+
+# What the client measured itself; it stands beside the rest as reported.<name>.
+# results:
+#   requests: 30000
+#   latency_p99: {value: 412.5, unit: ms}
+"""
+
+_RECIPE = """\
+# yaml-language-server: $schema=../schemas/recipe.json
+# A session's own recipes lie in its recipes/; one with a packaged recipe's name replaces it.
+
+name: mine
+help: What this service says of itself.
+services: ["*"]                # job names that it fits; * and ? stand for anything
+
+kpis:
+  - name: tokens
+    help: Tokens generated per second of the window.
+    unit: tokens/s
+    kind: counter              # counter, gauge, histogram or expr
+    metric: generated_tokens_total
+    stats: [mean, max, total]
+    by: [service, node]        # rows beside the one of the whole session
+"""
+
+_SETTINGS = """\
+# yaml-language-server: $schema=schemas/settings.json
+# A session's session.yaml; what is left out comes from the site's file, or is the default.
+
+session: bench01
+scrape_interval: 5s
+
+prometheus:
+  port: 0                      # 0 takes a free one
+  # data_dir: /tmp/prometheus  # a node-local disk is best
+  # retention: 15d
+
+# windows: {settle_timeout: 30s, min_coverage: 0.95}
+"""
+
+STARTERS = {"targets": _TARGETS, "window": _WINDOW, "recipe": _RECIPE, "settings": _SETTINGS}
