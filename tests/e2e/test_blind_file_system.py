@@ -276,11 +276,7 @@ def hung(mount: BlindMount, bench: Bench) -> Iterator[None]:
         yield
 
 
-
-
-@pytest.mark.parametrize(
-    "away", [unmounted, renamed_away, hung]
-)
+@pytest.mark.parametrize("away", [unmounted, renamed_away, hung])
 def test_a_folder_that_is_away_for_a_while_withdraws_nothing(
     mount: BlindMount, bench: Bench, away: Away
 ) -> None:
