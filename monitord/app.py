@@ -62,6 +62,7 @@ class Daemon:
         self.clock = clock
         self.phase = "starting"
         self.watch: Watch | None = None
+        self._watched: tuple[int, int] | None = None
         self.last_error = ""
         self.superseded = False
         self.windows_under_way = False
@@ -112,10 +113,7 @@ class Daemon:
         self.loop.add("windows", self._reconcile_windows)
         self.loop.add("health", self._ask_health)
         self.loop.add("heartbeat", self._beat)
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
-        folders = {self.session.targets: "targets", self.session.windows: "windows"}
-        self.watch, reason = watch(folders, self.settings.watch.mode, self._wake_for_event, mounts)
-        self.log.info("watch.started", mode=self.watch.mode, reason=reason)
+        self._start_watching()
 
     def _stop(self) -> None:
         """Close and collect what is open while there is time, then stop Prometheus cleanly."""
@@ -143,6 +141,24 @@ class Daemon:
         self.windows_under_way = self.windows.advance()
         return 0.1
 
+    def _start_watching(self) -> None:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+        folders = {self.session.targets: "targets", self.session.windows: "windows"}
+        self.watch, reason = watch(folders, self.settings.watch.mode, self._wake_for_event, mounts)
+        self.log.info("watch.started", mode=self.watch.mode, reason=reason)
+
+    def _keep_watching(self) -> None:
+        """Watch the folders that are there now: of one that was made anew, the old watch sees nothing."""
+        inodes = (self.targets.folder.inode, self.windows.folder.inode)
+        replaced = self._watched is not None and inodes != self._watched
+        if self.watch is not None and (replaced or (self.watch.lost and self._are_there())):
+            self.watch.stop()
+            self._start_watching()
+        self._watched = None if 0 in inodes else inodes
+
+    def _are_there(self) -> bool:
+        return self.session.targets.is_dir() and self.session.windows.is_dir()
+
     def _wake_for_event(self, name: str) -> None:
         """Have a folder listed soon: a file may have been written in place. Called by watchdog's thread."""
         (self.targets if name == "targets" else self.windows).folder.suspect()
@@ -150,6 +166,7 @@ class Daemon:
 
     def _reconcile_targets(self) -> float:
         again = self.targets.reconcile()
+        self._keep_watching()
         return min(self.settings.watch.poll_interval, again if again is not None else float("inf"))
 
     def _reconcile_windows(self) -> float:

@@ -103,6 +103,11 @@ class DropFolder:
         """Remember a file from an earlier run, so that its deletion since then is noticed."""
         self._known.setdefault(name, _NEVER_SEEN)
 
+    @property
+    def inode(self) -> int:
+        """The folder's inode as it was last seen; 0 before the first look."""
+        return self._stamp[0]
+
     def suspect(self) -> None:
         """Have the next look list the folder; may be called from any thread."""
         self._suspect = True

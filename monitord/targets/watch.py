@@ -28,6 +28,8 @@ class Watch(Protocol):
     """A running watcher, or the absence of one."""
 
     mode: str
+    lost: bool
+    """Whether a folder that is watched was deleted: of one made anew in its place it sees nothing."""
 
     def stop(self) -> None:
         """End it."""
@@ -37,6 +39,7 @@ class Polling:
     """No watcher: the poll alone."""
 
     mode = "poll"
+    lost = False
 
     def stop(self) -> None:
         """Nothing runs, so nothing is to be ended."""
@@ -49,9 +52,10 @@ class Inotify:
 
     def __init__(self, folders: Mapping[Path, str], wake: Callable[[str], None]) -> None:
         """Start watching. Raises OSError when the kernel has no watch left to give."""
+        self.lost = False
         self._observer = Observer()
         for folder, name in folders.items():
-            self._observer.schedule(_Wake(partial(wake, name)), str(folder))
+            self._observer.schedule(_Wake(partial(wake, name), str(folder), self), str(folder))
         try:
             self._observer.start()
         except OSError:
@@ -64,10 +68,14 @@ class Inotify:
 
 
 class _Wake(FileSystemEventHandler):
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], folder: str, watch: Inotify) -> None:
         self._wake = wake
+        self._folder = folder
+        self._watch = watch
 
     def dispatch(self, event: FileSystemEvent) -> None:
+        if event.event_type in ("deleted", "moved") and event.src_path == self._folder:
+            self._watch.lost = True
         if event.event_type in _CONTENT_EVENTS:  # our own reading opens and closes files as well
             self._wake()
 

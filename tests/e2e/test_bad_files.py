@@ -49,7 +49,7 @@ WRONG = {
     "tagged": "client: !!python/object:os.system x\n",
     "two-documents": "client: a\n---\nclient: b\n",
 }
-SPECIAL = ("link", "fifo", "folder", "latin1")
+SPECIAL = ("link", "fifo", "folder", "latin1", "huge")
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory, good: FakeExporter) -> Itera
         (found.session.targets / "link.yaml").symlink_to("/etc/hostname")
         os.mkfifo(found.session.targets / "fifo.yaml")
         (found.session.targets / "folder.yaml").mkdir()
+        with (found.session.targets / "huge.yaml").open("wb") as huge:
+            huge.truncate(1 << 30)
         (found.session.targets / "latin1.yaml").write_bytes(b"client: caf\xe9\n")
         names = (*WRONG, *SPECIAL, "was-good", "later")
         wait_until(

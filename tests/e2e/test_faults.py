@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -144,6 +146,37 @@ def test_a_daemon_whose_session_was_taken_over_stops_and_leaves_it_alone(bench: 
     assert bench.session.lease.read_text() == other
     assert bench.daemon["phase"] == "ready", "the status is the other daemon's by now"
     assert "took this session over" in bench.log("daemon.failed")[0]["reason"]
+
+
+def test_a_drop_folder_that_was_made_anew_is_watched_again(bench: Bench, web: str) -> None:
+    bench.run()
+    bench.drop(WEB, web)
+    bench.wait_up(WEB)
+    shutil.rmtree(bench.session.targets)
+    bench.session.targets.mkdir(mode=0o700)
+    wait_until(lambda: len(bench.log("watch.started")) == 2, "a new watch")
+    path = bench.drop("again.yaml", web)
+    bench.wait_up("again.yaml")
+    assert bench.target(WEB)["state"] == "withdrawn"
+    before = bench.target("again.yaml")["in_force"]
+    path.write_text(f"{web}labels: {{run: b}}\n")  # in place: only an event tells of it before the full scan
+    wait_until(lambda: bench.target("again.yaml")["in_force"] != before, "the edit to be seen", 15)
+
+
+def test_targets_vanish_with_their_slurm_job(bench: Bench, web: str) -> None:
+    queue = bench.root / "queue"
+    queue.write_text("7 7 7\n8 8 8\n")
+    squeue = bench.root / "squeue"
+    squeue.write_text(f"#!/bin/sh\ncat {queue}\n")
+    squeue.chmod(0o700)
+    bench.run(PATH=f"{bench.root}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    bench.drop("seven.yaml", f"slurm_job: 7\n{web}")
+    bench.drop("eight.yaml", f"slurm_job: 8\n{web}")
+    bench.wait_up("seven.yaml", "eight.yaml")
+    queue.write_text("8 8 8\n")
+    wait_until(lambda: bench.target("seven.yaml")["state"] == "withdrawn", "job 7 to be missed", 50)
+    assert bench.target("seven.yaml")["reason"] == "Slurm job 7 has left the queue"
+    assert bench.target("eight.yaml")["state"] == "accepted"
 
 
 def test_a_name_that_cannot_be_a_windows_is_told(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from monitord.atomic import write_synced
 from monitord.daemon import targets as module
 from monitord.daemon.targets import TargetReconciler
 from monitord.file_sd import shards
@@ -306,3 +307,37 @@ def test_leftovers_in_file_sd_are_removed(world: World) -> None:
     world.start()
     world.settle()
     assert [path.name for path in world.session.file_sd.iterdir()] == [shards.shard_of("a.yaml")]
+
+
+def test_ten_thousand_files_and_one_change_among_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(10_000):
+        text = f"services: [{{name: a, endpoint: 'http://h:{number + 1}/'}}]\n"
+        world.drop(f"c{number:05}.yaml", text.encode())
+    world.settle(2)
+    assert len(world.reconciler.registry.in_force()) == 10_000
+    assert len(list(world.session.target_statuses.iterdir())) == 10_000
+    shard_files = list(world.session.file_sd.iterdir())
+    assert len(shard_files) == shards.SHARDS
+    assert sum(len(json.loads(path.read_bytes())) for path in shard_files) == 10_000
+    opened: list[str] = []
+    written: list[str] = []
+    monkeypatch.setattr(os, "open", counting(os.open, opened))
+    monkeypatch.setattr("monitord.atomic.write_synced", counting(write_synced, written))
+    world.drop("c00007.yaml", OTHER)
+    world.reconciler.folder.suspect()
+    world.settle(4)
+    monkeypatch.undo()
+    assert len([path for path in opened if path.endswith("c00007.yaml")]) <= 2
+    assert len([path for path in opened if path.endswith(".yaml")]) <= 2, "no other input is opened"
+    assert len([path for path in written if "file_sd" in path]) == 1
+    assert len([path for path in written if "status" in path]) == 1
+
+
+def counting(function: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    """Return a function that notes its first argument and does the same."""
+
+    def call(path: Any, *arguments: Any, **more: Any) -> Any:
+        calls.append(str(path))
+        return function(path, *arguments, **more)
+
+    return call

@@ -99,3 +99,17 @@ def test_a_kernel_without_a_watch_left_means_polling(tmp_path: Path, monkeypatch
     monkeypatch.setattr(module.Inotify, "__init__", exhausted)
     started, reason = watch({tmp_path: "targets"}, "auto", lambda _: None, mounted("ext4"))
     assert (started.mode, "limit reached" in reason) == ("poll", True)
+
+
+def test_a_folder_that_is_deleted_is_a_watch_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "targets"
+    folder.mkdir()
+    started, _ = watch({folder: "targets"}, "inotify", lambda _: None, "")
+    try:
+        (folder / "a.yaml").touch()
+        (folder / "a.yaml").unlink()
+        assert not started.lost
+        folder.rmdir()
+        wait_until(lambda: started.lost, "the deletion to be noticed")
+    finally:
+        started.stop()
