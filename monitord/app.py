@@ -15,10 +15,11 @@ from monitord import __version__
 from monitord.artifacts import store
 from monitord.atomic import publish, remove_leftovers, to_json
 from monitord.clock import Clock, SystemClock, to_iso
+from monitord.daemon.health import HealthPoll
 from monitord.daemon.measure import Measurement
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.windows import WindowReconciler
-from monitord.errors import ExitCode, MonitordError, PrometheusError
+from monitord.errors import ExitCode, MonitordError
 from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, read_holder, release
 from monitord.logs import open_log
 from monitord.loop import Loop
@@ -27,12 +28,8 @@ from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.slurm.runner import EndedJobs
-from monitord.targets.health import DOWN_SECONDS, next_poll, read_healths
 from monitord.targets.resolve import Place
 from monitord.targets.watch import Watch, watch
-
-# Asking for the health of all targets may take one hundredth of the time.
-HEALTH_COST_FACTOR = 100.0
 
 
 def run(session: Session, settings: Settings) -> int:
@@ -72,9 +69,13 @@ class Daemon:
         place = Place(holder.host, under_slurm="SLURM_JOB_ID" in os.environ)
         self.targets = TargetReconciler(
             session, place, settings, clock, self.log, EndedJobs(clock, self.log),
-            written=lambda: self.loop.wake("health"),
+            wake=self.loop.wake,
         )  # fmt: skip
         measurement = Measurement(session, settings, self.prometheus.client, lambda: self.targets.registry)
+        self.health = HealthPoll(
+            clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,
+            wake=lambda: self.loop.wake("health"),
+        )  # fmt: skip
         self.windows = WindowReconciler(
             session, settings, clock, self.log,
             settled=measurement.settled, collect=measurement.measure, wake=lambda: self.loop.wake("windows"),
@@ -96,6 +97,7 @@ class Daemon:
             if self.watch is not None:
                 self.watch.stop()
             self.windows.stop()
+            self.health.stop()
             with suppress(OSError):  # on a full disk the last heartbeat stands, and grows old
                 self._publish_status()
         self.log.info("daemon.stopped")
@@ -111,7 +113,8 @@ class Daemon:
         self.loop.add("targets", self._reconcile_targets)
         self.loop.add("prometheus", self._supervise)
         self.loop.add("windows", self._reconcile_windows)
-        self.loop.add("health", self._ask_health)
+        self.loop.add("health", self.health.poll)
+        self.loop.add("tell", self._tell)
         self.loop.add("heartbeat", self._beat)
         self._start_watching()
 
@@ -181,26 +184,15 @@ class Daemon:
             self.loop.wake("heartbeat")
         return again if again is not None else HEARTBEAT_SECONDS
 
-    def _ask_health(self) -> float:
-        if not self.prometheus.is_ready:
-            return 1.0
-        asked = self.clock.monotonic()
-        try:
-            with self.prometheus.client(timeout=5.0) as client:
-                healths = read_healths(client.targets_json())
-        except PrometheusError:
-            return DOWN_SECONDS  # its supervision tells of that
-        self.targets.set_healths(healths)
-        cost = self.clock.monotonic() - asked
-        # With tens of thousands of targets one answer takes most of a second of work.
-        return max(next_poll(self.targets.registry, healths), cost * HEALTH_COST_FACTOR)
+    def _tell(self) -> float:
+        return 0.0 if self.targets.tell() else HEARTBEAT_SECONDS
 
     def _beat(self) -> float:
         holder = read_holder(self.session.lease)
         if holder is not None and holder != self.holder:  # None: the folder is away for a while
             # Held up for so long that another daemon took the session over: it is theirs now.
             self.superseded = True
-            self.loop.remove("targets", "windows", "health", "heartbeat")
+            self.loop.remove("targets", "windows", "health", "tell", "heartbeat")
             self.loop.stop()
             return HEARTBEAT_SECONDS
         self._publish_status()

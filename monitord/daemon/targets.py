@@ -1,4 +1,4 @@
-"""Making file_sd say what the drop folder says: look, parse, decide, plan, apply, tell.
+"""Making file_sd say what the drop folder says: look, parse, decide, apply; then tell.
 
 It does not matter what woke a round, or whether the one before it failed half-way: what could not be
 written stays due. A round costs what has changed, not what there is.
@@ -34,12 +34,15 @@ from monitord.targets.resolve import Place
 
 EndedJobs = Callable[[frozenset[str]], frozenset[str]]
 
-# Statuses are told after what is scraped, and never so many at once that the loop waits for long.
-TELLING_SECONDS = 0.2
+TELLING_SECONDS = 0.05
 
 
 class TargetReconciler:
-    """The drop folder `targets/`, what is in force of it, and what was published about it."""
+    """The drop folder `targets/`, what is in force of it, and what was published about it.
+
+    `wake` is called with `health` when what is scraped has changed, and with `tell` when there is
+    something for `tell` to do.
+    """
 
     def __init__(
         self,
@@ -49,14 +52,14 @@ class TargetReconciler:
         clock: Clock,
         log: FilteringBoundLogger,
         ended_jobs: EndedJobs,
-        written: Callable[[], None],
+        wake: Callable[[str], None],
     ) -> None:
         self._session = session
         self._place = place
         self._clock = clock
         self._log = log
         self._ended_jobs = ended_jobs
-        self._written = written
+        self._wake = wake
         self.folder = DropFolder(
             session.targets, is_target_file, full_scan_interval=settings.watch.full_scan_interval
         )
@@ -84,11 +87,10 @@ class TargetReconciler:
             self._shards.put(file, entry.in_force if entry else None)
         self._untold.update(dict.fromkeys((*sorted(changed), *look.gone)))
         self._apply()
-        self._tell()
+        self._wake_teller()
         due = [look.look_again] if look.look_again is not None else []
         expiry = next_expiry(self.registry, now)
         due += [expiry - now] if expiry is not None else []
-        due += [0.0] if self._untold else []
         return min(due, default=None)
 
     def set_healths(self, healths: Mapping[HealthKey, Health]) -> None:
@@ -98,7 +100,11 @@ class TargetReconciler:
             key: _essence(health) for key, health in healths.items()
         }:
             self._untold.update(dict.fromkeys(self._with_other_health(before, healths)))
-        self._tell()
+        self._wake_teller()
+
+    def _wake_teller(self) -> None:
+        if self._untold:
+            self._wake("tell")
 
     def _with_other_health(
         self, before: Mapping[HealthKey, Health], after: Mapping[HealthKey, Health]
@@ -143,10 +149,13 @@ class TargetReconciler:
         written = self._shards.write()
         if written:
             self._log.info("file_sd.written", files=written, targets=self._shards.targets)
-            self._written()
+            self._wake("health")
 
-    def _tell(self) -> None:
-        """Publish what became of each file of which something is new, for as long as there is time."""
+    def tell(self) -> bool:
+        """Publish what became of files of which something is new; return whether more is to be told.
+
+        Takes TELLING_SECONDS at the most: what is scraped never waits long for what is told.
+        """
         deadline = self._clock.monotonic() + TELLING_SECONDS
         told = False
         while self._untold and self._clock.monotonic() < deadline:
@@ -158,6 +167,7 @@ class TargetReconciler:
             del self._untold[file]
         if told:
             sync_folder(self._session.target_statuses)
+        return bool(self._untold)
 
     def _publish(self, file: str, status: dict[str, Any]) -> bool:
         essence = _essence_of_status(status)

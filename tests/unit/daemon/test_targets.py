@@ -19,7 +19,7 @@ from monitord.file_sd import shards
 from monitord.session import Session
 from monitord.settings import check_settings
 from monitord.targets import dropdir
-from monitord.targets.feedback import Health
+from monitord.targets.feedback import Health, HealthKey
 from monitord.targets.resolve import Place
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import Entries, events, recording_log
@@ -47,7 +47,7 @@ class World:
         self.woken: list[str] = []
         self.reconciler = TargetReconciler(
             self.session, Place("h"), SETTINGS, self.clock, log, lambda jobs: self.ended & jobs,
-            written=lambda: self.woken.append("health"),
+            wake=self.woken.append,
         )  # fmt: skip
 
     def drop(self, name: str, content: bytes, age: float = 60.0) -> Path:
@@ -61,8 +61,17 @@ class World:
 
     def settle(self, rounds: int = 6) -> None:
         for _ in range(rounds):
-            self.reconciler.reconcile()
+            self.round()
             self.clock.advance(0.5)
+
+    def round(self) -> None:
+        self.reconciler.reconcile()
+        while self.reconciler.tell():
+            pass
+
+    def set_healths(self, healths: dict[HealthKey, Health]) -> None:
+        self.reconciler.set_healths(healths)
+        self.reconciler.tell()
 
     def status(self, name: str) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(self.session.target_status(name).read_bytes())
@@ -88,7 +97,7 @@ def test_a_dropped_file_is_scraped_told_of_and_logged_once(world: World) -> None
     assert world.scraped() == {"a"}
     assert world.status("a.yaml")["state"] == "accepted"
     assert events(world.entries) == ["target_file.accepted", "file_sd.written"]
-    assert world.woken == ["health"]
+    assert world.woken == ["health", "tell"]
 
 
 def test_a_refused_file_is_told_of_and_the_last_good_version_stays(world: World) -> None:
@@ -215,13 +224,13 @@ def test_health_is_published_and_a_scrape_alone_is_no_reason_to_write(world: Wor
     world.drop("a.yaml", GOOD)
     world.settle()
     key = ("c1", "a", "h:1")
-    world.reconciler.set_healths({key: Health("up", "", "2026-01-01T00:00:00Z")})
+    world.set_healths({key: Health("up", "", "2026-01-01T00:00:00Z")})
     [endpoint] = world.status("a.yaml")["endpoints"]
     assert (endpoint["health"], endpoint["last_scrape"]) == ("up", "2026-01-01T00:00:00Z")
     before = world.session.target_status("a.yaml").stat()
-    world.reconciler.set_healths({key: Health("up", "", "2026-01-01T00:00:05Z")})
+    world.set_healths({key: Health("up", "", "2026-01-01T00:00:05Z")})
     assert world.session.target_status("a.yaml").stat() == before
-    world.reconciler.set_healths({key: Health("down", "refused", "2026-01-01T00:00:10Z")})
+    world.set_healths({key: Health("down", "refused", "2026-01-01T00:00:10Z")})
     assert world.status("a.yaml")["endpoints"][0]["last_error"] == "refused"
 
 
@@ -290,11 +299,11 @@ def test_a_full_disk_delays_and_loses_nothing(
     if deleted:
         world.settle()
         path.unlink()
-        world.reconciler.reconcile()
+        world.round()
         world.clock.advance(1.0)
     monkeypatch.setattr(what, "publish", fails_once(what.publish))
     with pytest.raises(OSError, match="No space"):
-        world.reconciler.reconcile()
+        world.round()
     world.settle()
     assert world.scraped() == (set() if deleted else {"a"})
     assert world.status("a.yaml")["state"] == ("withdrawn" if deleted else "accepted")

@@ -1,0 +1,69 @@
+"""Asking Prometheus how the targets are: beside the main loop, and never for more than it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from monitord.clock import Clock
+from monitord.daemon.targets import TargetReconciler
+from monitord.errors import PrometheusError
+from monitord.prometheus.api import PrometheusClient
+from monitord.targets.feedback import Health, HealthKey
+from monitord.targets.health import DOWN_SECONDS, next_poll, read_healths
+
+# With tens of thousands of targets one answer takes most of a second of work: it is asked for so seldom
+# that this is one hundredth of the time.
+COST_FACTOR = 100.0
+TIMEOUT_SECONDS = 20.0
+UNDER_WAY_SECONDS = 60.0
+
+Healths = dict[HealthKey, Health]
+
+
+@dataclass(slots=True)
+class HealthPoll:
+    """One question at a time, asked on a thread; the answer is handed on by the main loop."""
+
+    clock: Clock
+    targets: TargetReconciler
+    connect: Callable[[float], PrometheusClient]
+    is_ready: Callable[[], bool]
+    wake: Callable[[], None]
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "health"))
+    _answer: Future[tuple[Healths, float]] | None = None
+    _not_before: float = 0.0
+
+    def poll(self) -> float:
+        """Ask, or hand on the answer; return in how many seconds this is due again."""
+        now = self.clock.monotonic()
+        if self._answer is not None:
+            return self._take(self._answer, now) if self._answer.done() else UNDER_WAY_SECONDS
+        if not self.is_ready():
+            return 1.0
+        if now < self._not_before:
+            return self._not_before - now
+        self._answer = self._pool.submit(self._ask)
+        self._answer.add_done_callback(lambda _: self.wake())
+        return UNDER_WAY_SECONDS
+
+    def stop(self) -> None:
+        """End the thread; an answer that is still to come is not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self) -> tuple[Healths, float]:
+        asked = self.clock.monotonic()
+        with self.connect(TIMEOUT_SECONDS) as client:
+            healths = read_healths(client.targets_json())
+        return healths, self.clock.monotonic() - asked
+
+    def _take(self, answer: Future[tuple[Healths, float]], now: float) -> float:
+        self._answer = None
+        try:
+            healths, cost = answer.result()
+        except PrometheusError:
+            return DOWN_SECONDS  # its supervision tells of that
+        self.targets.set_healths(healths)
+        self._not_before = now + cost * COST_FACTOR
+        return max(next_poll(self.targets.registry, healths), cost * COST_FACTOR)

@@ -1,0 +1,123 @@
+"""Asking for health: one question at a time, and never more often than it is worth."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from monitord.daemon.health import COST_FACTOR, HealthPoll
+from monitord.errors import PrometheusUnavailableError
+from monitord.targets.feedback import Health
+from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS
+from monitord.targets.registry import Registry
+from tests.conftest import wait_until
+from tests.fakes.clock import FakeClock
+
+
+class FakeTargets:
+    """Takes what it is told."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.told: list[dict[Any, Health]] = []
+
+    def set_healths(self, healths: dict[Any, Health]) -> None:
+        self.told.append(healths)
+
+
+class FakePrometheus:
+    """Answers when it may, after a time by the fake clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.cost = 0.0
+        self.asked = 0
+        self.is_away = False
+
+    def __enter__(self) -> FakePrometheus:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def targets_json(self) -> bytes:
+        self.asked += 1
+        assert self.may_answer.wait(20)
+        if self.is_away:
+            raise PrometheusUnavailableError("away")
+        self.clock.advance(self.cost)
+        target = {"labels": {"client": "c", "job": "j", "instance": "i"}, "health": "up"}
+        return json.dumps({"data": {"activeTargets": [target]}}).encode()
+
+
+class World:
+    """A health poll with everything around it played."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.prometheus = FakePrometheus(self.clock)
+        self.targets = FakeTargets()
+        self.is_ready = True
+        self.woken = threading.Event()
+        connect: Any = lambda _timeout: self.prometheus  # noqa: E731
+        targets: Any = self.targets
+        self.health = HealthPoll(self.clock, targets, connect, lambda: self.is_ready, self.woken.set)
+
+    def ask(self) -> float:
+        """Ask and take the answer; return when it is due again."""
+        self.woken.clear()
+        self.health.poll()
+        wait_until(self.woken.is_set, "the answer")
+        return self.health.poll()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_an_answer_is_handed_on(world: World) -> None:
+    assert world.ask() == SETTLED_SECONDS
+    assert world.targets.told == [{("c", "j", "i"): Health("up")}]
+
+
+def test_nobody_is_asked_before_it_is_ready(world: World) -> None:
+    world.is_ready = False
+    assert world.health.poll() == 1.0
+    assert world.prometheus.asked == 0
+
+
+def test_a_slow_answer_holds_nothing_up_and_is_asked_for_once(world: World) -> None:
+    world.prometheus.may_answer.clear()
+    world.health.poll()
+    wait_until(lambda: world.prometheus.asked, "the question")
+    world.health.poll()
+    assert (world.prometheus.asked, world.targets.told) == (1, [])
+    world.prometheus.may_answer.set()
+    wait_until(world.woken.is_set, "the answer")
+    world.health.poll()
+    assert len(world.targets.told) == 1
+
+
+def test_what_is_dear_is_asked_for_seldom_also_when_woken(world: World) -> None:
+    world.prometheus.cost = 0.7
+    assert world.ask() == pytest.approx(0.7 * COST_FACTOR)
+    world.clock.advance(30.0)
+    assert world.health.poll() == pytest.approx(0.7 * COST_FACTOR - 30.0)
+    assert world.prometheus.asked == 1
+    world.clock.advance(41.0)
+    world.ask()
+    assert world.prometheus.asked == 2
+
+
+def test_a_prometheus_that_is_away_is_asked_again(world: World) -> None:
+    world.prometheus.is_away = True
+    assert world.ask() == DOWN_SECONDS
+    world.prometheus.is_away = False
+    world.ask()
+    assert len(world.targets.told) == 1
