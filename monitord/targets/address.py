@@ -46,6 +46,8 @@ def is_loopback(host: str) -> bool:
     """Say whether a host means the machine it is read on."""
     if host.lower() in LOOPBACK_NAMES:
         return True
+    if not host[:1].isdigit() and ":" not in host:
+        return False  # a name, as nearly always
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

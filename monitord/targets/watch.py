@@ -7,6 +7,7 @@ there, and the poll does everything.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -74,10 +75,18 @@ class _Wake(FileSystemEventHandler):
         self._watch = watch
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        if event.event_type in ("deleted", "moved") and event.src_path == self._folder:
-            self._watch.lost = True
-        if event.event_type in _CONTENT_EVENTS:  # our own reading opens and closes files as well
+        if event.src_path == self._folder:
+            # What happened inside comes as an event of its own.
+            self._watch.lost |= event.event_type in ("deleted", "moved")
+        # Our own reading opens and closes files as well; a hidden name is one that is not read.
+        elif event.event_type in _CONTENT_EVENTS and not all(
+            map(_is_hidden, (event.src_path, event.dest_path))
+        ):
             self._wake()
+
+
+def _is_hidden(path: str | bytes) -> bool:
+    return not path or os.path.basename(os.fsdecode(path)).startswith(".")  # noqa: PTH119  # of no file
 
 
 def watch(

@@ -7,9 +7,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from watchdog.events import (
+    DirModifiedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileOpenedEvent,
+)
 
 from monitord.targets import watch as module
-from monitord.targets.watch import Inotify, Polling, file_system_type, watch
+from monitord.targets.watch import Inotify, Polling, _Wake, file_system_type, watch
 from tests.conftest import wait_until
 
 MOUNTS = """\
@@ -113,3 +122,21 @@ def test_a_folder_that_is_deleted_is_a_watch_lost(tmp_path: Path) -> None:
         wait_until(lambda: started.lost, "the deletion to be noticed")
     finally:
         started.stop()
+
+
+def test_only_what_may_be_read_wakes(tmp_path: Path) -> None:
+    event: FileSystemEvent
+    woken: list[None] = []
+    wake = _Wake(lambda: woken.append(None), str(tmp_path), Polling())  # type: ignore[arg-type]
+    for event in (FileCreatedEvent(f"{tmp_path}/.a"), FileDeletedEvent(f"{tmp_path}/.a"),
+                  FileMovedEvent(f"{tmp_path}/.a", f"{tmp_path}/.b"), FileOpenedEvent(f"{tmp_path}/a"),
+                  DirModifiedEvent(str(tmp_path))):  # fmt: skip
+        wake.dispatch(event)
+    assert not woken
+    for number, event in enumerate((
+        FileCreatedEvent(f"{tmp_path}/a"), FileMovedEvent(f"{tmp_path}/.a", f"{tmp_path}/a"),
+        FileMovedEvent(f"{tmp_path}/a", f"{tmp_path}/.a"), FileModifiedEvent(f"{tmp_path}/a"),
+        FileClosedEvent(f"{tmp_path}/a"), FileDeletedEvent(f"{tmp_path}/a"),
+    ), start=1):  # fmt: skip
+        wake.dispatch(event)
+        assert len(woken) == number
