@@ -162,10 +162,10 @@ class Daemon:
     def _are_there(self) -> bool:
         return self.session.targets.is_dir() and self.session.windows.is_dir()
 
-    def _wake_for_event(self, name: str) -> None:
-        """Have a folder listed soon: a file may have been written in place. Called by watchdog's thread."""
-        (self.targets if name == "targets" else self.windows).folder.suspect()
-        self.loop.wake(name)
+    def _wake_for_event(self, folder: str, file: str) -> None:
+        """Have a file looked at soon. Called by watchdog's thread."""
+        (self.targets if folder == "targets" else self.windows).folder.suspect(file)
+        self.loop.wake(folder)
 
     def _reconcile_targets(self) -> float:
         again = self.targets.reconcile()

@@ -61,7 +61,10 @@ class TargetReconciler:
         self._ended_jobs = ended_jobs
         self._wake = wake
         self.folder = DropFolder(
-            session.targets, is_target_file, full_scan_interval=settings.watch.full_scan_interval
+            session.targets,
+            is_target_file,
+            poll_interval=settings.watch.poll_interval,
+            full_scan_interval=settings.watch.full_scan_interval,
         )
         self._told: dict[str, int] = {}
         self._untold: dict[str, None] = {}

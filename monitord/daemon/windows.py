@@ -89,7 +89,11 @@ class WindowReconciler:
 
     def __post_init__(self) -> None:
         self.folder = DropFolder(
-            self.session.windows, is_marker, True, self.settings.watch.full_scan_interval
+            self.session.windows,
+            is_marker,
+            empty_is_content=True,
+            poll_interval=self.settings.watch.poll_interval,
+            full_scan_interval=self.settings.watch.full_scan_interval,
         )
         self._pool = ThreadPoolExecutor(PARALLEL_COLLECTIONS, thread_name_prefix="collect")
         for path in self.session.window_statuses.glob("*.json"):

@@ -4,10 +4,11 @@
 needed for correctness. A file is handed on once it has stopped changing: a half-written one is looked
 at again. A file counts as deleted when two looks in a row lack it; a look that fails says nothing.
 
-Every stat is a request to the metadata server of a shared file system. So the folder is listed only
-when its own times say that names came or went, when something (an event) made it suspect, and every
-`full_scan_interval`, because a file that is written in place leaves its folder's times alone. In
-between, a look costs one stat of the folder, however many files it holds.
+Every stat is a request to the metadata server of a shared file system. So once a `poll_interval` the
+folder itself is asked for its times; it is listed when they say that names came or went, and every
+`full_scan_interval`, because a file that is written in place leaves its folder's times alone. An idle
+poll is thus one stat, however many files there are. In between, only files are looked at that an event
+named or that were about to change: an event that gets lost costs time, and nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections import deque
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,7 @@ OLD_SECONDS = 5.0
 GONE_SECONDS = 0.1
 # Two changes in one tick of the file system's clock leave one time. Ticks of 1 s are the coarsest in use.
 TICK_SECONDS = 2.0
+MANY_SUSPECTS = 5000
 
 Signature = tuple[int, int, int, int]
 _NEVER_SEEN: Signature = (0, 0, 0, 0)
@@ -82,17 +85,20 @@ class DropFolder:
     """A drop folder and what was last handed on from it.
 
     `accepts` chooses names; `empty_is_content` says whether an empty file means something here (a
-    marker) or is a write that has only begun (a target file). `full_scan_interval` is in seconds.
+    marker) or is a write that has only begun (a target file). The intervals are in seconds.
     """
 
     folder: Path
     accepts: Callable[[str], bool]
     empty_is_content: bool = False
+    poll_interval: float = 0.0
     full_scan_interval: float = 30.0
     _known: dict[str, Signature] = field(default_factory=dict)
     _unsettled: dict[str, _Unsettled] = field(default_factory=dict)
     _missing: dict[str, float] = field(default_factory=dict)
     _suspect: bool = True
+    _suspects: deque[str] = field(default_factory=deque)
+    _polled: float = float("-inf")
     _stamp: Signature = _NEVER_SEEN
     _stamp_changed: float = 0.0
     _listed: float = float("-inf")
@@ -108,14 +114,18 @@ class DropFolder:
         """The folder's inode as it was last seen; 0 before the first look."""
         return self._stamp[0]
 
-    def suspect(self) -> None:
-        """Have the next look list the folder; may be called from any thread."""
-        self._suspect = True
+    def suspect(self, name: str | None = None) -> None:
+        """Have the next look look at this file, or at all of them; may be called from any thread."""
+        if name is None or len(self._suspects) >= MANY_SUSPECTS:
+            self._suspect = True
+        else:
+            self._suspects.append(name)
 
     def look(self, now: float, wall: float) -> Look:
         """Look at the folder; `now` is monotonic, `wall` Unix seconds."""
         absent: Set[str]
         try:
+            suspects = self._take_suspects()
             if self._must_list(now):
                 found = self._list()
                 absent = (self._known.keys() | self._unsettled.keys()) - found.keys()
@@ -123,7 +133,7 @@ class DropFolder:
                     absent = frozenset()
                 self._listed = now
             else:
-                found, absent = self._recheck()
+                found, absent = self._recheck(suspects)
         except OSError as error:
             self._suspect = True
             return Look(failure=f"cannot list {self.folder}: {error.strerror or error}")
@@ -139,7 +149,10 @@ class DropFolder:
         return Look(tuple(changed), gone, unsettled, max(min(due) - now, 0.0) if due else None)
 
     def _must_list(self, now: float) -> bool:
-        """Say whether anything may have changed but in the files that are watched one by one."""
+        """Say whether anything may have changed but in the files that are looked at one by one."""
+        if not self._suspect and now - self._polled < self.poll_interval:
+            return False
+        self._polled = now
         status = self.folder.stat()
         stamp = signature_of(status)
         self._device = status.st_dev
@@ -170,10 +183,16 @@ class DropFolder:
                         found[entry.name] = signature_of(entry.stat(follow_symlinks=False))
         return found
 
-    def _recheck(self) -> tuple[dict[str, Signature], Set[str]]:
-        """Look only at the files that are unsettled or missing; return those there and those not."""
+    def _take_suspects(self) -> Set[str]:
+        names = set()
+        while self._suspects:
+            names.add(self._suspects.popleft())
+        return {name for name in names if self.accepts(name)}
+
+    def _recheck(self, suspects: Set[str]) -> tuple[dict[str, Signature], Set[str]]:
+        """Look at these, the unsettled and the missing files; return those there and those not."""
         found, absent = {}, set()
-        for name in (*self._unsettled, *self._missing):
+        for name in {*suspects, *self._unsettled, *self._missing}:
             found[name] = self._known.get(name, _NEVER_SEEN)
             try:
                 found[name] = signature_of((self.folder / name).lstat())

@@ -1,7 +1,7 @@
 """Waking early when something happens in a drop folder. The only place that imports watchdog.
 
-An event carries no content and proves nothing: it only shortens the wait for the next look. On a
-network file system inotify sees nothing of what other nodes write, so there is no watcher at all
+An event carries no content and proves nothing: it names a file that is worth a look now. On a network
+file system inotify sees nothing of what other nodes write, so there is no watcher at all
 there, and the poll does everything.
 """
 
@@ -51,7 +51,7 @@ class Inotify:
 
     mode = "inotify"
 
-    def __init__(self, folders: Mapping[Path, str], wake: Callable[[str], None]) -> None:
+    def __init__(self, folders: Mapping[Path, str], wake: Callable[[str, str], None]) -> None:
         """Start watching. Raises OSError when the kernel has no watch left to give."""
         self.lost = False
         self._observer = Observer()
@@ -69,7 +69,7 @@ class Inotify:
 
 
 class _Wake(FileSystemEventHandler):
-    def __init__(self, wake: Callable[[], None], folder: str, watch: Inotify) -> None:
+    def __init__(self, wake: Callable[[str], None], folder: str, watch: Inotify) -> None:
         self._wake = wake
         self._folder = folder
         self._watch = watch
@@ -78,23 +78,20 @@ class _Wake(FileSystemEventHandler):
         if event.src_path == self._folder:
             # What happened inside comes as an event of its own.
             self._watch.lost |= event.event_type in ("deleted", "moved")
-        # Our own reading opens and closes files as well; a hidden name is one that is not read.
-        elif event.event_type in _CONTENT_EVENTS and not all(
-            map(_is_hidden, (event.src_path, event.dest_path))
-        ):
-            self._wake()
-
-
-def _is_hidden(path: str | bytes) -> bool:
-    return not path or os.path.basename(os.fsdecode(path)).startswith(".")  # noqa: PTH119  # of no file
+        # Our own reading opens and closes files as well.
+        elif event.event_type in _CONTENT_EVENTS:
+            for path in [path for path in (event.src_path, event.dest_path) if path]:
+                name = os.path.basename(os.fsdecode(path))  # noqa: PTH119  # a Path for every event is dear
+                if not name.startswith("."):  # which is not read
+                    self._wake(name)
 
 
 def watch(
-    folders: Mapping[Path, str], mode: str, wake: Callable[[str], None], mounts: str
+    folders: Mapping[Path, str], mode: str, wake: Callable[[str, str], None], mounts: str
 ) -> tuple[Watch, str]:
     """Start what fits the folders; return it with the reason for the choice.
 
-    `folders` gives each folder the name with which `wake` is called for it.
+    `folders` gives each folder the name with which, and the changed file's, `wake` is called.
     `mode` is `auto`, `inotify` or `poll`; `mounts` is the text of /proc/self/mounts.
     """
     kinds = {file_system_type(folder, mounts) for folder in folders}

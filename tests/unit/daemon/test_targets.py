@@ -28,7 +28,7 @@ GOOD = b"client: c1\nservices: [{name: a, endpoint: 'http://h:1/'}]\n"
 OTHER = GOOD.replace(b"name: a", b"name: b")
 
 # Files are written in place here, and no event tells of it.
-SETTINGS = check_settings(b"watch: {full_scan_interval: 100ms}\n")
+SETTINGS = check_settings(b"watch: {poll_interval: 100ms, full_scan_interval: 100ms}\n")
 
 
 class World:

@@ -469,3 +469,44 @@ def test_a_file_system_that_went_away_below_the_folder_withdraws_nothing(watched
     path.unlink()
     watched.look(after=31.0)
     assert watched.look(after=1.0).gone == ("a.yaml",)
+
+
+def test_between_polls_only_what_an_event_named_is_looked_at(tmp_path: Path, calls: Calls) -> None:
+    watched = Watched(tmp_path)
+    watched.drop.poll_interval = 2.0
+    for number in range(50):
+        watched.stamp(watched.write(f"c{number}.yaml", TEXT), age=60.0)
+    watched.settle()
+    watched.look(after=5.0)
+    watched.look(after=5.0)
+    calls.listings = calls.stats = 0
+    assert watched.look(after=0.5) == Look()
+    assert (calls.listings, calls.stats) == (0, 0)
+    for name in ("c7.yaml", "new.yaml"):
+        watched.stamp(watched.write(name, TEXT + b"# 2\n"), age=60.0)
+        watched.drop.suspect(name)
+    watched.drop.suspect("ignored.txt")
+    assert set(names(watched.look(after=0.1))) == {"c7.yaml", "new.yaml"}
+    assert calls.listings == 0
+    (tmp_path / "c8.yaml").unlink()
+    watched.drop.suspect("c8.yaml")
+    assert watched.look().gone == ()
+    assert watched.look(after=0.2).gone == ("c8.yaml",)
+    assert calls.listings == 0
+
+
+def test_an_event_that_was_lost_costs_time_and_nothing_else(watched: Watched) -> None:
+    watched.drop.poll_interval = 2.0
+    watched.look()
+    watched.stamp(watched.write("a.yaml", TEXT), age=60.0)
+    assert watched.look(after=0.5) == Look()
+    assert names(watched.look(after=2.0)) == ["a.yaml"]
+
+
+def test_a_flood_of_events_is_one_listing(watched: Watched) -> None:
+    watched.drop.poll_interval = 3600.0
+    watched.look()
+    watched.stamp(watched.write("a.yaml", TEXT), age=60.0)
+    for number in range(dropdir.MANY_SUSPECTS + 1):
+        watched.drop.suspect(f"x{number}.yaml")
+    assert names(watched.look()) == ["a.yaml"]
