@@ -108,9 +108,10 @@ class Daemon:
         store.clean(self.session.artifacts)
         for folder in (self.session.status, self.session.target_statuses, self.session.window_statuses):
             remove_leftovers(folder)
-        self.prometheus.prepare()
         # Targets first: Prometheus then finds them when it starts, and need not wait for a refresh.
         self.loop.add("targets", self._reconcile_targets)
+        self.loop.once(longest=0.0)
+        self.prometheus.prepare()
         self.loop.add("prometheus", self._supervise)
         self.loop.add("windows", self._reconcile_windows)
         self.loop.add("health", self.health.poll)

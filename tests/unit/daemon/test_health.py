@@ -110,7 +110,7 @@ def test_what_is_dear_is_asked_for_seldom_also_when_woken(world: World) -> None:
     world.clock.advance(30.0)
     assert world.health.poll() == pytest.approx(0.7 * COST_FACTOR - 30.0)
     assert world.prometheus.asked == 1
-    world.clock.advance(41.0)
+    world.clock.advance(0.7 * COST_FACTOR - 29.0)
     world.ask()
     assert world.prometheus.asked == 2
 
