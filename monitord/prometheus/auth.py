@@ -67,16 +67,6 @@ def prepare_credentials(password_file: Path, web_config: Path) -> Credentials:
     return Credentials(password, password_file)
 
 
-def read_credentials(password_file: Path) -> Credentials | None:
-    """Return the credentials of a session as its clients find them, None when it has no password.
-
-    Raises InvalidInputError when the file holds something that cannot be a password, and OSError
-    when it may not be read.
-    """
-    password = _existing_password(password_file)
-    return None if password is None else Credentials(password, password_file)
-
-
 def _existing_password(file: Path) -> str | None:
     content = (read_if_exists(file) or b"").strip()
     if not content:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -146,10 +145,6 @@ class PrometheusProcess:
     def wait(self, seconds: float) -> int | None:
         """Return the exit code once it has ended, or None when it still runs after `seconds`."""
         return self._child.wait(seconds)
-
-    def reload(self) -> None:
-        """Have it read its configuration again."""
-        self._child.signal(signal.SIGHUP)
 
     def terminate(self) -> None:
         """Ask it to end cleanly, also when it is stopped."""

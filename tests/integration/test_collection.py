@@ -83,7 +83,7 @@ def client(tmp_path_factory: pytest.TempPathFactory, start: float) -> Iterator[P
     try:
         binary = find_binary()
     except PrometheusError as error:
-        pytest.skip(str(error))
+        pytest.fail(str(error))  # without it nothing here is shown
     promtool = find_promtool(binary)
     if promtool is None:
         pytest.skip("no promtool beside prometheus")

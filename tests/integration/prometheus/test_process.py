@@ -115,16 +115,6 @@ def test_a_stopped_process_ends_at_sigterm_too(server: Server) -> None:
     assert process.wait(10.0) == 0
 
 
-def test_a_changed_configuration_is_loaded_at_sighup(server: Server) -> None:
-    process = server.start()
-    with server.client(serving(process)) as client:
-        wait_until(client.ready, "Prometheus to be ready")
-        config = render_config(server.file_sd, 0.7, LimitSettings(), server.build.version)
-        install_config(server.folder / "prometheus.yml", config, None)
-        process.reload()
-        wait_until(lambda: "700ms" in client._data("status/config")["yaml"], "the new configuration")
-
-
 def test_a_taken_port_ends_it_and_the_log_says_so(server: Server) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = server.start(f"127.0.0.1:{taken.getsockname()[1]}")

@@ -15,7 +15,6 @@ from monitord.prometheus.auth import (
     hash_password,
     new_password,
     prepare_credentials,
-    read_credentials,
     render_web_config,
 )
 
@@ -100,12 +99,6 @@ def test_what_cannot_be_a_password_is_refused(tmp_path: Path, content: bytes) ->
     (tmp_path / "password").write_bytes(content)
     with pytest.raises(InvalidInputError, match="remove it"):
         prepare(tmp_path)
-
-
-def test_clients_read_what_the_daemon_wrote(tmp_path: Path) -> None:
-    assert read_credentials(tmp_path / "password") is None
-    credentials = prepare(tmp_path)
-    assert read_credentials(tmp_path / "password") == credentials
 
 
 def test_the_password_shows_in_no_repr(tmp_path: Path) -> None:
