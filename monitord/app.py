@@ -6,14 +6,15 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from monitord import __version__
 from monitord.artifacts import store
-from monitord.atomic import publish, remove_leftovers, to_json
+from monitord.atomic import publish, read_json, remove_leftovers, to_json
 from monitord.clock import Clock, SystemClock, to_iso
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.measure import Measurement
@@ -24,6 +25,7 @@ from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, read_h
 from monitord.logs import open_log
 from monitord.loop import Loop
 from monitord.overview import daemon_status
+from monitord.prometheus import outages
 from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.session import Session
 from monitord.settings import Settings
@@ -65,13 +67,20 @@ class Daemon:
         self.windows_under_way = False
         self.log = open_log(session.log_file, session.name, session.file_mode)
         self.loop = Loop(clock, self.log)
-        self.prometheus = SupervisedPrometheus(session, settings, clock, self.log)
+        told = daemon_status(session).get("prometheus") or {}
+        self.prometheus = SupervisedPrometheus(
+            session, settings, clock, self.log, wake=lambda: self.loop.wake("prometheus"),
+            outages=outages.restore(read_json(session.outages), told.get("last_well_at")),
+        )  # fmt: skip
         place = Place(holder.host, under_slurm="SLURM_JOB_ID" in os.environ)
         self.targets = TargetReconciler(
             session, place, settings, clock, self.log, EndedJobs(clock, self.log),
             wake=self.loop.wake,
         )  # fmt: skip
-        measurement = Measurement(session, settings, self.prometheus.client, lambda: self.targets.registry)
+        measurement = Measurement(
+            session, settings, self.prometheus.client, lambda: self.targets.registry,
+            lambda: self.prometheus.outages,
+        )  # fmt: skip
         self.health = HealthPoll(
             clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,
             wake=lambda: self.loop.wake("health"),
@@ -97,7 +106,6 @@ class Daemon:
             if self.watch is not None:
                 self.watch.stop()
             self.windows.stop()
-            self.health.stop()
             with suppress(OSError):  # on a full disk the last heartbeat stands, and grows old
                 self._publish_status()
         self.log.info("daemon.stopped")
@@ -113,6 +121,7 @@ class Daemon:
         self.loop.once(longest=0.0)
         self.prometheus.prepare()
         self.loop.add("prometheus", self._supervise)
+        self.loop.add("again", self._try_again)
         self.loop.add("windows", self._reconcile_windows)
         self.loop.add("health", self.health.poll)
         self.loop.add("tell", self._tell)
@@ -185,6 +194,11 @@ class Daemon:
             self.loop.wake("heartbeat")
         return again if again is not None else HEARTBEAT_SECONDS
 
+    def _try_again(self) -> float:
+        self.prometheus.try_again()
+        self.loop.wake("prometheus")
+        return float("inf")
+
     def _tell(self) -> float:
         return 0.0 if self.targets.tell() else HEARTBEAT_SECONDS
 
@@ -206,35 +220,39 @@ class Daemon:
         publish(self.session.daemon_status, content, self.session.file_mode)
 
     def _status(self) -> dict[str, Any]:
-        prometheus, credentials = self.prometheus, self.prometheus.credentials
         return {
             "phase": self.phase,
             "host": self.holder.host,
             "pid": self.holder.pid,
             "version": __version__,
             "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
-            "prometheus": {
-                "state": prometheus.phase.value,
-                "url": prometheus.url,
-                "version": prometheus.version,
-                "pid": prometheus.pid,
-                "user": credentials.user if credentials else None,
-                "password_file": str(credentials.password_file) if credentials else None,
-            },
+            "prometheus": self.prometheus.status(),
             "watch": self.watch.mode if self.watch else None,
             "started_at": self.holder.since,
             "allocation_ends_at": None,
-            "last_error": self.last_error or prometheus.last_error or self.loop.failure or None,
+            "last_error": self.last_error or self.prometheus.last_error or self.loop.failure or None,
         }
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Have SIGTERM and SIGINT end the loop; the second one cuts short what is still collected."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in before:
-            signal.signal(number, lambda _number, _frame: self.loop.stop())
+        """Have SIGTERM and SIGINT end the loop; the second one cuts short what is still collected.
+
+        SIGHUP has a Prometheus that was given up tried again.
+        """
+        actions = {
+            signal.SIGTERM: self.loop.stop,
+            signal.SIGINT: self.loop.stop,
+            signal.SIGHUP: lambda: self.loop.wake("again"),
+        }
+        before = {number: signal.getsignal(number) for number in actions}
+        for number, act in actions.items():
+            signal.signal(number, _calling(act))
         try:
             yield
         finally:
             for number, action in before.items():
                 signal.signal(number, action)
+
+
+def _calling(act: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+    return lambda _number, _frame: act()

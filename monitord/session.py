@@ -54,6 +54,11 @@ class Session:
         return self.status / "daemon.json"
 
     @property
+    def outages(self) -> Path:
+        """When Prometheus was not there."""
+        return self.status / "outages.json"
+
+    @property
     def lease(self) -> Path:
         return self.status / "daemon.lease"
 

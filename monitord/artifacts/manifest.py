@@ -11,6 +11,7 @@ from monitord.artifacts.contents import coverage_values
 from monitord.clock import to_iso
 from monitord.collect.collection import Collection
 from monitord.collect.coverage import TargetCoverage, overall, worst
+from monitord.prometheus.outages import outage_json
 from monitord.windows.model import Window
 
 SCHEMA = "monitord/manifest/v1"
@@ -55,7 +56,11 @@ def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
         "slurm": _copied(provenance.slurm),
         "prometheus": dict(provenance.prometheus),
         "targets": _targets(collection),
-        "coverage": {"overall": overall(collection.coverage), "worst": worst(collection.coverage)},
+        "coverage": {
+            "overall": overall(collection.coverage),
+            "worst": worst(collection.coverage),
+            "outages": [outage_json(outage) for outage in collection.request.outages],
+        },
         "own_cost": _copied(provenance.own_cost),
         "markers": dict(provenance.markers),
         "warnings": [*collection.warnings, *_notes(window)],

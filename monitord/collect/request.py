@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from monitord.prometheus.outages import Outage
 from monitord.recipes.model import Recipe
 from monitord.recipes.span import Span
 from monitord.windows.model import Window
@@ -28,7 +29,7 @@ class CollectionRequest:
 
     `targets` are those declared and in force at the window's end; `scrape_interval` (seconds) holds
     for targets that are not among them; `min_coverage` is the share of scrapes, from 0 to 1, below
-    which a number is called partial.
+    which a number is called partial; `outages` are those of Prometheus that touched the window.
     """
 
     session: str
@@ -37,6 +38,7 @@ class CollectionRequest:
     scrape_interval: float
     min_coverage: float
     recipes: tuple[Recipe, ...]
+    outages: tuple[Outage, ...] = ()
 
     @property
     def span(self) -> Span:

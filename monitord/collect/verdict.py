@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from monitord.clock import to_iso
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest
+from monitord.prometheus.outages import Outage
 
 WindowStatus = Literal["complete", "partial", "truncated", "failed"]
 
@@ -17,6 +19,7 @@ CODES = (
     "no_targets",
     "target_absent",
     "target_down",
+    "prometheus_outage",
     "window_truncated",
     "settle_timeout",
     "window_too_short",
@@ -57,6 +60,10 @@ def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage
     window = request.window
     if window.truncated:
         yield Reason("window_truncated", "the window was closed before its client closed it")
+    if request.outages and any(target.ratio is not None and target.ratio < 1 for target in targets):
+        # One that fell between two scrapes cost nothing, and is in the manifest alone.
+        facts = [f"{outage.reason} from {to_iso(outage.start)}{_until(outage)}" for outage in request.outages]
+        yield Reason("prometheus_outage", f"Prometheus could not keep what it scraped: {_some(facts)}")
     if not targets and not request.targets:
         yield Reason("no_targets", "no target was declared or scraped; register one and try again")
     expected = (target.expected_scrapes for target in targets if target.declared)
@@ -67,6 +74,10 @@ def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage
             f"{window.seconds:g} s hold {fewest} scrapes of some target, and rates need"
             f" {MIN_SCRAPES}; measure for longer or set a shorter scrape_interval",
         )
+
+
+def _until(outage: Outage) -> str:
+    return "" if outage.end is None else f" to {to_iso(outage.end)}"
 
 
 def _target_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:

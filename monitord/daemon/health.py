@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from monitord.background import Background
 from monitord.clock import Clock
 from monitord.daemon.targets import TargetReconciler
 from monitord.errors import PrometheusError
@@ -31,26 +32,26 @@ class HealthPoll:
     connect: Callable[[float], PrometheusClient]
     is_ready: Callable[[], bool]
     wake: Callable[[], None]
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "health"))
-    _answer: Future[tuple[Healths, float]] | None = None
+    _question: Background[tuple[Healths, float]] = field(init=False)
     _not_before: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._question = Background(self.wake)
 
     def poll(self) -> float:
         """Ask, or hand on the answer; return in how many seconds this is due again."""
         now = self.clock.monotonic()
-        if self._answer is not None:
-            return self._take(self._answer, now) if self._answer.done() else UNDER_WAY_SECONDS
+        answer = self._question.take()
+        if answer is not None:
+            return self._take(answer, now)
+        if self._question.is_busy:
+            return UNDER_WAY_SECONDS
         if not self.is_ready():
             return 1.0
         if now < self._not_before:
             return self._not_before - now
-        self._answer = self._pool.submit(self._ask)
-        self._answer.add_done_callback(lambda _: self.wake())
+        self._question.ask(self._ask)
         return UNDER_WAY_SECONDS
-
-    def stop(self) -> None:
-        """End the thread; an answer that is still to come is not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self) -> tuple[Healths, float]:
         asked = self.clock.monotonic()
@@ -59,7 +60,6 @@ class HealthPoll:
         return healths, self.clock.monotonic() - asked
 
     def _take(self, answer: Future[tuple[Healths, float]], now: float) -> float:
-        self._answer = None
         try:
             healths, cost = answer.result()
         except PrometheusError:

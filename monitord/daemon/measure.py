@@ -25,6 +25,7 @@ from monitord.daemon.windows import Collected
 from monitord.errors import InvalidInputError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.outages import Outages
 from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
 from monitord.recipes.model import Recipe
 from monitord.session import Session
@@ -46,6 +47,7 @@ class Measurement:
     settings: Settings
     connect: Callable[[float], PrometheusClient]
     registry: Callable[[], Registry]
+    outages: Callable[[], Outages] = Outages
 
     def settled(self, end: float) -> bool:
         """Say whether every target has been scraped after `end` (Unix seconds).
@@ -71,6 +73,7 @@ class Measurement:
             scrape_interval=self.settings.scrape_interval,
             min_coverage=self.settings.windows.min_coverage,
             recipes=select_recipes(recipes, window.recipes),
+            outages=self.outages().touching(window.start, window.end),
         )
         with self.connect(QUERY_TIMEOUT_SECONDS) as client:
             collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])

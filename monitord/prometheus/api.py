@@ -109,6 +109,27 @@ class PrometheusClient:
         """Return the active targets as they are sent, for those who decode tens of thousands of them."""
         return self._repeat(self._content, "GET", "targets", {"state": "active"})
 
+    def metrics(self) -> str:
+        """Return the metrics that the server has of itself, in exposition format."""
+        response = self._send("GET", "/metrics", {}, self.timeout)
+        if response.status_code != 200:
+            raise PrometheusError(f"{self.url}/metrics answered with HTTP {response.status_code}")
+        return response.text
+
+    def replay(self) -> tuple[int, int]:
+        """Return how many segments of the write-ahead log are replayed, and how many there are.
+
+        It is answered before the server is ready, and says (0, 0) while it does not know yet.
+        """
+        found = self._payload(self._send("GET", "/api/v1/status/walreplay", {}, _READY_TIMEOUT)).get("data")
+        try:
+            first, last, current = (int((found or {})[key]) for key in ("min", "max", "current"))
+        except (KeyError, TypeError, ValueError):
+            raise PrometheusError(
+                f"{self.url} tells of its start in an unknown way; is it Prometheus?"
+            ) from None
+        return (current - first, last - first)
+
     def build_info(self) -> dict[str, Any]:
         """Return what the server says of itself, `version` among it."""
         return self._data("status/buildinfo")

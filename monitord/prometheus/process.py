@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -154,6 +155,10 @@ class PrometheusProcess:
         """End it by force."""
         self._child.kill()
 
+    def reload(self) -> None:
+        """Have it load its configuration again; whether that worked shows in its metrics."""
+        self._child.signal(signal.SIGHUP)
+
     def stop(self, seconds: float) -> int:
         """End it cleanly, by force once `seconds` have passed; return the exit code."""
         return self._child.stop(seconds)
@@ -166,17 +171,22 @@ class PrometheusProcess:
 
     def errors(self, most: int = 3) -> tuple[str, ...]:
         """Return the last errors that this run logged, oldest first; the reason of an exit."""
-        size = self._log.stat().st_size if self._log.exists() else 0
-        return error_messages(self._read_log(max(self._log_start, size - _LOG_TAIL_BYTES), _LOG_TAIL_BYTES))[
-            -most:
-        ]
+        tail = self._log_start + max(self.log_bytes() - _LOG_TAIL_BYTES, 0)
+        return error_messages(self._read_log(tail, _LOG_TAIL_BYTES))[-most:]
+
+    def log_bytes(self) -> int:
+        """Return how much this run has logged so far."""
+        try:
+            return max(self._log.stat().st_size - self._log_start, 0)
+        except OSError:
+            return 0
 
     def _read_log(self, start: int, most: int) -> str:
         try:
             with self._log.open("rb") as file:
                 file.seek(start)
                 content = file.read(most)
-        except FileNotFoundError:
+        except OSError:
             return ""
         return content[: content.rfind(b"\n") + 1].decode(
             errors="replace"

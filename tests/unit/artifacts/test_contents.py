@@ -102,7 +102,7 @@ def test_the_manifest(collection: Collection) -> None:
         "slo": [],
     }
     assert (found["status"], found["reasons"], found["slurm"]) == ("complete", [], None)
-    assert found["coverage"] == {"overall": 1.0, "worst": 1.0}
+    assert found["coverage"] == {"overall": 1.0, "worst": 1.0, "outages": []}
     assert found["markers"] == {"run01.stop": 17 * 10**17}
     (target,) = found["targets"]
     assert (target["url"], target["labels"], target["coverage"]) == ("http://n1:1/metrics", LABELS, 1)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from monitord.clock import from_iso
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus import supervised
 from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.configuration import Configuration
+from monitord.prometheus.outages import Outages
+from monitord.prometheus.storage import Storage
 from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.prometheus.supervision import Phase
 from monitord.session import Session
-from monitord.settings import Settings
+from monitord.settings import PrometheusSettings, Settings
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import Entries, events, recording_log
 
@@ -23,6 +28,7 @@ class FakeProcess:
 
     started: list[FakeProcess]
     answers_sigterm = True
+    reason = "opening it failed"
 
     def __init__(self) -> None:
         self.pid = 4000 + len(self.started)
@@ -37,11 +43,17 @@ class FakeProcess:
     def poll(self) -> int | None:
         return self.code
 
+    def log_bytes(self) -> int:
+        return 0
+
+    def reload(self) -> None:
+        self.signals.append("HUP")
+
     def listening_url(self) -> str:
         return f"http://127.0.0.1:{self.pid}"
 
-    def errors(self) -> tuple[str, ...]:
-        return ("opening storage failed",)
+    def errors(self, most: int = 3) -> tuple[str, ...]:
+        return (FakeProcess.reason,)
 
     def terminate(self) -> None:
         self.signals.append("TERM")
@@ -55,13 +67,40 @@ class FakeProcess:
 
 class World:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.clock, self.ready = FakeClock(), True
+        self.clock, self.ready, self.trial = FakeClock(), True, ""
         FakeProcess.started, FakeProcess.answers_sigterm = [], True
+        FakeProcess.reason = "it just failed"
         monkeypatch.setattr(supervised, "PrometheusProcess", FakeProcess)
+        self.metrics: dict[str, float] = {}
         monkeypatch.setattr(PrometheusClient, "ready", lambda _: self.ready)
+        monkeypatch.setattr(PrometheusClient, "metrics", lambda _: self.exposition)
+        monkeypatch.setattr(PrometheusClient, "replay", lambda _: (1, 3))
+        monkeypatch.setattr(Storage, "try_writing", lambda _: self.trial)
+        self.session = Session(folder, "s")
+        self.session.create(b"{}")
         self.entries: Entries
         log, self.entries = recording_log()
-        self.prometheus = SupervisedPrometheus(Session(folder, "s"), Settings(), self.clock, log)
+        settings = Settings(prometheus=PrometheusSettings(max_failures=4))
+        self.prometheus = SupervisedPrometheus(
+            self.session, settings, self.clock, log, run=lambda task: task(),
+            outages=Outages(last_well=self.clock.now() - 60.0).unwell("daemon_not_running"),
+        )  # fmt: skip
+        self.prometheus._configuration = Configuration(
+            self.session.prometheus_config, None, log, b"global: {}\n"
+        )
+
+    @property
+    def exposition(self) -> str:
+        loaded = {"prometheus_config_last_reload_successful": 1.0, **self.metrics}
+        return "".join(f"{name} {value}\n" for name, value in loaded.items())
+
+    @property
+    def outages(self) -> list[tuple[str, float | None]]:
+        published = json.loads(self.session.outages.read_bytes())["outages"]
+        return [
+            (item["reason"], None if item["to"] is None else from_iso(item["to"]) - from_iso(item["from"]))
+            for item in published
+        ]
 
     @property
     def process(self) -> FakeProcess:
@@ -97,12 +136,14 @@ def test_a_crash_is_told_with_its_reason_and_it_is_started_again(world: World) -
     world.process.code = 1
     world.prometheus.supervise()
     assert world.prometheus.phase is Phase.BACKOFF
-    assert world.prometheus.last_error == "Prometheus exited with 1: opening storage failed"
+    assert world.prometheus.last_error == "Prometheus exited with 1: it just failed"
     assert (world.prometheus.pid, world.prometheus.url) == (None, None)
     world.run(5.0)
     assert (world.prometheus.pid, world.prometheus.last_error) == (4001, "")
     assert events(world.entries).count("prometheus.exited") == 1
     assert world.entries[-1]["outage_seconds"] > 0
+    assert [reason for reason, _ in world.outages] == ["daemon_not_running", "prometheus_exited"]
+    assert world.outages[0][1] == pytest.approx(60.0, abs=0.5)
 
 
 def test_one_that_hangs_is_ended_and_started_again(world: World) -> None:
@@ -131,3 +172,109 @@ def test_a_stop_before_the_first_start_starts_nothing(world: World) -> None:
     world.run(10.0)
     assert world.prometheus.has_ended
     assert FakeProcess.started == []
+
+
+def test_an_outage_is_published_while_it_lasts(world: World) -> None:
+    world.run(10.0)
+    world.process.code = 1
+    world.prometheus.supervise()
+    assert world.outages[-1] == ("prometheus_exited", None)
+    world.run(5.0)
+    reason, seconds = world.outages[-1]
+    assert reason == "prometheus_exited"
+    assert seconds is not None
+    assert 0 < seconds < 10
+
+
+def test_a_full_disk_is_told_and_ends_in_one_restart(world: World) -> None:
+    world.run(10.0)
+    world.metrics["prometheus_tsdb_wal_writes_failed_total"] = 3.0
+    world.trial = "/data cannot be written: No space left on device"
+    world.run(10.0)
+    assert "what is scraped is lost" in world.prometheus.last_error
+    assert world.prometheus.status()["data"]["writable"] is False
+    assert world.outages[-1] == ("data_unwritable", None)
+    world.run(1000.0)
+    assert len(FakeProcess.started) == 1
+    world.trial, world.metrics = "", {}
+    world.run(3.0)
+    assert (world.process.pid, FakeProcess.started[0].signals) == (4001, ["TERM"])
+    assert (world.prometheus.is_ready, world.prometheus.last_error) == (True, "")
+    assert world.outages[-1][1] == pytest.approx(1010.0, abs=10.0)
+    assert events(world.entries).count("prometheus.unwritable") == 1
+    assert events(world.entries)[-4:] == [
+        "prometheus.restarted", "prometheus.exited", "prometheus.started", "prometheus.ready"
+    ]  # fmt: skip
+
+
+def test_nothing_is_started_while_its_data_cannot_be_written(world: World) -> None:
+    world.trial = "/data cannot be written: Read-only file system"
+    world.run(1000.0)
+    assert FakeProcess.started == []
+    assert world.prometheus.last_error == world.trial
+    world.trial = ""
+    world.run(3.0)
+    assert (world.prometheus.is_ready, world.prometheus.last_error) == (True, "")
+
+
+def test_data_that_it_refuses_are_kept_beside(world: World) -> None:
+    FakeProcess.reason = "opening storage failed: invalid magic number 0"
+    data = world.prometheus.storage.folder
+    data.mkdir()
+    (data / "wal").mkdir()
+    world.run(1.0)
+    world.process.code = 1
+    world.run(3.0)
+    world.process.code = 1
+    world.run(5.0)
+    (aside,) = world.prometheus.storage.set_asides()
+    assert (aside / "wal").is_dir()
+    assert list(data.iterdir()) == []
+    assert world.prometheus.status()["data"]["set_aside"] == [str(aside)]
+    assert "prometheus.data_set_aside" in events(world.entries)
+
+
+def test_it_is_given_up_with_the_reason_and_tried_again_when_asked(world: World) -> None:
+    world.run(1.0)
+    while not world.prometheus.has_given_up:
+        world.process.code = 1
+        world.run(1.0)
+    assert len(FakeProcess.started) == 4
+    assert world.prometheus.status()["state"] == "fatal"
+    assert "given up after 4 failures in a row: Prometheus exited with 1: it just failed" in (
+        world.prometheus.last_error
+    )
+    assert events(world.entries).count("prometheus.given_up") == 1
+    world.run(10_000.0)
+    assert len(FakeProcess.started) == 4
+    world.prometheus.try_again()
+    world.run(1.0)
+    assert (world.prometheus.is_ready, world.prometheus.last_error) == (True, "")
+
+
+def test_how_it_is_stands_in_the_status(world: World) -> None:
+    world.ready = False
+    world.run(1.0)
+    assert world.prometheus.status()["replayed_segments"] == {"done": 1, "all": 3}
+    world.ready = True
+    world.metrics = {"process_resident_memory_bytes": 5e7, "prometheus_tsdb_head_series": 12.0}
+    world.run(10.0)
+    status = world.prometheus.status()
+    assert (status["memory"]["resident_bytes"], status["series"]) == (50_000_000, 12)
+    assert status["replayed_segments"] is None
+    assert status["outage"] is None
+    assert from_iso(status["last_well_at"]) == pytest.approx(world.clock.now(), abs=6.0)
+
+
+def test_a_start_that_cannot_be_made_is_told_and_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(argv: Sequence[str], log: Path) -> FakeProcess:
+        raise OSError(116, "Stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeProcess, "start", fail)
+        world.run(3.0)
+        assert "could not be started: [Errno 116] Stale file handle" in world.prometheus.last_error
+    world.run(10.0)
+    assert world.prometheus.is_ready

@@ -1,0 +1,68 @@
+"""Why a Prometheus ended, from its exit code and the errors it logged (pure).
+
+Every start that fails exits with 1, so only the words tell a broken disk from a taken port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Cause(Enum):
+    """What a run ended of."""
+
+    CRASHED = "crashed"
+    UNWRITABLE = "unwritable"
+    """Its data folder takes no writes: full, over quota, read-only or somebody else's."""
+    STORAGE = "storage"
+    """It refuses its data; others are needed."""
+    LOCKED = "locked"
+    PORT = "port"
+    NOT_RUN = "not run"
+    KILLED = "killed"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The cause, and what whoever reads it should know or do; empty where the errors say it all."""
+
+    cause: Cause
+    advice: str = ""
+
+
+# Nothing of this is the data's fault, although Prometheus says that it could not open them.
+_CIRCUMSTANCES: tuple[tuple[str, Cause, str], ...] = (
+    ("no space left on device", Cause.UNWRITABLE, "free some space; it is started once there is some"),
+    ("disk quota exceeded", Cause.UNWRITABLE, "the quota is used up; it is started once there is room"),
+    ("read-only file system", Cause.UNWRITABLE, "set prometheus.data_dir to a folder that can be written"),
+    ("permission denied", Cause.UNWRITABLE, "set prometheus.data_dir to a folder of your own"),
+    ("lock db directory: function not implemented", Cause.LOCKED,
+     "that file system has no locks; set prometheus.data_dir to a node-local disk"),
+    ("lock db directory", Cause.LOCKED, "another Prometheus has this data folder open; end it first"),
+    ("address already in use", Cause.PORT, "set prometheus.port to another one, or to 0 for a free one"),
+    ("cannot assign requested address", Cause.PORT, "prometheus.host is no address of this machine"),
+    ("too many open files", Cause.CRASHED, "raise the limit: ulimit -n"),
+    ("cannot allocate memory", Cause.CRASHED, "the allocation's memory is used up"),
+    ("input/output error", Cause.CRASHED, "the disk fails; set prometheus.data_dir to another one"),
+    ("stale file handle", Cause.CRASHED, "the file system was away; it is tried again"),
+)  # fmt: skip
+_REFUSED_DATA = "opening storage failed"
+_KILLED = -9
+_EXIT_NOT_RUN = 127
+
+
+def diagnose(code: int, errors: Sequence[str]) -> Diagnosis:
+    """Return what an exit means: `code` is -N for signal N, `errors` what the run logged as such."""
+    if code == _EXIT_NOT_RUN:
+        return Diagnosis(Cause.NOT_RUN, "set MONITORD_PROMETHEUS to a Prometheus that runs here")
+    text = "\n".join(errors).lower()
+    for words, cause, advice in _CIRCUMSTANCES:
+        if words in text:
+            return Diagnosis(cause, advice)
+    if code == _KILLED:
+        return Diagnosis(Cause.KILLED, "somebody killed it, or the kernel did for want of memory")
+    if code > 0 and _REFUSED_DATA in text:
+        return Diagnosis(Cause.STORAGE)
+    return Diagnosis(Cause.CRASHED)
