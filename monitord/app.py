@@ -189,9 +189,13 @@ class Daemon:
     def _supervise(self) -> float:
         again = self.prometheus.supervise()
         phase = "ready" if self.prometheus.is_ready else "starting"
-        if self.phase in ("starting", "ready") and phase != self.phase:
+        if self.prometheus.has_given_up:
+            phase = "degraded"
+        if self.phase in ("starting", "ready", "degraded") and phase != self.phase:
             self.phase = phase
-            self.loop.wake("heartbeat")
+            self.health.start_over()
+            for part in ("heartbeat", "health"):
+                self.loop.wake(part)
         return again if again is not None else HEARTBEAT_SECONDS
 
     def _try_again(self) -> float:

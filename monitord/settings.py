@@ -68,6 +68,9 @@ class PrometheusSettings(Model, title="Prometheus"):
     auth: bool = Field(default=True, description="whether it asks for the session's password")
     start_timeout: Duration = Field(default=60.0, description="how long it may take to become ready")
     stop_timeout: Duration = Field(default=10.0, description="how long it may take to end")
+    check_interval: Duration = Field(
+        default=5.0, description="how often it is asked whether all is well; three failures restart it"
+    )
     max_failures: Count = Field(
         default=20, description="failures in a row after which it is not started again"
     )

@@ -14,8 +14,8 @@ from monitord.cli.options import DURATION, check_name, open_session, session_opt
 from monitord.cli.output import wait_for
 from monitord.clock import to_iso
 from monitord.durations import format_duration
-from monitord.errors import ExitCode, InvalidInputError, NotReadyError
-from monitord.overview import daemon_status, describe_problem, is_ready
+from monitord.errors import ExitCode, InvalidInputError, NotReadyError, PrometheusError
+from monitord.overview import daemon_status, describe_problem, is_ready, is_running
 from monitord.session import Session
 
 REFUSAL_SECONDS = 1.0
@@ -34,7 +34,7 @@ def command(session_name: str, root: Path, goal: str, timeout: float) -> int:
     """Wait until the daemon is ready, all endpoints of a target file are up, or a window is done.
 
     Exits with 3 when the time is over, with 1 when it can no longer come: the file was refused, the
-    window failed or was cancelled.
+    window failed or was cancelled, and with 6 when Prometheus was given up.
 
     \b
     Example:
@@ -64,11 +64,19 @@ def ready_check(session: Session) -> Check:
     """Wait for a daemon whose Prometheus answers."""
 
     def check() -> tuple[bool, str]:
-        daemon = daemon_status(session)
-        error = f" ({daemon['last_error']})" if daemon.get("last_error") else ""
-        return is_ready(session, time.time()), f"the daemon is {daemon.get('phase', 'not started')}{error}"
+        daemon, now = daemon_status(session), time.time()
+        if daemon.get("phase") == "degraded" and is_running(session, now):
+            raise PrometheusError(daemon.get("last_error") or "Prometheus was given up")
+        return is_ready(session, now), f"the daemon is {daemon.get('phase', 'not started')}{_details(daemon)}"
 
     return check
+
+
+def _details(daemon: dict[str, Any]) -> str:
+    replay = (daemon.get("prometheus") or {}).get("replayed_segments")
+    progress = f"{replay['done']} of {replay['all']} segments of its log replayed" if replay else ""
+    details = [text for text in (progress, daemon.get("last_error")) if text]
+    return f" ({'; '.join(details)})" if details else ""
 
 
 def target_check(session: Session, file: str) -> Check:

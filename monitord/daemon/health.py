@@ -53,6 +53,11 @@ class HealthPoll:
         self._question.ask(self._ask)
         return UNDER_WAY_SECONDS
 
+    def start_over(self) -> None:
+        """Ask at the next poll: this is another Prometheus, and what the last one cost says nothing of it."""
+        self._not_before = 0.0
+        self._question.forget()
+
     def _ask(self) -> tuple[Healths, float]:
         asked = self.clock.monotonic()
         with self.connect(TIMEOUT_SECONDS) as client:

@@ -37,6 +37,8 @@ _CIRCUMSTANCES: tuple[tuple[str, Cause, str], ...] = (
     ("no space left on device", Cause.UNWRITABLE, "free some space; it is started once there is some"),
     ("disk quota exceeded", Cause.UNWRITABLE, "the quota is used up; it is started once there is room"),
     ("read-only file system", Cause.UNWRITABLE, "set prometheus.data_dir to a folder that can be written"),
+    ("bus error", Cause.UNWRITABLE, "free some space; a file that it maps has no room"),
+    ("operation not permitted", Cause.UNWRITABLE, "set prometheus.data_dir to a folder of your own"),
     ("permission denied", Cause.UNWRITABLE, "set prometheus.data_dir to a folder of your own"),
     ("lock db directory: function not implemented", Cause.LOCKED,
      "that file system has no locks; set prometheus.data_dir to a node-local disk"),

@@ -85,7 +85,7 @@ class SupervisedPrometheus:
         wanted = self.settings.prometheus
         self._limits = Limits(
             start_timeout=wanted.start_timeout, stop_timeout=wanted.stop_timeout,
-            max_failures=wanted.max_failures,
+            max_failures=wanted.max_failures, check_interval=wanted.check_interval,
         )  # fmt: skip
         data = Path(wanted.data_dir) if wanted.data_dir else self.session.prometheus / "data"
         self.storage = Storage(data.absolute())

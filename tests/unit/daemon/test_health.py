@@ -121,3 +121,11 @@ def test_a_prometheus_that_is_away_is_asked_again(world: World) -> None:
     world.prometheus.is_away = False
     world.ask()
     assert len(world.targets.told) == 1
+
+
+def test_another_prometheus_is_asked_at_once_whatever_the_last_one_cost(world: World) -> None:
+    world.prometheus.cost = 14.0  # it hung for a while
+    assert world.ask() > 1000
+    world.health.start_over()
+    world.ask()
+    assert world.prometheus.asked == 2

@@ -1,0 +1,328 @@
+"""The real Prometheus under supervision: every way to die, and what is left standing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitord.clock import SystemClock
+from monitord.prometheus.process import Build
+from monitord.prometheus.supervised import SupervisedPrometheus
+from monitord.session import Session
+from monitord.settings import PrometheusSettings, Settings
+from tests.conftest import wait_until
+from tests.fakes.exporter import FakeExporter, counter, gauge
+from tests.fakes.log import Entries, events, recording_log
+from tests.fakes.small_disk import SmallDisk, UnavailableError, small_disk
+
+pytestmark = pytest.mark.real
+
+ROUNDS = int(os.environ.get("MONITORD_TEST_ROUNDS", "3"))  # `make soak` asks for a hundred
+
+
+@dataclass
+class World:
+    """A session's Prometheus and its main loop, run for as long as a test waits."""
+
+    session: Session
+    prometheus: SupervisedPrometheus
+    entries: Entries
+
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = 40.0) -> Any:
+        """Supervise until something is so; return it."""
+        due = 0.0
+
+        def turn() -> Any:
+            nonlocal due
+            if time.monotonic() >= due:
+                pause = self.prometheus.supervise()
+                due = time.monotonic() + (pause if pause is not None else 0.1)
+            return condition()
+
+        return wait_until(turn, f"{what}, {self.prometheus.status()}, {self.prometheus.failure}", seconds)
+
+    def ready(self) -> None:
+        self.until(lambda: self.prometheus.is_ready, "Prometheus to be ready")
+
+    def told(self, event: str, count: int = 1) -> None:
+        self.until(lambda: events(self.entries).count(event) >= count, f"{count} x {event}")
+
+    def samples(self, promql: str = "count_over_time(http_requests_total[1h])") -> float:
+        """Return the value of a query with one answer; 0 while there is none."""
+        with self.prometheus.client() as client:
+            series = client.query(promql).series
+        return series[0].value if series else 0.0
+
+    def keep_scraping(self, samples: int) -> None:
+        """Wait until so many more samples are kept."""
+        wanted = self.samples() + samples
+        self.until(lambda: self.samples() >= wanted, f"{samples} more samples")
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to what runs; return its pid."""
+        pid = self.prometheus.pid
+        assert pid is not None
+        os.kill(pid, number)
+        return pid
+
+    def stop(self) -> None:
+        self.prometheus.stop()
+        self.until(lambda: self.prometheus.has_ended, "Prometheus to end")
+
+
+@contextmanager
+def supervised(session: Session, exporter: FakeExporter, **settings: Any) -> Iterator[World]:
+    """Supervise a session's Prometheus with one target; end it whatever happens."""
+    given: dict[str, Any] = {"port": 0, "check_interval": "200ms", **settings}
+    log, entries = recording_log()
+    its_settings = Settings.model_validate(
+        {"scrape_interval": "200ms", "prometheus": PrometheusSettings(**given)}
+    )
+    prometheus = SupervisedPrometheus(session, its_settings, SystemClock(), log)
+    prometheus.prepare()
+    target = f'[{{"targets": ["{exporter.address}"], "labels": {{"job": "web"}}}}]'
+    (session.file_sd / "web.json").write_text(target)
+    world = World(session, prometheus, entries)
+    try:
+        yield world
+    finally:
+        if prometheus.pid is not None:
+            os.kill(prometheus.pid, signal.SIGKILL)
+            wait_until(lambda: prometheus.pid is None, "it to end")
+
+
+@pytest.fixture
+def session(tmp_path: Path, exporter: FakeExporter) -> Session:
+    # Enough of it to fill a page of the write-ahead log within seconds.
+    exporter.expose(
+        counter("http_requests_total", 7.0), *(gauge(f"load_{number}", number / 7) for number in range(100))
+    )
+    found = Session(tmp_path, "s")
+    found.create(b"session: s\n")
+    return found
+
+
+@pytest.fixture
+def world(session: Session, exporter: FakeExporter, build: Build) -> Iterator[World]:
+    with supervised(session, exporter, binary=str(build.binary)) as found:
+        yield found
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    try:
+        with small_disk(tmp_path / "disk", 8) as found:
+            yield found
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) -> None:
+    world.ready()
+    for number in range(1, ROUNDS + 1):
+        world.keep_scraping(2)
+        kept, pid = world.samples(), world.kill()
+        world.told("prometheus.exited", number)
+        world.prometheus.try_again()  # no need to wait for the back-off
+        world.told("prometheus.ready", number + 1)
+        assert world.prometheus.pid != pid
+        assert not Path(f"/proc/{pid}").exists()
+        assert world.samples() >= kept
+        assert [outage.reason for outage in world.prometheus.outages.past] == ["prometheus_exited"] * number
+    world.keep_scraping(1)
+
+
+def test_one_that_is_killed_while_it_starts_is_started_again(world: World) -> None:
+    world.told("prometheus.started")
+    world.kill(signal.SIGSTOP)  # so that it does not come further
+    pid = world.kill()
+    world.ready()
+    assert world.prometheus.pid != pid
+    assert not world.prometheus.outages.past
+
+
+def test_one_that_hangs_is_noticed_and_started_again_and_holds_nobody_up(world: World) -> None:
+    world.ready()
+    pid = world.kill(signal.SIGSTOP)
+    longest = 0.0
+
+    def turn() -> bool:
+        nonlocal longest
+        begun = time.monotonic()
+        world.prometheus.supervise()
+        longest = max(longest, time.monotonic() - begun)
+        return events(world.entries).count("prometheus.ready") == 2
+
+    wait_until(turn, "another Prometheus", 60)
+    assert "prometheus.hung" in events(world.entries)
+    assert longest < 1.0, "a look that hung held the loop up"
+    assert not Path(f"/proc/{pid}").exists()
+    assert [outage.reason for outage in world.prometheus.outages.past] == ["prometheus_hung"]
+
+
+def test_one_that_always_fails_is_given_up_and_tried_again_when_asked(
+    session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
+) -> None:
+    mended = tmp_path / "mended"
+    script = tmp_path / "prometheus"
+    script.write_text(
+        f'#!/bin/sh\ncase "$1" in --version|--help) exec {build.binary} "$@";; esac\n'
+        f'[ ! -e {mended} ] || exec {build.binary} "$@"\n'
+        "echo 'ts=0 level=error msg=\"it is broken\"'\nexit 3\n"
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    with supervised(session, exporter, binary=str(script), max_failures=2) as world:
+        world.told("prometheus.given_up")
+        assert world.prometheus.has_given_up
+        assert "given up after 2 failures in a row: Prometheus exited with 3: it is broken" in (
+            world.prometheus.last_error
+        )
+        mended.touch()
+        world.prometheus.try_again()
+        world.ready()
+        assert world.prometheus.last_error == ""
+
+
+def test_a_taken_port_names_its_owner(session: Session, exporter: FakeExporter, build: Build) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with supervised(session, exporter, binary=str(build.binary), port=port) as world:
+            world.told("prometheus.exited")
+            assert f"port {port} is taken by " in world.prometheus.last_error
+            assert f"pid {os.getpid()}," in world.prometheus.last_error
+            taken.close()
+            world.ready()
+            assert world.prometheus.url == f"http://127.0.0.1:{port}"
+
+
+def test_two_never_run_on_one_data_folder(
+    world: World, tmp_path: Path, exporter: FakeExporter, build: Build
+) -> None:
+    world.ready()
+    other = Session(tmp_path, "other")
+    other.create(b"session: other\n")
+    shared = str(world.prometheus.storage.folder)
+    with supervised(other, exporter, binary=str(build.binary), data_dir=shared) as second:
+        second.told("prometheus.exited", 2)
+        assert "another Prometheus has this data folder open" in second.prometheus.last_error
+        assert second.prometheus.storage.set_asides() == ()
+        world.stop()
+        second.ready()
+
+
+def test_a_full_disk_is_noticed_and_nothing_that_was_kept_is_lost(
+    session: Session, exporter: FakeExporter, build: Build, disk: SmallDisk
+) -> None:
+    with supervised(session, exporter, binary=str(build.binary), data_dir=str(disk.folder / "data")) as world:
+        world.ready()
+        world.keep_scraping(10)
+        disk.fill()
+        filled = time.monotonic()
+        world.told("prometheus.unwritable")
+        assert time.monotonic() - filled < 10
+        assert world.prometheus.is_ready
+        assert "what is scraped is lost" in world.prometheus.last_error
+        kept = world.samples()
+        disk.free()
+        world.told("prometheus.ready", 2)
+        assert world.prometheus.last_error == ""
+        world.keep_scraping(5)
+        # Prometheus itself loses at its next start whatever it wrote after a write that had failed.
+        kept += 5
+        world.kill()
+        world.told("prometheus.ready", 3)
+        assert world.samples() >= kept
+        assert [outage.reason for outage in world.prometheus.outages.past] == [
+            "data_unwritable", "prometheus_exited"
+        ]  # fmt: skip
+        assert world.prometheus.storage.set_asides() == ()
+
+
+def test_data_that_cannot_be_written_are_waited_for(
+    session: Session, exporter: FakeExporter, build: Build, disk: SmallDisk
+) -> None:
+    disk.set_read_only(True)
+    with supervised(session, exporter, binary=str(build.binary), data_dir=str(disk.folder / "data")) as world:
+        world.told("prometheus.unwritable")
+        assert "cannot be written: Read-only file system" in world.prometheus.last_error
+        assert "prometheus.started" not in events(world.entries)
+        disk.set_read_only(False)
+        world.ready()
+        world.keep_scraping(1)
+
+
+def garbage_at_the_end_of_the_log(data: Path) -> None:
+    with max((data / "wal").glob("0*")).open("r+b") as file:
+        file.seek(-200, os.SEEK_END)
+        file.write(b"\xff" * 200)
+
+
+def a_log_cut_short(data: Path) -> None:
+    with max((data / "wal").glob("0*")).open("r+b") as file:
+        file.truncate(file.seek(0, os.SEEK_END) - 50)
+
+
+def a_log_with_a_hole(data: Path) -> None:
+    last = max((data / "wal").glob("0*"))
+    shutil.copy(last, last.with_name(f"{int(last.name) + 2:08d}"))
+
+
+def a_log_that_is_no_folder(data: Path) -> None:
+    shutil.rmtree(data / "wal")
+    (data / "wal").write_text("")
+
+
+def bad_magic_in_the_head(data: Path) -> None:
+    (data / "chunks_head").mkdir(exist_ok=True)
+    (data / "chunks_head" / "000001").write_bytes(b"not chunks at all")
+
+
+def an_empty_meta_file(data: Path) -> None:
+    (data / "01ARZ3NDEKTSV4RRFFQ69G5FAV").mkdir()
+    (data / "01ARZ3NDEKTSV4RRFFQ69G5FAV" / "meta.json").write_text("")
+
+
+def garbage_in_the_query_log(data: Path) -> None:
+    (data / "queries.active").write_bytes(b"\xff" * 20001)
+
+
+def a_bad_checkpoint(data: Path) -> None:
+    folder = data / "wal" / "checkpoint.00000000"
+    folder.mkdir()
+    (folder / "00000000").write_bytes(b"\xff" * 40_000)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        garbage_at_the_end_of_the_log, a_log_cut_short, a_log_with_a_hole, a_log_that_is_no_folder,
+        bad_magic_in_the_head, an_empty_meta_file, garbage_in_the_query_log, a_bad_checkpoint,
+    ],
+)  # fmt: skip
+def test_damaged_data_are_recovered_or_kept_beside(
+    world: World, exporter: FakeExporter, build: Build, damage: Callable[[Path], None]
+) -> None:
+    world.ready()
+    world.keep_scraping(3)
+    world.stop()
+    data = world.prometheus.storage.folder
+    damage(data)
+    before = {path.name for path in data.iterdir()}
+    with supervised(world.session, exporter, binary=str(build.binary)) as again:
+        again.ready()
+        asides = again.prometheus.storage.set_asides()
+        assert len(asides) <= 1
+        for aside in asides:
+            assert before <= {path.name for path in aside.iterdir()}, "deleted"
+            assert "prometheus.data_set_aside" in events(again.entries)
