@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
+FLOOD_BYTES = 2**30
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -21,6 +22,7 @@ class Behaviour(Enum):
     HANG = "hang"  # answers nothing until `release`
     REDIRECT = "redirect"  # 302 to `location`
     GARBAGE = "garbage"  # 200, but no exposition format
+    FLOOD = "flood"  # 200, and a gigabyte of it
 
 
 class FakeExporter:
@@ -31,6 +33,7 @@ class FakeExporter:
         self.behaviour = Behaviour.SERVE
         self.location = "http://127.0.0.1:9/"
         self.scrapes = 0
+        self.flooded_bytes = 0
         self.paths: list[str] = []
         self._released = threading.Event()
         self._lock = threading.Lock()
@@ -73,6 +76,18 @@ class FakeExporter:
         """Serve these metrics, each the text of `counter`, `gauge` or `histogram`, from now on."""
         self.text = "".join(metrics)
 
+    def _flood(self, request: BaseHTTPRequestHandler) -> None:
+        block = b"".join(b'flood{x="%d"} 1\n' % number for number in range(5000))
+        try:
+            request.send_response(200)
+            request.send_header("Content-Type", CONTENT_TYPE)
+            request.end_headers()
+            for _ in range(FLOOD_BYTES // len(block)):
+                request.wfile.write(block)
+                self.flooded_bytes += len(block)
+        except (BrokenPipeError, ConnectionResetError):
+            request.close_connection = True
+
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Do with one scrape what the test asked for."""
         with self._lock:
@@ -89,6 +104,8 @@ class FakeExporter:
                 _respond(request, 302, "", {"Location": self.location})
             case Behaviour.GARBAGE:
                 _respond(request, 200, "{<not metrics\x01\n")
+            case Behaviour.FLOOD:
+                self._flood(request)
             case Behaviour.SERVE:
                 _respond(request, 200, self.text)
 
