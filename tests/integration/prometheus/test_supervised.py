@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -171,18 +172,23 @@ def test_one_that_hangs_is_noticed_and_started_again_and_holds_nobody_up(world: 
     assert [outage.reason for outage in world.prometheus.outages.past] == ["prometheus_hung"]
 
 
+def script(folder: Path, build: Build, instead: str) -> tuple[Path, Path]:
+    """Write a Prometheus that does something else `instead`, but while a file is there; return both."""
+    mended, program = folder / "mended", folder / "prometheus"
+    program.write_text(
+        f'#!/bin/sh\ncase "$1" in --version|--help) exec {build.binary} "$@";; esac\n'
+        f'[ ! -e {mended} ] || exec {build.binary} "$@"\n{instead}\n'
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program, mended
+
+
 def test_one_that_always_fails_is_given_up_and_tried_again_when_asked(
     session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
 ) -> None:
-    mended = tmp_path / "mended"
-    script = tmp_path / "prometheus"
-    script.write_text(
-        f'#!/bin/sh\ncase "$1" in --version|--help) exec {build.binary} "$@";; esac\n'
-        f'[ ! -e {mended} ] || exec {build.binary} "$@"\n'
-        "echo 'ts=0 level=error msg=\"it is broken\"'\nexit 3\n"
-    )
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    with supervised(session, exporter, binary=str(script), max_failures=2) as world:
+    broken = "echo 'ts=0 level=error msg=\"it is broken\"'; exit 3"
+    program, mended = script(tmp_path, build, broken)
+    with supervised(session, exporter, binary=str(program), max_failures=2) as world:
         world.told("prometheus.given_up")
         assert world.prometheus.has_given_up
         assert "given up after 2 failures in a row: Prometheus exited with 3: it is broken" in (
@@ -191,6 +197,28 @@ def test_one_that_always_fails_is_given_up_and_tried_again_when_asked(
         mended.touch()
         world.prometheus.try_again()
         world.ready()
+        assert world.prometheus.last_error == ""
+
+
+def test_one_that_cannot_watch_its_targets_is_told_and_restarted(
+    session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
+) -> None:
+    # Prometheus then never reads file_sd, not even at its refresh interval, and says that it is ready.
+    blinded = "echo 0 > /proc/sys/user/max_inotify_instances && exec "
+    program, mended = script(
+        tmp_path, build, f'exec unshare -Ur sh -c \'{blinded}{build.binary} "$@"\' sh "$@"'
+    )
+    probe = ["unshare", "-Ur", "sh", "-c", "echo 0 > /proc/sys/user/max_inotify_instances"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("no user namespace with limits of its own can be had here")
+    with supervised(session, exporter, binary=str(program)) as world:
+        world.told("prometheus.exited")
+        (hung,) = [line for line in world.entries if line["event"] == "prometheus.hung"]
+        assert "inotify" in hung["reason"]
+        assert "inotify" in world.prometheus.last_error
+        mended.touch()
+        world.told("prometheus.ready", 2)
+        world.keep_scraping(1)
         assert world.prometheus.last_error == ""
 
 
