@@ -19,6 +19,7 @@ from monitord.prometheus.logfmt import error_messages, listening_url
 BINARY_VARIABLE = "MONITORD_PROMETHEUS"
 
 _NOT_SET = "prometheus"
+_PROMTOOL = "promtool"
 _QUESTION_TIMEOUT = 20.0
 _LOG_HEAD_BYTES = 256 * 1024
 _LOG_TAIL_BYTES = 64 * 1024
@@ -64,15 +65,20 @@ def _explicit_binary(source: str, name: str, search: str) -> Path:
     return Path(found).absolute()
 
 
-def find_promtool(binary: Path, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the promtool beside the binary, links resolved, or in $PATH; None if there is none."""
-    folders = (
-        str(binary.parent),
-        str(binary.resolve().parent),
-        environment.get("PATH", os.defpath),
-    )
-    found = shutil.which("promtool", path=os.pathsep.join(folders))
-    return Path(found).absolute() if found else None
+def find_promtool(build: Build, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the promtool beside the binary, links resolved, or in $PATH; None if there is none.
+
+    One in $PATH must be of the binary's own version: another one refuses what this one takes.
+    """
+    folders = (str(build.binary.parent), str(build.binary.resolve().parent))
+    beside = shutil.which(_PROMTOOL, path=os.pathsep.join(folders))
+    if beside:
+        return Path(beside).absolute()
+    found = shutil.which(_PROMTOOL, path=environment.get("PATH", os.defpath))
+    if found is None:
+        return None
+    _, version = _ask(Path(found), "--version")
+    return Path(found).absolute() if f"promtool, version {build.version}" in version else None
 
 
 def read_build(binary: Path) -> Build:

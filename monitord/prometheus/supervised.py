@@ -99,9 +99,10 @@ class SupervisedPrometheus:
         wanted, session = self.settings.prometheus, self.session
         binary = find_binary(wanted.binary)
         self._build = read_build(binary)
-        promtool = find_promtool(binary)
+        promtool = find_promtool(self._build)
         if promtool is None:
-            self.log.warning("prometheus.unchecked", reason="no promtool beside the binary or in $PATH")
+            reason = f"no promtool {self._build.version} beside the binary or in $PATH"
+            self.log.warning("prometheus.unchecked", reason=reason)
         if wanted.auth:
             self.credentials = prepare_credentials(session.password_file, session.web_config)
         content = render_config(

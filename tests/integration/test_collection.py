@@ -16,7 +16,7 @@ from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.errors import PrometheusError
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.process import find_binary, find_promtool
+from monitord.prometheus.process import find_binary, find_promtool, read_build
 from monitord.recipes.load import load_recipes
 from monitord.windows.model import Window
 from tests.conftest import wait_until
@@ -84,7 +84,7 @@ def client(tmp_path_factory: pytest.TempPathFactory, start: float) -> Iterator[P
         binary = find_binary()
     except PrometheusError as error:
         pytest.fail(str(error))  # without it nothing here is shown
-    promtool = find_promtool(binary)
+    promtool = find_promtool(read_build(binary))
     if promtool is None:
         pytest.skip("no promtool beside prometheus")
     seconds = [step * INTERVAL + 2.0 for step in range(-24, 84)]

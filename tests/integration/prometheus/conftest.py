@@ -39,7 +39,7 @@ def build() -> Build:
 
 @pytest.fixture(scope="session")
 def promtool(build: Build) -> Path:
-    found = find_promtool(build.binary)
+    found = find_promtool(build)
     if found is None:
         pytest.skip("no promtool beside prometheus")
     return found
@@ -97,7 +97,7 @@ def prepared_server(folder: Path, build: Build) -> Iterator[Server]:
     credentials = prepare_credentials(folder / "password", folder / "web.yml")
     limits = LimitSettings(samples=50, body_bytes=100_000)
     config = render_config(folder / "file_sd", 0.2, limits, build.version)
-    install_config(folder / "prometheus.yml", config, find_promtool(build.binary))
+    install_config(folder / "prometheus.yml", config, find_promtool(build))
     server = Server(folder, build, credentials)
     try:
         yield server

@@ -131,8 +131,8 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) -> None:
     world.ready()
+    world.keep_scraping(3)
     for number in range(1, ROUNDS + 1):
-        world.keep_scraping(2)
         kept, pid = world.samples(), world.kill()
         world.told("prometheus.exited", number)
         world.prometheus.try_again()  # no need to wait for the back-off
@@ -331,6 +331,20 @@ def a_bad_checkpoint(data: Path) -> None:
     (folder / "00000000").write_bytes(b"\xff" * 40_000)
 
 
+@pytest.fixture(scope="module")
+def written(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with some samples, from a run that ended cleanly."""
+    session = Session(tmp_path_factory.mktemp("written"), "s")
+    session.create(b"session: s\n")
+    with FakeExporter() as exporter:
+        exporter.expose(counter("http_requests_total", 7.0))
+        with supervised(session, exporter, binary=str(build.binary)) as world:
+            world.ready()
+            world.keep_scraping(3)
+            world.stop()
+            return world.prometheus.storage.folder
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -339,18 +353,17 @@ def a_bad_checkpoint(data: Path) -> None:
     ],
 )  # fmt: skip
 def test_damaged_data_are_recovered_or_kept_beside(
-    world: World, exporter: FakeExporter, build: Build, damage: Callable[[Path], None]
+    session: Session, exporter: FakeExporter, build: Build, written: Path, damage: Callable[[Path], None]
 ) -> None:
-    world.ready()
-    world.keep_scraping(3)
-    world.stop()
-    data = world.prometheus.storage.folder
+    data = session.prometheus / "data"
+    shutil.copytree(written, data)
     damage(data)
     before = {path.name for path in data.iterdir()}
-    with supervised(world.session, exporter, binary=str(build.binary)) as again:
-        again.ready()
-        asides = again.prometheus.storage.set_asides()
-        assert len(asides) <= 1
+    with supervised(session, exporter, binary=str(build.binary)) as world:
+        world.ready()
+        asides = world.prometheus.storage.set_asides()
+        refused = damage in (a_log_with_a_hole, a_log_that_is_no_folder, bad_magic_in_the_head)
+        assert len(asides) == refused
         for aside in asides:
             assert before <= {path.name for path in aside.iterdir()}, "deleted"
-            assert "prometheus.data_set_aside" in events(again.entries)
+            assert "prometheus.data_set_aside" in events(world.entries)

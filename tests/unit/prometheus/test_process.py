@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import PrometheusError
+from monitord.prometheus.command import Version
 from monitord.prometheus.process import (
+    Build,
     PrometheusProcess,
     check_config,
     find_binary,
@@ -23,6 +25,10 @@ def script(path: Path, body: str = "") -> Path:
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
     return path
+
+
+def build_of(binary: Path) -> Build:
+    return Build(binary, Version(2, 53, 1), "")
 
 
 def test_an_explicit_path_wins(tmp_path: Path) -> None:
@@ -79,15 +85,17 @@ def test_promtool_is_found_beside_the_binary_or_what_it_links_to(tmp_path: Path)
     link = tmp_path / "bin" / "prometheus"
     link.parent.mkdir()
     link.symlink_to(binary)
-    assert find_promtool(binary, {"PATH": ""}) == promtool
-    assert find_promtool(link, {"PATH": ""}) == promtool
+    assert find_promtool(build_of(binary), {"PATH": ""}) == promtool
+    assert find_promtool(build_of(link), {"PATH": ""}) == promtool
 
 
-def test_promtool_is_found_in_path_or_not_at_all(tmp_path: Path) -> None:
-    binary = script(tmp_path / "bin" / "prometheus")
-    promtool = script(tmp_path / "path" / "promtool")
-    assert find_promtool(binary, {"PATH": str(promtool.parent)}) == promtool
-    assert find_promtool(binary, {"PATH": ""}) is None
+def test_promtool_is_found_in_path_if_it_is_of_the_same_version(tmp_path: Path) -> None:
+    build = build_of(script(tmp_path / "bin" / "prometheus"))
+    promtool = script(tmp_path / "path" / "promtool", 'echo "promtool, version 2.53.1+ds1 (branch: x)"')
+    assert find_promtool(build, {"PATH": str(promtool.parent)}) == promtool
+    assert find_promtool(build, {"PATH": ""}) is None
+    script(promtool, 'echo "promtool, version 2.42.0 (branch: x)"')
+    assert find_promtool(build, {"PATH": str(promtool.parent)}) is None
 
 
 def test_a_build_is_what_it_prints_on_either_stream(tmp_path: Path) -> None:
