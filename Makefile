@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup tools demo test check bench clean
+.PHONY: help setup tools demo test check soak bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ check: setup  ## linters and types
 
 test: check tools  ## linters, then every test, on real Prometheus and node_exporter
 	python -m pytest
+
+soak: tools  ## the rounds of kills, a hundred instead of a few: half an hour
+	MONITORD_TEST_ROUNDS=100 python -m pytest -k round_after_round --timeout 7200
 
 bench: tools  ## speed, as ratios to a floor, a peer or an aim; GROUPS="disk blind" runs those alone
 	@python -m tests.bench $(GROUPS)

@@ -17,6 +17,7 @@ from tests.fakes.exporter import FakeExporter, counter
 pytestmark = pytest.mark.real
 
 WEB = "web.yaml"
+ROUNDS = int(os.environ.get("MONITORD_TEST_ROUNDS", "3"))  # `make soak` asks for a hundred
 
 
 @pytest.fixture
@@ -98,3 +99,46 @@ def test_the_time_without_a_daemon_is_an_outage_of_the_windows_that_it_touched(
     (outage,) = bench.manifest("w1")["coverage"]["outages"]
     assert outage["reason"] == "daemon_not_running"
     assert outage["from"] < outage["to"]
+
+
+def prometheuses(bench: Bench) -> list[int]:
+    """Return the pids of every Prometheus of this session that lives."""
+    return [pid for pid, command in bench.left().items() if "--storage.tsdb.path" in command]
+
+
+def kept(bench: Bench) -> float:
+    """Return how many scrapes of the target are kept."""
+    path = '/api/v1/query?query=count_over_time(up{job="web"}[1d])'
+    result = bench.ask(path)["data"]["result"]
+    return float(result[0]["value"][1]) if result else 0.0
+
+
+@pytest.mark.timeout(120 + 30 * ROUNDS)
+def test_round_after_round_of_kills_leaves_no_orphan_and_loses_no_target(bench: Bench, web: str) -> None:
+    """Prometheus killed and the daemon killed, in turns; from time to time both."""
+    daemon = bench.run()
+    bench.drop(WEB, web)
+    bench.wait_up(WEB)
+    accepted = bench.target(WEB)["accepted_at"]
+    for number in range(ROUNDS):
+        before, pid = kept(bench), bench.daemon["prometheus"]["pid"]
+        starts = len(bench.log("prometheus.started"))
+        if number % 2 == 0:
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda ended=number // 2 + 1: len(bench.log("prometheus.exited")) >= ended, "its exit")  # type: ignore[misc]
+        if number % 2 == 1 or number % 8 == 0:
+            daemon.kill()
+            daemon.wait()
+            wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), "Prometheus to go along")  # type: ignore[misc]
+            daemon = bench.run()
+        else:
+            daemon.send_signal(signal.SIGHUP)  # instead of waiting for the back-off
+        wait_until(lambda starts=starts: len(bench.log("prometheus.started")) > starts, "a start")  # type: ignore[misc]
+        wait_until(lambda: bench.daemon["phase"] == "ready", "it to be ready again")
+        assert prometheuses(bench) == [bench.daemon["prometheus"]["pid"]]
+        wait_until(lambda before=before: kept(bench) >= before, "what was kept")  # type: ignore[misc]
+        bench.wait_up(WEB)
+        assert bench.target(WEB)["accepted_at"] == accepted
+    every = read(bench.session.outages)["outages"]
+    assert len(every) == ROUNDS
+    assert all(outage["to"] for outage in every)
