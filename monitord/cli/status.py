@@ -50,14 +50,24 @@ def _print_daemon(seen: dict[str, Any]) -> None:
     click.echo(f"session     {seen['session']}  {seen['folder']}")
     click.echo(f"daemon      {daemon['phase']}{where}")
     if prometheus:
-        version = f" (version {prometheus['version']})" if prometheus.get("version") else ""
-        click.echo(
-            f"prometheus  {prometheus.get('state', 'unknown')}  {prometheus.get('url') or ''}{version}"
-        )
+        click.echo(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
     if seen["time_left_seconds"] is not None:
         click.echo(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
     if daemon.get("last_error"):
         click.echo(f"last error  {daemon['last_error']}")
+
+
+def _prometheus_facts(prometheus: dict[str, Any]) -> list[str]:
+    facts = [f"{prometheus.get('state', 'unknown')}  {prometheus.get('url') or ''}".strip()]
+    if prometheus.get("version"):
+        facts.append(f"version {prometheus['version']}")
+    if (series := prometheus.get("series")) is not None:
+        facts.append(f"{series:,} series")
+    if outage := prometheus.get("outage"):
+        facts.append(f"no data since {outage['from']} ({outage['reason']})")
+    if asides := (prometheus.get("data") or {}).get("set_aside"):
+        facts.append(f"refused data kept: {len(asides)}")
+    return facts
 
 
 def _target_row(item: dict[str, Any]) -> tuple[str, str, str, str]:
