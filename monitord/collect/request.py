@@ -28,7 +28,8 @@ class CollectionRequest:
 
     `targets` are those declared and in force at the window's end; `scrape_interval` (seconds) holds
     for targets that are not among them; `min_coverage` is the share of scrapes, from 0 to 1, below
-    which a number is called partial.
+    which a number is called partial. `left_open` says that the server which is asked leaves a sample
+    at the very start of a range out of it.
     """
 
     session: str
@@ -37,8 +38,9 @@ class CollectionRequest:
     scrape_interval: float
     min_coverage: float
     recipes: tuple[Recipe, ...]
+    left_open: bool = False
 
     @property
     def span(self) -> Span:
         interval = max((self.scrape_interval, *(target.interval for target in self.targets)))
-        return Span(self.session, self.window.start, self.window.end, interval)
+        return Span(self.session, self.window.start, self.window.end, interval, self.left_open)
