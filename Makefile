@@ -16,7 +16,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt tests/setup/venv
 	@tests/setup/venv "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-tools: setup  ## bindfs and strace, where root may install them
+tools: setup  ## more for tests: each Prometheus they run on; bindfs and strace, where root may install them
+	@tests/setup/versions "$(VENV)/prometheus"
 	@tests/setup/tools
 
 demo: setup  ## everything on this machine in under a minute: service, Prometheus, window, results

@@ -1,4 +1,4 @@
-"""What all tests share: waiting with a deadline, and an exporter that does what a test says."""
+"""What all tests share: waiting with a deadline, real Prometheuses, an exporter that does as told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+from monitord.prometheus.process import Build
 from tests.fakes.exporter import FakeExporter
+from tests.versions import VERSIONS, build_of
 
 T = TypeVar("T")
 
@@ -27,6 +29,12 @@ def wait_until(condition: Callable[[], T | None], what: str = "the condition", s
             pytest.fail(f"waited {seconds:g} s in vain for {what}")
         time.sleep(0.02)
     return value
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def each_build(request: pytest.FixtureRequest) -> Build:
+    """Every real version of Prometheus in turn."""
+    return build_of(request.param)
 
 
 @pytest.fixture

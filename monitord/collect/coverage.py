@@ -120,7 +120,7 @@ def _cover(
     resets: int | None,
 ) -> TargetCoverage:
     start, end = request.window.start, request.window.end
-    # Prometheus 2 includes a sample at the start of a range, Prometheus 3 does not.
+    # Of scrapes at both edges only one was due in the window.
     times = sorted(time for time in samples if start < time <= end)
     successes = [time for time in times if samples[time] == 1]
     if interval is not None:

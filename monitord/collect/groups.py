@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -41,6 +42,16 @@ def read_buckets(answer: Answer) -> Buckets:
         bound = float(series.labels["le"])
         bounds[bound] = bounds.get(bound, 0.0) + series.value
     return buckets
+
+
+def respelt_groups(answer: Answer) -> frozenset[Group]:
+    """Return the groups whose histogram has a bound in two spellings, as two series.
+
+    So it is when Prometheus 3 went on with what version 2 had stored. An observation between the
+    last sample of the one and the first of the other is in neither's increase.
+    """
+    bounds = Counter((group_of(series.labels), float(series.labels["le"])) for series in answer.series)
+    return frozenset(group for (group, _), spellings in bounds.items() if spellings > 1)
 
 
 def read_steps(answer: Answer) -> Steps:

@@ -9,7 +9,7 @@ from typing import Protocol
 from monitord.collect import estimate as why
 from monitord.collect.counter import CounterReading
 from monitord.collect.estimate import Estimate, divide, total
-from monitord.collect.groups import Group, group_of, read_buckets, read_values
+from monitord.collect.groups import Group, group_of, read_buckets, read_values, respelt_groups
 from monitord.collect.quantile import bucket_quantile, merge_buckets
 from monitord.prometheus.series import Answer
 from monitord.recipes.model import Kpi, quantile_of
@@ -70,6 +70,7 @@ class HistogramReading:
         self._count = read_values(answers["count"])
         self._sum = read_values(answers["sum"]) if "sum" in answers else {}
         self._buckets = read_buckets(answers["buckets"]) if "buckets" in answers else {}
+        self._respelt = respelt_groups(answers["buckets"]) if "buckets" in answers else frozenset()
 
     def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002
         if not groups:
@@ -91,6 +92,8 @@ class HistogramReading:
         return divide(total(sums), count, round(count), reason)
 
     def _percentile(self, q: float, groups: Collection[Group], reason: str) -> Estimate:
+        if not self._respelt.isdisjoint(groups):
+            reason = why.BUCKETS_RESPELT
         histograms = [self._buckets[group] for group in groups if group in self._buckets]
         if len(histograms) < len(groups):
             reason = why.BUCKETS_MISSING

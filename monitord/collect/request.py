@@ -29,7 +29,9 @@ class CollectionRequest:
 
     `targets` are those declared and in force at the window's end; `scrape_interval` (seconds) holds
     for targets that are not among them; `min_coverage` is the share of scrapes, from 0 to 1, below
-    which a number is called partial; `outages` are those of Prometheus that touched the window.
+    which a number is called partial. `outages` are those of Prometheus that touched the window, and
+    `left_open` says that the server which is asked leaves a sample at the very start of a range out
+    of it.
     """
 
     session: str
@@ -39,8 +41,9 @@ class CollectionRequest:
     min_coverage: float
     recipes: tuple[Recipe, ...]
     outages: tuple[Outage, ...] = ()
+    left_open: bool = False
 
     @property
     def span(self) -> Span:
         interval = max((self.scrape_interval, *(target.interval for target in self.targets)))
-        return Span(self.session, self.window.start, self.window.end, interval)
+        return Span(self.session, self.window.start, self.window.end, interval, self.left_open)

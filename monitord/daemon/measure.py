@@ -25,6 +25,7 @@ from monitord.daemon.windows import Collected
 from monitord.errors import InvalidInputError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.command import has_left_open_ranges
 from monitord.prometheus.outages import Outages
 from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
 from monitord.recipes.model import Recipe
@@ -66,19 +67,21 @@ class Measurement:
         InvalidInputError, OSError.
         """
         recipes, refused = self._recipes()
-        request = CollectionRequest(
-            session=self.session.name,
-            window=window,
-            targets=self._targets(window.end),
-            scrape_interval=self.settings.scrape_interval,
-            min_coverage=self.settings.windows.min_coverage,
-            recipes=select_recipes(recipes, window.recipes),
-            outages=self.outages().touching(window.start, window.end),
-        )
         with self.connect(QUERY_TIMEOUT_SECONDS) as client:
+            version = str(client.build_info().get("version"))
+            request = CollectionRequest(
+                session=self.session.name,
+                window=window,
+                targets=self._targets(window.end),
+                scrape_interval=self.settings.scrape_interval,
+                min_coverage=self.settings.windows.min_coverage,
+                recipes=select_recipes(recipes, window.recipes),
+                outages=self.outages().touching(window.start, window.end),
+                left_open=has_left_open_ranges(version),
+            )
             collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
             provenance = Provenance(
-                __version__, platform.python_version(), _host(), self._prometheus(client),
+                __version__, platform.python_version(), _host(), self._prometheus(version),
                 _slurm(os.environ), None, window.markers,
             )  # fmt: skip
         folder = store.publish(
@@ -127,8 +130,7 @@ class Measurement:
                 inputs[f"markers/{name}"] = read_file(session.windows, name)[1].content
         return inputs
 
-    def _prometheus(self, client: PrometheusClient) -> Mapping[str, Any]:
-        version = client.build_info().get("version")
+    def _prometheus(self, version: str) -> Mapping[str, Any]:
         return {"version": version, "scrape_interval_seconds": self.settings.scrape_interval}
 
 

@@ -22,30 +22,43 @@ class Version(NamedTuple):
 
 
 OLDEST_SUPPORTED = Version(2, 42, 0)
+FIRST_UNSUPPORTED = Version(4, 0, 0)
 
-_VERSION = re.compile(r"\bprometheus, version v?(\d+)\.(\d+)\.(\d+)", re.ASCII)
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)([-~](?:alpha|beta|pre|rc)[\w.]*)?", re.ASCII)
+_PRINTED = re.compile(rf"\bprometheus, version v?({_VERSION.pattern})", re.ASCII)
 _LOCK_FLAG = "--storage.tsdb.use-lockfile"
 
 
 def parse_version(text: str, binary: Path) -> Version:
     """Return the version that `prometheus --version` printed.
 
-    Raises PrometheusError when this is not Prometheus, or one older than monitord can use.
+    Raises PrometheusError when this is not Prometheus, or a version that monitord does not know: an
+    older or newer one, or a pre-release, which may have a release's flags or not.
     """
-    match = _VERSION.search(text)
+    match = _PRINTED.search(text)
     if match is None:
         first = next(iter(text.strip().splitlines()), "nothing")
         raise PrometheusError(
             f"{binary} is not Prometheus: --version printed {first[:200]!r}; "
             "set MONITORD_PROMETHEUS to the right binary"
         )
-    version = Version(*map(int, match.groups()))
-    if version < OLDEST_SUPPORTED:
+    release, *numbers, pre_release = match.groups()
+    version = Version(*map(int, numbers))
+    if pre_release or not OLDEST_SUPPORTED <= version < FIRST_UNSUPPORTED:
         raise PrometheusError(
-            f"{binary} is Prometheus {version}; {OLDEST_SUPPORTED} or newer is needed: "
-            "set MONITORD_PROMETHEUS to a newer binary"
+            f"{binary} is Prometheus {release}; a release from {OLDEST_SUPPORTED} on and below "
+            f"{FIRST_UNSUPPORTED} is needed: set MONITORD_PROMETHEUS to one"
         )
     return version
+
+
+def has_left_open_ranges(version: str) -> bool:
+    """Say whether a server of this version leaves a sample at the very start of a range out of it.
+
+    Prometheus does so since 3.0; one that does not say what it is is taken for an older one.
+    """
+    match = _VERSION.match(version)
+    return match is not None and int(match[1]) >= 3
 
 
 def listen_address(host: str, port: int) -> str:
@@ -79,8 +92,8 @@ def command_line(
     ]
     if web_config is not None:
         arguments.append(f"--web.config.file={web_config}")
-    if _LOCK_FLAG in help_text.split():
-        # Debian's build locks its data only when told to; upstream's does so without, and knows
-        # no such flag.
+    if _LOCK_FLAG in help_text.replace("--[no-]", "--").split():
+        # Debian's builds of 2.x lock their data only when told to; all others do so without, and
+        # know no such flag.
         arguments.append(_LOCK_FLAG)
     return arguments

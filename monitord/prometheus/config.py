@@ -38,6 +38,7 @@ def render_config(
         "global": {
             "scrape_interval": format_duration(scrape_interval),
             "scrape_timeout": format_duration(scrape_timeout),
+            **_plain_names(version),
         },
         "scrape_configs": [_scrape_config(file_sd, limits, version)],
     }
@@ -58,16 +59,33 @@ def _scrape_config(file_sd: Path, limits: LimitSettings, version: Version) -> di
         "body_size_limit": f"{limits.body_bytes}B",
         **_content_type_fallback(version),
         "file_sd_configs": [{"files": [_pattern(file_sd)], "refresh_interval": "5s"}],
-        # The server adds its own up and scrape_* after relabeling: only an exporter's are dropped.
-        "metric_relabel_configs": [
-            {"source_labels": ["__name__"], "regex": "up|scrape_.*", "action": "drop"}
-        ],
+        "metric_relabel_configs": _metric_relabeling(),
     }
+
+
+def _metric_relabeling() -> list[dict[str, Any]]:
+    return [
+        # The server adds its own up and scrape_* after relabeling: only an exporter's are dropped.
+        {"source_labels": ["__name__"], "regex": "up|scrape_.*", "action": "drop"},
+        # 2.x stores a whole bound as the exporter writes it, 3.x as "1.0". When one goes on with the
+        # data of the other, it must be with the same series.
+        {
+            "source_labels": ["__name__", "le"],
+            "regex": ".+_bucket;(0|[1-9][0-9]{0,5})",
+            "target_label": "le",
+            "replacement": "${1}.0",
+        },
+    ]
 
 
 def _content_type_fallback(version: Version) -> dict[str, str]:
     # 3.x fails a scrape without a proper Content-Type; 2.x read it as text, and knows no such key.
     return {"fallback_scrape_protocol": "PrometheusText0.0.4"} if version >= (3, 0, 0) else {}
+
+
+def _plain_names(version: Version) -> dict[str, str]:
+    # 3.x asks for names in UTF-8, and exporters that have such would name their metrics otherwise.
+    return {"metric_name_validation_scheme": "legacy"} if version >= (3, 0, 0) else {}
 
 
 def _pattern(folder: Path) -> str:

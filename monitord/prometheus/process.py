@@ -51,7 +51,7 @@ def find_binary(setting: str = _NOT_SET, environment: Mapping[str, str] = os.env
     found = shutil.which(_NOT_SET, path=search) or shutil.which(_NOT_SET, path=str(beside))
     if found is None:
         raise PrometheusError(
-            f"no prometheus in $PATH or in {beside}; install Prometheus 2.42 or newer, "
+            f"no prometheus in $PATH or in {beside}; install Prometheus 2.42 to 3.x, "
             f"or set {BINARY_VARIABLE} to the path of its binary"
         )
     return Path(found).absolute()

@@ -1,8 +1,8 @@
 """The PromQL of a KPI over one exact window.
 
 Whole-window values come from one instant query at the window's end over a range as long as the
-window, to the millisecond: nothing from outside it counts, and counter resets are accounted for
-before anything is summed.
+window, to the millisecond: both edges count, nothing from outside does, and counter resets are
+accounted for before anything is summed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def kpi_queries(kpi: Kpi, services: tuple[str, ...], span: Span) -> dict[str, Qu
 
 def up_query(span: Span) -> InstantQuery:
     """Return the query for every scrape of the window, at its true time and with its outcome."""
-    return span.at_end(f"up{{{session_matchers(span.session)}}}[{span.length_ms}ms]")
+    return span.at_end(f"up{{{session_matchers(span.session)}}}{span.whole}")
 
 
 def resets_query(kpi: Kpi, services: tuple[str, ...], span: Span) -> InstantQuery | None:
@@ -62,31 +62,28 @@ def resets_query(kpi: Kpi, services: tuple[str, ...], span: Span) -> InstantQuer
         return None
     matchers = session_matchers(span.session, services) + (f",{kpi.match}" if kpi.match else "")
     metric = f"{kpi.metric}_count" if kpi.kind == "histogram" else kpi.metric
-    return span.at_end(
-        f"max by ({', '.join(GROUPING[:-1])}) (resets({metric}{{{matchers}}}[{span.length_ms}ms]))"
-    )
+    return span.at_end(f"max by ({', '.join(GROUPING[:-1])}) (resets({metric}{{{matchers}}}{span.whole}))")
 
 
 def _counter_queries(kpi: Kpi, matchers: str, services: tuple[str, ...], span: Span) -> dict[str, Query]:
     counter = f"{kpi.metric}{{{matchers}}}"
-    whole, tile = f"[{span.length_ms}ms]", f"[{span.tile_ms}ms]"
     queries: dict[str, Query] = {
-        "series": span.at_end(_grouped("count", f"count_over_time({counter}{whole})")),
-        "increase": span.at_end(_grouped("sum", f"increase({counter}{whole})")),
+        "series": span.at_end(_grouped("count", f"count_over_time({counter}{span.whole})")),
+        "increase": span.at_end(_grouped("sum", f"increase({counter}{span.whole})")),
     }
     in_tiles = span.tiles > 1 and not {"min", "max"}.isdisjoint(kpi.stats)
     if in_tiles:
-        queries["rates"] = span.over_tiles(_grouped("sum", f"rate({counter}{tile})"))
+        queries["rates"] = span.over_tiles(_grouped("sum", f"rate({counter}{span.tile})"))
     if kpi.per:
         divisor = _narrowed(kpi.per, session_matchers(span.session, services))
-        queries["divisor"] = span.at_end(_grouped("sum", f"increase({divisor}{whole})"))
+        queries["divisor"] = span.at_end(_grouped("sum", f"increase({divisor}{span.whole})"))
         if in_tiles:
-            queries["divisor_rates"] = span.over_tiles(_grouped("sum", f"rate({divisor}{tile})"))
+            queries["divisor_rates"] = span.over_tiles(_grouped("sum", f"rate({divisor}{span.tile})"))
     return queries
 
 
 def _gauge_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
-    samples = f"{kpi.metric}{{{matchers}}}[{span.length_ms}ms]"
+    samples = f"{kpi.metric}{{{matchers}}}{span.whole}"
     # Sums and counts, not averages: only they merge into the true mean of several series.
     queries: dict[str, Query] = {"count": span.at_end(_grouped("sum", f"count_over_time({samples})"))}
     for stat, role, aggregation in (
@@ -100,7 +97,7 @@ def _gauge_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
 
 
 def _histogram_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
-    samples = f"{{{matchers}}}[{span.length_ms}ms]"
+    samples = f"{{{matchers}}}{span.whole}"
     queries: dict[str, Query] = {
         "series": span.at_end(_grouped("count", f"count_over_time({kpi.metric}_count{samples})")),
         "count": span.at_end(_grouped("sum", f"increase({kpi.metric}_count{samples})")),
@@ -116,7 +113,7 @@ def _expression_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]
     return {
         scope: span.at_end(
             (kpi.expr or "")
-            .replace("$window", f"[{span.length_ms}ms]")
+            .replace("$window", span.whole)
             .replace("$selector", matchers)
             .replace("$by", ", ".join(SCOPES[scope]))
         )

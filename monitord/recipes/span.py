@@ -37,13 +37,15 @@ Query = InstantQuery | RangeQuery
 class Span:
     """A session's window as queries see it, in whole milliseconds.
 
-    `interval` is the longest scrape interval, in seconds, among the targets.
+    `interval` is the longest scrape interval, in seconds, among the targets. `left_open` says that
+    the server asked leaves a sample at the very start of a range out of it.
     """
 
     session: str
     start: float
     end: float
     interval: float
+    left_open: bool = False
 
     @property
     def end_ms(self) -> int:
@@ -66,6 +68,20 @@ class Span:
     @property
     def tile_ms(self) -> int:
         return self.length_ms // self.tiles
+
+    @property
+    def whole(self) -> str:
+        """The range selector of the window, a sample at either edge included."""
+        return self._selector(self.length_ms)
+
+    @property
+    def tile(self) -> str:
+        """The range selector of a tile, likewise."""
+        return self._selector(self.tile_ms)
+
+    def _selector(self, milliseconds: int) -> str:
+        # Samples have whole milliseconds: one more takes in those at the start, and no other.
+        return f"[{milliseconds + self.left_open}ms]"
 
     def at_end(self, promql: str) -> InstantQuery:
         return InstantQuery(promql, self.end_ms / 1000)

@@ -1,11 +1,18 @@
-"""A window collected from a real Prometheus whose data are known to the last sample."""
+"""A window collected from each real Prometheus, whose data are known to the last sample.
+
+There are samples exactly at both edges of the window, so that a version that left one out would
+count other numbers. All versions are given the same block of data.
+"""
 
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,17 +21,22 @@ from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
-from monitord.errors import PrometheusError
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.process import find_binary, find_promtool, read_build
+from monitord.prometheus.command import has_left_open_ranges
+from monitord.prometheus.logfmt import listening_url
+from monitord.prometheus.process import Build, find_promtool, read_build
 from monitord.recipes.load import load_recipes
+from monitord.recipes.model import Recipe
 from monitord.windows.model import Window
 from tests.conftest import wait_until
+from tests.versions import VERSIONS, binary_of, build_of
 
 pytestmark = pytest.mark.real
 
 INTERVAL = 5.0
 SECONDS = 300.0
+MILLISECOND = 0.001 / SECONDS * 1.01
+"""How much longer, relatively, the range is that versions with left-open ranges are asked for."""
 RESET_AT = 151  # seconds into the window at which the second service restarts
 SLOW = range(100, 160)  # seconds into the window in which the first service handles fewer requests
 BOUNDS = {"0.005": 0.1, "0.05": 0.6, "0.25": 0.95, "1": 0.99, "+Inf": 1.0}  # share at or below
@@ -34,6 +46,18 @@ LABELS = {
     "c3": {"job": "triton", "instance": "n3:8000", "client": "c3", "service": "triton", "node": "n3"},
     "node": {"job": "node", "instance": "n1:9100", "client": "c1", "node": "n1"},
 }
+QUEUES = Recipe.model_validate(
+    {
+        "name": "queues",
+        "help": "a gauge, and how often it was scraped",
+        "kpis": [
+            {"name": "queue", "help": "h", "unit": "requests", "kind": "gauge", "metric": "queue_length",
+             "stats": ["mean", "min", "max"]},
+            {"name": "looks", "help": "h", "unit": "samples", "kind": "expr", "stats": ["value"],
+             "expr": "sum(count_over_time(queue_length{$selector}$window))"},
+        ],
+    }
+)  # fmt: skip
 
 
 def write(name: str, time: float, value: float, client: str, **more: str) -> str:
@@ -48,6 +72,11 @@ def requests_at(client: str, second: float) -> float:
         return 20.0 * (second + 1000 if second < RESET_AT else second - RESET_AT)
     slow = min(max(second - SLOW.start, 0.0), len(SLOW))
     return 40.0 * (second + 1000) - 30.0 * slow
+
+
+def queue_at(second: float) -> float:
+    """Return the gauge: shortest at the window's very start, longest at its very end."""
+    return {0.0: 1.0, SECONDS: 100.0}.get(second, 50.0)
 
 
 def lines_at(start: float, second: float) -> Iterator[str]:
@@ -65,6 +94,7 @@ def lines_at(start: float, second: float) -> Iterator[str]:
         yield write(f"{name}_sum", now, total * 0.1, client)
     yield write("up", now, 0.0, "c3")
     yield write("up", now, 1.0, "node")
+    yield write("queue_length", now, queue_at(second), "c1")
     for cpu in ("0", "1"):
         for mode, share in (("idle", 0.7), ("user", 0.2), ("system", 0.1)):
             yield write("node_cpu_seconds_total", now, (second + 500) * share, "node", cpu=cpu, mode=mode)
@@ -77,31 +107,32 @@ def start() -> float:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory, start: float) -> Iterator[PrometheusClient]:
-    """A Prometheus that holds the data from 2 minutes before the window to 2 after it."""
-    folder = tmp_path_factory.mktemp("prometheus")
-    try:
-        binary = find_binary()
-    except PrometheusError as error:
-        pytest.fail(str(error))  # without it nothing here is shown
-    promtool = find_promtool(read_build(binary))
+def block(tmp_path_factory: pytest.TempPathFactory, start: float) -> Path:
+    """A folder that holds the data from 2 minutes before the window to 2 after it."""
+    folder = tmp_path_factory.mktemp("block")
+    binary = next(filter(None, map(binary_of, VERSIONS)), None)
+    promtool = find_promtool(read_build(binary)) if binary else None
     if promtool is None:
-        pytest.skip("no promtool beside prometheus")
-    seconds = [step * INTERVAL + 2.0 for step in range(-24, 84)]
-    text = "\n".join(line for second in seconds for line in lines_at(start, second))
+        pytest.fail("no promtool with any Prometheus; run `make tools`")
+    text = "\n".join(line for step in range(-24, 85) for line in lines_at(start, step * INTERVAL))
     (folder / "samples.om").write_text(f"{text}\n# EOF\n")
-    (folder / "prometheus.yml").write_text("scrape_configs: []\n")
     backfill = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "samples.om", "data"]
     subprocess.run(backfill, cwd=folder, check=True, capture_output=True)
+    return folder / "data"
+
+
+@contextmanager
+def serving(build: Build, data: Path, folder: Path) -> Iterator[PrometheusClient]:
+    """Serve a copy of the data, and nothing else, by one version."""
+    shutil.copytree(data, folder / "data")
+    (folder / "prometheus.yml").write_text("scrape_configs: []\n")
+    command = [str(build.binary), "--config.file=prometheus.yml", "--storage.tsdb.path=data",
+               "--storage.tsdb.retention.time=10y", "--web.listen-address=127.0.0.1:0"]  # fmt: skip
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [str(binary), "--config.file=prometheus.yml", "--storage.tsdb.path=data",
-             "--storage.tsdb.retention.time=10y", "--web.listen-address=127.0.0.1:0"],
-            cwd=folder, stderr=log, stdout=log,
-        )  # fmt: skip
+        server = subprocess.Popen(command, cwd=folder, stderr=log, stdout=log)
     try:
-        address = wait_until(lambda: listening(folder / "log"), "Prometheus to listen")
-        with PrometheusClient(f"http://{address}") as connection:
+        url = wait_until(lambda: listening_url((folder / "log").read_text()), "Prometheus to listen")
+        with PrometheusClient(url) as connection:
             wait_until(connection.ready, "Prometheus to be ready")
             yield connection
     finally:
@@ -109,20 +140,33 @@ def client(tmp_path_factory: pytest.TempPathFactory, start: float) -> Iterator[P
         server.wait()
 
 
-def listening(log: Path) -> str | None:
-    for line in log.read_text().splitlines():
-        if "Listening on" in line:
-            return line.partition("address=")[2].split()[0]
-    return None
+def collected(
+    client: PrometheusClient, window: Window, targets: tuple[ExpectedTarget, ...] = ()
+) -> Collection:
+    left_open = has_left_open_ranges(client.build_info()["version"])
+    recipes = (*load_recipes(), QUEUES)
+    request = CollectionRequest("bench", window, targets, INTERVAL, 0.95, recipes, left_open=left_open)
+    return collect(request, client)
+
+
+def the_window(client: PrometheusClient, start: float) -> Collection:
+    targets = tuple(
+        ExpectedTarget(f"http://{labels['instance']}/metrics", labels, INTERVAL) for labels in LABELS.values()
+    )
+    return collected(client, Window("run01", start, start + SECONDS), targets)
+
+
+@pytest.fixture(scope="module")
+def client(
+    each_build: Build, block: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PrometheusClient]:
+    with serving(each_build, block, tmp_path_factory.mktemp("prometheus")) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="module")
 def collection(client: PrometheusClient, start: float) -> Collection:
-    targets = tuple(
-        ExpectedTarget(f"http://{labels['instance']}/metrics", labels, INTERVAL) for labels in LABELS.values()
-    )
-    window = Window("run01", start, start + SECONDS)
-    return collect(CollectionRequest("bench", window, targets, INTERVAL, 0.95, load_recipes()), client)
+    return the_window(client, start)
 
 
 def row(collection: Collection, kpi: str, stat: str, scope: str = "session", **labels: str) -> KpiRow:
@@ -137,24 +181,32 @@ def row(collection: Collection, kpi: str, stat: str, scope: str = "session", **l
 
 def test_throughput_is_the_reset_aware_increase_over_the_length(collection: Collection) -> None:
     first = (40 * SECONDS - 30 * len(SLOW)) / SECONDS
-    assert row(collection, "throughput", "mean", "client", client="c1").value == pytest.approx(
-        first, rel=0.01
-    )
-    # What c2 counted between its last scrape and its restart is lost: at most one interval.
-    second = row(collection, "throughput", "mean", "client", client="c2").value
-    assert second == pytest.approx(20, rel=INTERVAL / SECONDS + 0.01)
-    assert second is not None
-    mean = row(collection, "throughput", "mean")
-    assert mean.value == pytest.approx(second + first, rel=0.01)
-    assert (mean.n, mean.unit, mean.reason) == (2, "requests/s", "low_coverage")
+    # What c2 counted between its last scrape and its restart is lost, and it counted from 0 again.
+    second = 20 * (SECONDS - (RESET_AT - 150)) / SECONDS
+    for scope, truth in (
+        (("client", "c1"), first),
+        (("client", "c2"), second),
+        (("session", ""), first + second),
+    ):
+        found = row(collection, "throughput", "mean", scope[0], client=scope[1])
+        assert found.value == pytest.approx(truth, rel=MILLISECOND)
+    assert (found.n, found.unit, found.reason) == (2, "requests/s", "low_coverage")
 
 
 def test_the_extremes_are_those_of_parts_of_the_window(collection: Collection) -> None:
     low = row(collection, "throughput", "min", "client", client="c1")
     high = row(collection, "throughput", "max", "client", client="c1")
-    assert low.value == pytest.approx(10, rel=0.01)
-    assert high.value == pytest.approx(40, rel=0.01)
+    assert low.value == pytest.approx(10, rel=1e-9)
+    assert high.value == pytest.approx(40, rel=1e-9)
     assert (low.n, high.n, low.status) == (15, 15, "ok")
+
+
+def test_samples_at_both_edges_count(collection: Collection) -> None:
+    stats = {stat: row(collection, "queue", stat) for stat in ("mean", "min", "max")}
+    assert (stats["min"].value, stats["max"].value) == (1, 100)
+    assert stats["mean"].value == pytest.approx((1 + 59 * 50 + 100) / 61, rel=1e-12)
+    assert {found.n for found in stats.values()} == {61}
+    assert row(collection, "looks", "value").value == 61
 
 
 @pytest.mark.parametrize("q", [0.5, 0.95, 0.99])
@@ -162,7 +214,8 @@ def test_the_extremes_are_those_of_parts_of_the_window(collection: Collection) -
 def test_a_percentile_is_what_the_server_itself_computes(
     collection: Collection, client: PrometheusClient, start: float, q: float, of: str
 ) -> None:
-    bucket = 'http_server_request_duration_seconds_bucket{session="bench",client=~"c2|$which"}[300000ms]'
+    range_ms = 300_000 + has_left_open_ranges(client.build_info()["version"])
+    bucket = f'http_server_request_duration_seconds_bucket{{client=~"c2|$which"}}[{range_ms}ms]'
     which, labels = ("c1", {}) if of == "session" else ("c2", {"client": "c2"})
     promql = f"histogram_quantile({q}, sum by (le) (increase({bucket.replace('$which', which)})))"
     (theirs,) = client.query(promql, start + SECONDS).series
@@ -171,6 +224,17 @@ def test_a_percentile_is_what_the_server_itself_computes(
     assert ours.bucket_lo is not None
     assert ours.bucket_hi is not None
     assert ours.bucket_lo <= theirs.value * 1000 <= ours.bucket_hi
+
+
+def test_a_percentile_is_the_truth_of_its_bucket(collection: Collection) -> None:
+    # Of c1's requests 1 % lie above 1 s, 4 % between 0.25 and 1 s, half of 70 % in 0.005 to 0.05 s.
+    found = row(collection, "latency", "p50", "client", client="c1")
+    assert found.value == pytest.approx(1000 * (0.005 + 0.045 * 0.4 / 0.5), rel=1e-9)
+    assert (found.bucket_lo, found.bucket_hi) == (5, 50)
+    found = row(collection, "latency", "p95", "client", client="c2")
+    assert found.value == pytest.approx(
+        1000 * (0.25 + 0.75 * (0.95 - 0.95**3) / (0.99**3 - 0.95**3)), rel=1e-6
+    )
 
 
 def test_the_mean_latency_and_how_many_requests_it_rests_on(collection: Collection) -> None:
@@ -199,7 +263,7 @@ def test_coverage_counts_the_scrapes_inside_the_window_only(collection: Collecti
         (t.expected_scrapes, t.scrapes, t.successes, t.resets)
         for t in map(targets.get, ("c1", "c2", "c3"))
         if t
-    ] == [(60, 60, 60, 0), (60, 60, 60, 1), (60, 60, 0, None)]
+    ] == [(59, 60, 60, 0), (59, 60, 60, 1), (59, 60, 0, None)]
     assert row(collection, "throughput", "mean").coverage == pytest.approx(2 / 3)
     assert collection.status == "partial"
     assert [reason.code for reason in collection.reasons] == ["target_down"]
@@ -211,9 +275,33 @@ def test_no_query_failed_or_warned(collection: Collection) -> None:
 
 
 def test_a_window_before_all_data_failed(client: PrometheusClient, start: float) -> None:
-    window = Window("early", start - 3000, start - 2900)
-    request = CollectionRequest("bench", window, (), INTERVAL, 0.95, load_recipes())
-    found = collect(request, client)
+    found = collected(client, Window("early", start - 3000, start - 2900))
     assert (found.status, [reason.code for reason in found.reasons]) == ("failed", ["no_targets"])
     assert {each.status for each in found.rows} == {"no_data"}
     assert {each.reason for each in found.rows} == {"no_targets"}
+
+
+def test_all_versions_give_the_same(block: Path, tmp_path: Path, start: float) -> None:
+    collections = {}
+    for version in filter(binary_of, VERSIONS):
+        (tmp_path / version).mkdir()
+        with serving(build_of(version), block, tmp_path / version) as client:
+            collections[version] = the_window(client, start)
+    if len(collections) < 2:
+        pytest.skip(f"only {', '.join(collections)} of Prometheus {', '.join(VERSIONS)} is here")
+    first, *others = collections.values()
+    for other in others:
+        assert (other.coverage, other.status, other.reasons) == (first.coverage, first.status, first.reasons)
+        assert len(other.rows) == len(first.rows) > 20
+        for ours, theirs in zip(other.rows, first.rows, strict=True):
+            assert replace(ours, value=None) == replace(theirs, value=None)
+            assert ours.value == (theirs.value and pytest.approx(theirs.value, rel=tolerance(theirs)))
+
+
+def tolerance(row: KpiRow) -> float:
+    """Return by how much a value may differ between versions, relatively.
+
+    What is extrapolated to the range is so to one of 1 ms more; all else is the same but for rounding.
+    """
+    is_increase = row.kpi == "throughput" and row.stat == "mean"
+    return MILLISECOND if is_increase else 1e-9

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from monitord.errors import PrometheusError
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.auth import Credentials, prepare_credentials
 from monitord.prometheus.command import command_line
@@ -21,20 +20,15 @@ from monitord.prometheus.config import render_config
 from monitord.prometheus.process import (
     Build,
     PrometheusProcess,
-    find_binary,
     find_promtool,
     install_config,
-    read_build,
 )
 from monitord.settings import LimitSettings
 
 
 @pytest.fixture(scope="session")
-def build() -> Build:
-    try:
-        return read_build(find_binary())
-    except PrometheusError as error:
-        pytest.fail(str(error))  # without it nothing here is shown
+def build(each_build: Build) -> Build:
+    return each_build
 
 
 @pytest.fixture(scope="session")
@@ -117,12 +111,12 @@ Response = tuple[int, dict[str, str], str]
 
 
 @contextmanager
-def exporters(respond: Callable[[str], Response]) -> Iterator[str]:
-    """Serve what a function from path to (status, headers, body) says; give the URL."""
+def exporters(respond: Callable[[str, str], Response]) -> Iterator[str]:
+    """Serve what a function of path and Accept header says: (status, headers, body); give the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, headers, body = respond(self.path)
+            status, headers, body = respond(self.path, self.headers["Accept"])
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.exposition import choose_encoder
 
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.process import Build
@@ -20,6 +22,7 @@ from tests.integration.prometheus.conftest import Response, exporters, prepared_
 
 pytestmark = pytest.mark.real
 
+PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 TEXT = {"Content-Type": "text/plain; version=0.0.4"}
 HOUR_AGO = int((time.time() - 3600) * 1000)
 BODIES = {
@@ -34,6 +37,9 @@ BODIES = {
     "long_body": "# " + "x" * 200_000 + "\nx 1\n",
     "untyped": "untyped_text 1\n",
     "redirected": "x 1\n",
+    "native": '# TYPE h histogram\nh_bucket{le="0"} 1\nh_bucket{le="0.5"} 2\nh_bucket{le="10"} 3\n'
+    'h_bucket{le="100000"} 4\nh_bucket{le="+Inf"} 5\nh_sum 7\nh_count 5\n',
+    "bare": 'b_bucket{le="1"} 1\nb_bucket{le="+Inf"} 1\nlevel{le="1"} 1\n',
 }
 
 
@@ -47,15 +53,22 @@ def hits() -> list[str]:
 def client(
     build: Build, hits: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PrometheusClient]:
-    def respond(path: str) -> Response:
+    def respond(path: str, accepts: str) -> Response:
         hits.append(path.strip("/"))
         if path == "/redirector":
             return 302, {"Location": "/redirected"}, ""
+        if path == "/dotted":
+            encode, content_type = choose_encoder(accepts)
+            return 200, {"Content-Type": content_type}, encode(dotted).decode()
+        if path == "/native" and "protobuf" in accepts:
+            return 200, {"Content-Type": PROTOBUF}, ""  # only there, a histogram can be native
         return 200, {} if path == "/untyped" else TEXT, BODIES[path.strip("/")]
 
+    dotted = CollectorRegistry()
+    Gauge("my.gauge", "a name in UTF-8", ["my.label"], registry=dotted).labels("x").set(1)
     folder = tmp_path_factory.mktemp("scraping")
     with exporters(respond) as url, prepared_server(folder / "[1]", build) as server:
-        for name in [*BODIES.keys() - {"redirected"}, "redirector"]:
+        for name in [*BODIES.keys() - {"redirected"}, "redirector", "dotted"]:
             server.scrape(name, f"{url}/{name}")
         process = server.start()
         with server.client(wait_until(process.listening_url, "Prometheus to listen")) as client:
@@ -110,14 +123,35 @@ def test_a_redirect_is_not_followed(client: PrometheusClient, hits: list[str]) -
     ],
 )
 def test_an_exporter_beyond_a_limit_fails_alone(client: PrometheusClient, job: str, reason: str) -> None:
-    greedy = scraped(client, job)
-    assert greedy["health"] == "down"
-    assert reason in greedy["lastError"]
+    # Up to 2.53.3, 2.53 calls every other of these scrapes good and stores next to nothing of it: what
+    # the failed one before had read passes for duplicates. It is then covered by half at most.
+    wait_until(lambda: reason in scraped(client, job)["lastError"], f"{job} to be refused")
     assert scraped(client, "honest")["health"] == "up"
 
 
 def test_text_without_a_content_type_is_read(client: PrometheusClient) -> None:
     assert scraped(client, "untyped")["health"] == "up"
+
+
+def test_names_and_labels_are_asked_for_without_utf_8(client: PrometheusClient) -> None:
+    assert scraped(client, "dotted")["health"] == "up"
+    (series,) = wait_until(lambda: client.query('{job="dotted",__name__!~"up|scrape_.*"}').series, "a series")
+    assert series.labels["__name__"] == "my_gauge"
+    assert series.labels["my_label"] == "x"
+
+
+def test_a_histogram_gives_its_classic_buckets_with_the_same_bounds(client: PrometheusClient) -> None:
+    assert scraped(client, "native")["health"] == "up"
+    buckets = wait_until(lambda: client.query("h_bucket").series, "the buckets")
+    bounds = {series.labels["le"]: series.value for series in buckets}
+    assert bounds == {"0.0": 1, "0.5": 2, "10.0": 3, "100000.0": 4, "+Inf": 5}
+    assert client.query("h").series == ()
+
+
+def test_bounds_are_the_same_without_a_type_too_and_other_labels_stay(client: PrometheusClient) -> None:
+    buckets = wait_until(lambda: client.query('{job="bare",le!=""}').series, "the series")
+    named = {(series.labels["__name__"], series.labels["le"]) for series in buckets}
+    assert named == {("b_bucket", "1.0"), ("b_bucket", "+Inf"), ("level", "1")}
 
 
 def test_a_long_range_query_is_joined_from_parts(client: PrometheusClient) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -26,10 +27,31 @@ from tests.conftest import wait_until
 from tests.fakes.exporter import FakeExporter, counter, gauge
 from tests.fakes.log import Entries, events, recording_log
 from tests.fakes.small_disk import SmallDisk, UnavailableError, small_disk
+from tests.versions import VERSIONS, build_of
 
 pytestmark = pytest.mark.real
 
+SOAK = "MONITORD_TEST_ROUNDS" in os.environ
 ROUNDS = int(os.environ.get("MONITORD_TEST_ROUNDS", "3"))  # `make soak` asks for a hundred
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on one version, in turn; on each version where it is a soak."""
+    if "damage" in metafunc.fixturenames:
+        cases = [(damage, version) for number, damage in enumerate(DAMAGES) for version in chosen(number)]
+        cases.sort(key=lambda case: case[1])  # the data are written once for each
+        metafunc.parametrize(("damage", "build"), cases, indirect=["build"], scope="module")
+    elif "build" in metafunc.fixturenames:
+        metafunc.parametrize("build", chosen(crc32(metafunc.function.__name__.encode())), indirect=True)
+
+
+def chosen(number: int) -> tuple[str, ...]:
+    return VERSIONS if SOAK else (VERSIONS[number % len(VERSIONS)],)
+
+
+@pytest.fixture(scope="module")
+def build(request: pytest.FixtureRequest) -> Build:
+    return build_of(request.param)
 
 
 @dataclass
@@ -345,13 +367,12 @@ def written(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
             return world.prometheus.storage.folder
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        garbage_at_the_end_of_the_log, a_log_cut_short, a_log_with_a_hole, a_log_that_is_no_folder,
-        bad_magic_in_the_head, an_empty_meta_file, garbage_in_the_query_log, a_bad_checkpoint,
-    ],
+DAMAGES = (
+    garbage_at_the_end_of_the_log, a_log_cut_short, a_log_with_a_hole, a_log_that_is_no_folder,
+    bad_magic_in_the_head, an_empty_meta_file, garbage_in_the_query_log, a_bad_checkpoint,
 )  # fmt: skip
+
+
 def test_damaged_data_are_recovered_or_kept_beside(
     session: Session, exporter: FakeExporter, build: Build, written: Path, damage: Callable[[Path], None]
 ) -> None:

@@ -225,6 +225,20 @@ def test_different_buckets_merge_where_they_agree() -> None:
     assert (row.status, row.reason) == ("partial", "mixed_buckets")
 
 
+def test_a_bound_that_changed_its_spelling_is_one_bucket_and_that_is_said() -> None:
+    respelt = [*buckets(A, l1=4.0, l1_0=5.0, lInf=10.0), *buckets(B, l1_0=10.0, lInf=10.0)]
+    count = answer(series(10.0, **A), series(10.0, **B))
+    found = run(LATENCY, latency(*respelt, count=count, total=count), A, B)
+    assert one_row(found, "p99", "client", client="c1").reason == "above_highest_bucket"
+    assert one_row(found, "p99", "client", client="c2").status == "ok"
+    median = kpi(kind="histogram", metric="h", stats=["p50"], by=["client"])
+    found = run(median, latency(*respelt, count=count, total=count), A, B)
+    row = one_row(found, "p50", "client", client="c1")
+    assert row.value == pytest.approx(5 / 9)
+    assert (row.bucket_hi, row.status, row.reason) == (1, "partial", "buckets_respelt")
+    assert one_row(found, "p50").reason == "buckets_respelt"
+
+
 def test_a_histogram_without_buckets_has_a_mean_and_no_percentile() -> None:
     count, total = answer(series(10.0, **A)), answer(series(5.0, **A))
     found = run(LATENCY, latency(count=count, total=total), A)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from monitord.errors import PrometheusError
-from monitord.prometheus.command import Version, command_line, listen_address, parse_version
+from monitord.prometheus.command import (
+    Version,
+    command_line,
+    has_left_open_ranges,
+    listen_address,
+    parse_version,
+)
 
 BINARY = Path("/bin/prometheus")
 UPSTREAM_HELP = "  --storage.tsdb.path  where\n  --storage.tsdb.no-lockfile  Do not create lockfile\n"
@@ -38,7 +45,9 @@ def test_without_authentication_there_is_no_web_config() -> None:
 
 def test_locking_is_switched_on_where_it_is_off_by_default() -> None:
     assert "--storage.tsdb.use-lockfile" in command(DEBIAN_HELP)
-    assert not any("lockfile" in argument for argument in command(UPSTREAM_HELP))
+    assert "--storage.tsdb.use-lockfile" in command(DEBIAN_HELP.replace("--", "--[no-]"))
+    for upstream in (UPSTREAM_HELP, UPSTREAM_HELP.replace("--", "--[no-]")):
+        assert not any("lockfile" in argument for argument in command(upstream))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +68,7 @@ def test_listen_address(host: str, port: int, written: str) -> None:
     [
         ("prometheus, version 2.42.0+ds (branch: debian/sid, revision: 1)\n", (2, 42, 0)),
         ("prometheus, version 3.5.1 (branch: HEAD, revision: 2)\n  build user: x", (3, 5, 1)),
-        ("warning: x\nprometheus, version 10.0.0-rc.1 (branch: HEAD)", (10, 0, 0)),
+        ("warning: x\nprometheus, version v3.99.10+vendor-1 (branch: HEAD)", (3, 99, 10)),
     ],
 )
 def test_versions_are_read(text: str, version: tuple[int, int, int]) -> None:
@@ -67,10 +76,22 @@ def test_versions_are_read(text: str, version: tuple[int, int, int]) -> None:
     assert str(Version(*version)) == ".".join(map(str, version))
 
 
-@pytest.mark.parametrize("text", ["prometheus, version 2.41.9 (x)", "prometheus, version 1.8.2"])
-def test_an_old_version_is_refused(text: str) -> None:
-    with pytest.raises(PrometheusError, match=r"2\.42\.0 or newer .*MONITORD_PROMETHEUS"):
-        parse_version(text, BINARY)
+@pytest.mark.parametrize(
+    "version",
+    ["2.41.9", "1.8.2", "4.0.0", "10.0.0+ds", "2.42.0-rc.0", "2.43.0~rc.0+ds", "3.0.0-beta.1", "4.0.0-rc.1"],
+)
+def test_versions_that_are_not_known_are_refused_by_name(version: str) -> None:
+    named = rf"is Prometheus {re.escape(version.removesuffix('+ds'))}; .*2\.42\.0 .*4\.0\.0 .*MONITORD_PROM"
+    with pytest.raises(PrometheusError, match=named):
+        parse_version(f"prometheus, version {version} (branch: HEAD)", BINARY)
+
+
+@pytest.mark.parametrize(
+    ("version", "left_open"),
+    [("2.42.0+ds", False), ("2.55.1", False), ("3.0.0", True), ("3.5.3+ds1", True), ("None", False)],
+)
+def test_ranges_are_left_open_since_3_0(version: str, left_open: bool) -> None:
+    assert has_left_open_ranges(version) is left_open
 
 
 @pytest.mark.parametrize("text", ["", "node_exporter, version 1.5.0", "Python 3.11.7"])

@@ -38,6 +38,12 @@ scrape_configs:
     - __name__
     regex: up|scrape_.*
     action: drop
+  - source_labels:
+    - __name__
+    - le
+    regex: .+_bucket;(0|[1-9][0-9]{0,5})
+    target_label: le
+    replacement: ${1}.0
 """
 
 
@@ -48,6 +54,11 @@ def test_it_is_this_file() -> None:
 def test_3_x_is_told_how_to_read_text_without_a_content_type() -> None:
     config = render_config(Path("/s"), 5.0, LimitSettings(), Version(3, 0, 0))
     assert b"fallback_scrape_protocol: PrometheusText0.0.4\n" in config
+
+
+def test_3_x_is_told_to_ask_for_names_as_2_x_does() -> None:
+    config = yaml.safe_load(render_config(Path("/s"), 5.0, LimitSettings(), Version(3, 0, 0)))
+    assert config["global"]["metric_name_validation_scheme"] == "legacy"
 
 
 @given(st.integers(100, 10_000_000))

@@ -1,5 +1,7 @@
 """The PromQL of a KPI: exact windows, reset-aware before summing, this session's series only."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -75,6 +77,19 @@ def test_up_and_resets() -> None:
     assert resets is not None
     assert 'resets(h_count{session="bench01"}[100123ms])' in resets.promql
     assert resets_query(kpi(kind="gauge", metric="g"), ("*",), SPAN) is None
+
+
+def test_a_server_with_left_open_ranges_is_asked_for_one_millisecond_more_at_the_same_times() -> None:
+    counted = kpi(kind="counter", metric="a_total", per="b_total", stats=["mean", "max"])
+    summarised = kpi(kind="histogram", metric="h", stats=["mean", "p99"])
+    free = kpi(kind="expr", expr="sum(increase(e{$selector}$window))", stats=["value"])
+    more = {"[100123ms]": "[100124ms]", "[20024ms]": "[20025ms]"}
+    for one in (counted, kpi(kind="gauge", metric="g", stats=["min", "max"]), summarised, free):
+        closed = kpi_queries(one, ("*",), SPAN)
+        for role, query in kpi_queries(one, ("*",), replace(SPAN, left_open=True)).items():
+            widened = re.sub(r"\[\w+]", lambda selector: more[selector[0]], closed[role].promql)
+            assert query == replace(closed[role], promql=widened)
+            assert query != closed[role]
 
 
 def test_a_session_name_cannot_break_out_of_its_quotes() -> None:
