@@ -15,8 +15,11 @@ from monitord import __version__
 from monitord.artifacts import store
 from monitord.atomic import publish, remove_leftovers, to_json
 from monitord.clock import Clock, SystemClock, to_iso
+from monitord.daemon.access import AccessCheck
+from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.measure import Measurement
+from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.windows import WindowReconciler
 from monitord.errors import ExitCode, MonitordError
@@ -28,6 +31,8 @@ from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.slurm.runner import EndedJobs
+from monitord.targets.admission import rules_of
+from monitord.targets.names import Names
 from monitord.targets.resolve import Place
 from monitord.targets.watch import Watch, watch
 
@@ -67,8 +72,12 @@ class Daemon:
         self.loop = Loop(clock, self.log)
         self.prometheus = SupervisedPrometheus(session, settings, clock, self.log)
         place = Place(holder.host, under_slurm="SLURM_JOB_ID" in os.environ)
+        reader = TargetReader(
+            session.name, place, AddressCheck(rules_of(settings.targets), Names(clock)),
+            AccessCheck(settings.watch.full_scan_interval),
+        )  # fmt: skip
         self.targets = TargetReconciler(
-            session, place, settings, clock, self.log, EndedJobs(clock, self.log),
+            session, reader, settings, clock, self.log, EndedJobs(clock, self.log),
             wake=self.loop.wake,
         )  # fmt: skip
         measurement = Measurement(session, settings, self.prometheus.client, lambda: self.targets.registry)
