@@ -16,8 +16,11 @@ from monitord import __version__
 from monitord.artifacts import store
 from monitord.atomic import publish, read_json, remove_leftovers, to_json
 from monitord.clock import Clock, SystemClock, to_iso
+from monitord.daemon.access import AccessCheck
+from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.measure import Measurement
+from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.windows import WindowReconciler
 from monitord.errors import ExitCode, MonitordError
@@ -30,6 +33,8 @@ from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.slurm.runner import EndedJobs
+from monitord.targets.admission import rules_of
+from monitord.targets.names import Names
 from monitord.targets.resolve import Place
 from monitord.targets.watch import Watch, watch
 
@@ -71,10 +76,15 @@ class Daemon:
         self.prometheus = SupervisedPrometheus(
             session, settings, clock, self.log, wake=lambda: self.loop.wake("prometheus"),
             outages=outages.restore(read_json(session.outages), told.get("last_well_at")),
+            scrape_credentials=lambda: self.targets.credentials,
         )  # fmt: skip
         place = Place(holder.host, under_slurm="SLURM_JOB_ID" in os.environ)
+        reader = TargetReader(
+            session.name, place, AddressCheck(rules_of(settings.targets), Names(clock)),
+            AccessCheck(settings.watch.full_scan_interval),
+        )  # fmt: skip
         self.targets = TargetReconciler(
-            session, place, settings, clock, self.log, EndedJobs(clock, self.log),
+            session, reader, settings, clock, self.log, EndedJobs(clock, self.log),
             wake=self.loop.wake,
         )  # fmt: skip
         measurement = Measurement(
@@ -121,6 +131,7 @@ class Daemon:
         self.loop.once(longest=0.0)
         self.prometheus.prepare()
         self.loop.add("prometheus", self._supervise)
+        self.loop.add("config", self._reconfigure)
         self.loop.add("again", self._try_again)
         self.loop.add("windows", self._reconcile_windows)
         self.loop.add("health", self.health.poll)
@@ -197,6 +208,10 @@ class Daemon:
             for part in ("heartbeat", "health"):
                 self.loop.wake(part)
         return again if again is not None else HEARTBEAT_SECONDS
+
+    def _reconfigure(self) -> float:
+        self.prometheus.reconfigure()
+        return float("inf")
 
     def _try_again(self) -> float:
         self.prometheus.try_again()

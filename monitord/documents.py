@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import math
 import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +54,7 @@ _MEANINGS = {
 _NOT_ALLOWED = re.compile(
     "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_SECRET = re.compile("pass|token|secret|auth|credential|bearer|key", re.IGNORECASE)
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 
 
@@ -98,6 +100,15 @@ class Document:
         line, column = self.position(path, of_key=of_key)
         self.problems.append(Problem(line, column, field_name(path), message))
 
+    def forget(self, paths: Set[Path]) -> None:
+        """Drop what was noted of values at or below `paths`, whose keys are refused themselves."""
+        places = {
+            place
+            for known, place in self.values.items()
+            if any(known[:end] in paths for end in range(1, len(known) + 1))
+        }
+        self.problems = [item for item in self.problems if (item.line, item.column) not in places]
+
 
 def field_name(path: Path) -> str:
     """Write a path as users read it: `services[0].name`."""
@@ -105,6 +116,11 @@ def field_name(path: Path) -> str:
     for part in path:
         name += f"[{part}]" if isinstance(part, int) else f".{excerpt(part)}"
     return name.removeprefix(".")
+
+
+def holds_secret(path: Path) -> bool:
+    """Say whether somebody may have put a secret there, which no message may then repeat."""
+    return any(isinstance(part, str) and _SECRET.search(part) for part in path)
 
 
 def write_document(value: Any) -> bytes:
@@ -185,7 +201,7 @@ class _Builder:
         """Take the next event in."""
         match event:
             case yaml.AliasEvent():
-                raise _refused(event, f"alias *{excerpt(event.anchor or '')}", "write the value out")
+                raise _refused(event, "an alias", "write the value out; text that begins with * is quoted")
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
@@ -199,12 +215,12 @@ class _Builder:
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._open.pop()
 
+    # What they are called is not repeated: somebody may have meant it as a password.
     def _refuse_decoration(self, event: Any) -> None:
         if event.anchor is not None:
-            what = f"anchor &{excerpt(event.anchor)}"
-            raise _refused(event, what, "write the value out where it is used")
+            raise _refused(event, "an anchor", "text that begins with & is quoted")
         if event.tag is not None:
-            raise _refused(event, f"tag {excerpt(event.tag)}", "plain YAML values only")
+            raise _refused(event, "a tag", "text that begins with ! is quoted")
 
     def _open_collection(self, event: Any) -> None:
         if len(self._open) >= MAX_DEPTH:
@@ -224,7 +240,7 @@ class _Builder:
             value = _plain_value(event.value)
             path = self._place_value(value, event)
             if isinstance(value, Refused):
-                self.document.add(path, _surprise(event.value))
+                self.document.add(path, _surprise(event.value, shown=not holds_secret(path)))
         else:
             self._place_value(event.value, event)
 
@@ -275,7 +291,9 @@ def _plain_value(text: str) -> Any:
     return text
 
 
-def _surprise(text: str) -> str:
+def _surprise(text: str, *, shown: bool = True) -> str:
     match = _SURPRISES.fullmatch(text)
     meaning = _MEANINGS[(match and match.lastgroup) or "finite"]
+    if not shown:
+        return f"what stands here unquoted is {meaning}; if it is text, quote it"
     return f'unquoted {excerpt(text)} is {meaning}; if it is text, quote it: "{excerpt(text)}"'

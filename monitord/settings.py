@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from monitord.atomic import read_if_exists
 from monitord.documents import Document, PlainFloat, PlainInt, Refused, read_document, write_document
 from monitord.errors import InvalidFileError, InvalidInputError, Problem
+from monitord.networks import read_rule
 from monitord.validation import Duration, Model, Name, did_you_mean, refuse, validate
 
 SITE_FILE = Path("/etc/monitord/monitord.yaml")
@@ -42,6 +43,34 @@ class WatchSettings(Model, title="watch"):
     full_scan_interval: Duration = Field(default=30.0, description="how often every file is looked at")
     mode: Literal["auto", "inotify", "poll"] = Field(
         default="auto", description="whether changes are noticed by inotify, beside the polling"
+    )
+
+
+def _rule(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            read_rule(value)
+        except ValueError as error:
+            raise refuse(str(error)) from None
+    return value
+
+
+_RULE_SCHEMA = {"type": "string", "minLength": 1, "examples": ["10.0.0.0/8", "mel*"]}
+Rule = Annotated[str, AfterValidator(_rule), WithJsonSchema(_RULE_SCHEMA)]
+
+# What a cloud tells a machine about itself, its credentials among it, and other link-local addresses.
+DENIED = (
+    "169.254.0.0/16", "fe80::/10", "fd00:ec2::254", "100.100.100.200",
+    "metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal",
+)  # fmt: skip
+
+
+class TargetSettings(Model, title="targets"):
+    """Which addresses may be scraped: networks, addresses, and patterns of host names."""
+
+    allow: list[Rule] = Field(default=[], description="what may be scraped; empty: whatever is not denied")
+    deny: list[Rule] = Field(
+        default=list(DENIED), description="what is never scraped, also where it is allowed"
     )
 
 
@@ -118,6 +147,7 @@ class Settings(Model):
         default=25.0, description="how long open windows may take to be collected on SIGTERM"
     )
     watch: WatchSettings = Field(default=WatchSettings(), description="how the drop folders are looked at")
+    targets: TargetSettings = Field(default=TargetSettings(), description="which addresses may be scraped")
     prometheus: PrometheusSettings = Field(
         default=PrometheusSettings(), description="the Prometheus that the daemon runs"
     )
@@ -217,7 +247,7 @@ def _overlay(merged: dict[str, Any], sources: dict[str, str], values: Mapping[st
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    known = {_variable(key): key for key, _ in _leaves(Settings().model_dump())}
+    known = {_variable(key): (key, default) for key, default in _leaves(Settings().model_dump())}
     sections = tuple(
         f"{_variable(name)}_"
         for name, field in Settings.model_fields.items()
@@ -226,10 +256,15 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values = {}
     for variable, text in environment.items():
         if variable in known and text:
-            values[known[variable]] = _parse_variable(variable, text)
+            key, default = known[variable]
+            values[key] = _items(text) if isinstance(default, list) else _parse_variable(variable, text)
         elif variable.startswith(sections) and variable not in known:
             raise InvalidInputError(f"${variable} sets nothing{did_you_mean(variable, sorted(known))}")
     return values
+
+
+def _items(text: str) -> list[str]:
+    return [item for item in (part.strip() for part in text.split(",")) if item]
 
 
 def _parse_variable(variable: str, text: str) -> Any:

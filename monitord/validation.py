@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar, get_args
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from monitord.documents import Document, Path, PlainFloat, PlainInt, Refused
+from monitord.documents import Document, Path, PlainFloat, PlainInt, Refused, holds_secret
 from monitord.durations import parse_duration
 from monitord.errors import InvalidFileError, excerpt
 
@@ -26,9 +26,14 @@ _LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", re.ASCII)
 
 
 class Model(BaseModel):
-    """What users write: frozen, strictly typed, no unknown keys."""
+    """What users write: frozen, strictly typed, no unknown keys.
+
+    `refused_keys` has advice on keys that people try although they are unknown on purpose.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    refused_keys: ClassVar[Mapping[str, str]] = {}
 
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -145,25 +150,32 @@ def validate(model: type[ModelT], document: Document) -> ModelT:
 
 
 def _add_problems(model: type[Model], document: Document, error: ValidationError) -> None:
-    for detail in error.errors(include_url=False, include_context=True):
-        if isinstance(detail["input"], Refused):
-            continue  # noted when it was read
-        of_key = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",)
+    details = error.errors(include_url=False, include_context=True)
+    document.forget({detail["loc"] for detail in details if detail["type"] == "extra_forbidden"})
+    for detail in details:
         path = tuple(part for part in detail["loc"] if part != "[key]")
+        is_unknown = detail["type"] == "extra_forbidden"
+        if isinstance(detail["input"], Refused) and not is_unknown:
+            continue  # noted when it was read
+        of_key = is_unknown or detail["loc"][-1:] == ("[key]",)
         document.add(path, _message(model, path, detail), of_key=of_key)
 
 
 def _message(model: type[Model], path: Path, detail: ErrorDetails) -> str:
     kind, value = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        return f"unknown key{did_you_mean(str(path[-1]), _keys_at(model, path[:-1]))}"
+        holder, key = _model_at(model, path[:-1]), str(path[-1])
+        if holder is not None and key in holder.refused_keys:
+            return holder.refused_keys[key]
+        return f"unknown key{did_you_mean(key, _keys(holder))}"
     if kind == "missing":
         return "this key is required"
     if kind in _EXPECTED or kind == "literal_error":
         expected = _EXPECTED.get(kind) or detail["ctx"]["expected"]
         unquoted = kind == "string_type" and isinstance(value, int | float)
         hint = f'; quote it: "{_as_written(value)}"' if unquoted else ""
-        return f"expected {expected}, found {_kind(value)}{hint}"
+        found = "what is not shown, as it may be a secret" if holds_secret(path) else f"{_kind(value)}{hint}"
+        return f"expected {expected}, found {found}"
     return detail["msg"].removeprefix("Input ").replace("should be", "must be")
 
 
@@ -198,20 +210,22 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"; known here: {', '.join(known)}" if known else ""
 
 
-def _keys_at(model: type[Model], path: Path) -> list[str]:
-    """Return the keys that the model knows at `path`, following fields, lists and dictionaries."""
-    current: type[BaseModel] | None = model
+def _model_at(model: type[Model], path: Path) -> type[Model] | None:
+    """Return the model at `path`, following fields, lists and dictionaries."""
+    current: type[Model] | None = model
     for part in path:
         if current is not None and part in current.model_fields:
             current = _model_in(current.model_fields[str(part)].annotation)
         # Any other part is an item of a list or the value of a dictionary of the same model.
-    if current is None:
-        return []
-    return [field.alias or name for name, field in current.model_fields.items()]
+    return current
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _keys(model: type[Model] | None) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _model_in(annotation: Any) -> type[Model] | None:
     """Return the model that an annotation is or holds (list[M], dict[str, M], M | None)."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -121,8 +121,11 @@ class Measurement:
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
         for folder in (packaged_folder(), session.recipes):
             inputs |= {f"recipes/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.y*ml"))}
-        in_force, interval = self.registry().in_force(), self.settings.scrape_interval
-        groups = {file: render_groups(registration, interval) for file, registration in in_force.items()}
+        interval = self.settings.scrape_interval
+        groups = {
+            file: render_groups(registration.endpoints, interval)
+            for file, registration in self.registry().in_force().items()
+        }
         inputs["targets.json"] = render_file(groups)
         for name in window.markers:
             # Anybody may have put something else there since: a link is not followed.

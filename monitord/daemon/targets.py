@@ -13,24 +13,16 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from monitord.atomic import publish, read_json, sync_folder, to_json
-from monitord.clock import Clock, nearest_moment, to_iso
-from monitord.errors import InvalidFileError, Problem
+from monitord.clock import Clock, to_iso
+from monitord.daemon.reading import TargetReader
 from monitord.file_sd.shards import Shards
 from monitord.session import Session
 from monitord.settings import Settings
-from monitord.targets.dropdir import DropFolder, DroppedFile
+from monitord.targets.credentials import ScrapeCredentials
+from monitord.targets.dropdir import DropFolder
 from monitord.targets.feedback import Health, HealthKey, deleted_status, health_key, restore, target_status
-from monitord.targets.parse import is_target_file, parse
-from monitord.targets.registry import (
-    Entry,
-    Seen,
-    State,
-    next_expiry,
-    restored,
-    slurm_jobs,
-    update,
-)
-from monitord.targets.resolve import Place
+from monitord.targets.parse import is_target_file
+from monitord.targets.registry import Entry, State, next_expiry, restored, slurm_jobs, update
 
 EndedJobs = Callable[[frozenset[str]], frozenset[str]]
 
@@ -40,14 +32,17 @@ TELLING_SECONDS = 0.05
 class TargetReconciler:
     """The drop folder `targets/`, what is in force of it, and what was published about it.
 
-    `wake` is called with `health` when what is scraped has changed, and with `tell` when there is
-    something for `tell` to do.
+    `wake` is called with `health` when what is scraped has changed, with `tell` when there is something
+    for `tell` to do, and with `config` when `credentials` has changed: those with which targets are
+    scraped, each of which needs a scrape job in prometheus.yml, in the order of their digests.
     """
+
+    credentials: tuple[ScrapeCredentials, ...] = ()
 
     def __init__(
         self,
         session: Session,
-        place: Place,
+        reader: TargetReader,
         settings: Settings,
         clock: Clock,
         log: FilteringBoundLogger,
@@ -55,7 +50,7 @@ class TargetReconciler:
         wake: Callable[[str], None],
     ) -> None:
         self._session = session
-        self._place = place
+        self._reader = reader
         self._clock = clock
         self._log = log
         self._ended_jobs = ended_jobs
@@ -74,14 +69,19 @@ class TargetReconciler:
         self._shards = Shards(session.file_sd, settings.scrape_interval)
         for registration in self.registry.in_force().values():
             self._shards.put(registration.file, registration)
+        self._note_credentials()
 
     def reconcile(self) -> float | None:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""
-        now = self._clock.now()
-        look = self.folder.look(self._clock.monotonic(), now)
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        in_use = self._shards.credentials
+        for file in self._reader.to_read_again(monotonic, in_use, self.registry.in_force):
+            self.folder.read_again(file)
+        look = self.folder.look(monotonic, now)
         self._note_failure(look.failure)
         before = self.registry.entries
-        seen = [self._read(file) for file in look.changed]
+        seen = self._reader.read(look.changed, before, in_use)
+        self._reader.forget(look.gone)
         ended = self._ended_jobs(slurm_jobs(self.registry, seen))
         self.registry, changed = update(self.registry, seen, look.gone, ended, now)
         self._log_changes(before, changed, look.gone)
@@ -89,6 +89,7 @@ class TargetReconciler:
             entry = self.registry.entries.get(file)
             self._shards.put(file, entry.in_force if entry else None)
         self._untold.update(dict.fromkeys((*sorted(changed), *look.gone)))
+        self._note_credentials()
         self._apply()
         self._wake_teller()
         due = [look.look_again] if look.look_again is not None else []
@@ -118,6 +119,15 @@ class TargetReconciler:
                 yield file
 
     def _restored(self) -> Iterator[Entry]:
+        entries = list(self._remembered())
+        for before, entry in zip(entries, self._reader.readmitted(entries), strict=True):
+            if before.in_force and not entry.in_force:
+                file = entry.seen.file
+                self._untold[file] = None
+                self._log.warning("target_file.withdrawn", file=file, reason=entry.reason)
+            yield entry
+
+    def _remembered(self) -> Iterator[Entry]:
         now = self._clock.now()
         for path in self._session.target_statuses.glob("*.json"):
             status: Any = read_json(path)
@@ -136,17 +146,12 @@ class TargetReconciler:
             if entry is not None:
                 yield entry
 
-    def _read(self, file: DroppedFile) -> Seen:
-        modified_at = nearest_moment(file.modified_at)
-        if file.problem:
-            return Seen(file.name, modified_at, None, (Problem(1, 1, "", file.problem),))
-        if not file.content:
-            return Seen(file.name, modified_at, None, (Problem(1, 1, "", "is empty"),))
-        try:
-            registration = parse(file.content, file.name, self._session.name, self._place)
-        except InvalidFileError as error:
-            return Seen(file.name, modified_at, None, error.problems)
-        return Seen(file.name, modified_at, registration)
+    def _note_credentials(self) -> None:
+        usable = self._shards.credentials - self._reader.access.unusable
+        credentials = tuple(sorted(usable, key=lambda item: item.digest))
+        if credentials != self.credentials:
+            self.credentials = credentials
+            self._wake("config")
 
     def _apply(self) -> None:
         written = self._shards.write()

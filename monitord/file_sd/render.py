@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from monitord.durations import format_duration
-from monitord.targets.model import Endpoint, Registration
+from monitord.targets.credentials import ScrapeCredentials
+from monitord.targets.model import Endpoint
 
 DEFAULT_SCRAPE_TIMEOUT = 10.0
 
 
-def render_groups(registration: Registration, scrape_interval: float) -> bytes:
-    """Return a registration's target groups, one a line; `scrape_interval` (seconds) is the session's."""
-    groups = (_group(endpoint, scrape_interval) for endpoint in registration.endpoints)
+def file_prefix(credentials: ScrapeCredentials | None) -> str:
+    """Return how the names of the files begin whose targets are all scraped with these credentials.
+
+    Prometheus takes credentials from its configuration alone, so each have a scrape job of their own,
+    and that job reads the files of this name.
+    """
+    return f"auth-{credentials.digest}" if credentials else "targets"
+
+
+def render_groups(endpoints: Iterable[Endpoint], scrape_interval: float) -> bytes:
+    """Return target groups, one a line; `scrape_interval` (seconds) is the session's."""
+    groups = (_group(endpoint, scrape_interval) for endpoint in endpoints)
     return ",\n".join(
         sorted(json.dumps(group, sort_keys=True, ensure_ascii=False) for group in groups)
     ).encode()

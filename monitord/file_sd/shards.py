@@ -2,18 +2,22 @@
 
 Prometheus reads every file of the folder again when one changes, so their number makes no difference
 to it (10,000 files or one: the same load). It does to us: a change rewrites one shard, and a burst of a
-thousand at most all of them, each with its own wait for the disk.
+thousand at most all of them, each with its own wait for the disk. What is scraped with credentials lies
+in shards of its own, which the scrape job with these credentials reads.
 """
 
 from __future__ import annotations
 
 import os
 import zlib
+from collections import Counter
+from collections.abc import Set
 from pathlib import Path
 
 from monitord.atomic import publish, remove_leftovers
-from monitord.file_sd.render import render_file, render_groups
-from monitord.targets.model import Registration
+from monitord.file_sd.render import file_prefix, render_file, render_groups
+from monitord.targets.credentials import ScrapeCredentials
+from monitord.targets.model import Endpoint, Registration
 
 SHARDS = 32
 
@@ -26,6 +30,8 @@ class Shards:
         self._scrape_interval = scrape_interval
         self._groups: dict[str, dict[str, bytes]] = {}
         self._counts: dict[str, int] = {}
+        self._credentials: dict[str, Set[ScrapeCredentials]] = {}  # of the files that have any
+        self._uses: Counter[ScrapeCredentials] = Counter()
         remove_leftovers(folder)
         # Whatever lies there is made to say what is in force, also where that is nothing.
         self._due = {path.name for path in folder.iterdir()}
@@ -35,17 +41,34 @@ class Shards:
         """How many targets are in force."""
         return sum(self._counts.values())
 
+    @property
+    def credentials(self) -> Set[ScrapeCredentials]:
+        """The credentials that targets in force are scraped with."""
+        return self._uses.keys()
+
     def put(self, file: str, registration: Registration | None) -> None:
         """Set what a target file has in force; None for nothing."""
-        shard = shard_of(file)
-        groups = self._groups.setdefault(shard, {})
-        if registration is None or not registration.endpoints:
-            if groups.pop(file, None) is None:
-                return
-            del self._counts[file]
+        parts: dict[ScrapeCredentials | None, list[Endpoint]] = {}
+        for endpoint in registration.endpoints if registration else ():
+            parts.setdefault(endpoint.credentials, []).append(endpoint)
+        before = self._credentials.pop(file, frozenset())
+        after = {credentials for credentials in parts if credentials}
+        self._uses = self._uses - Counter(before) + Counter(after) if before or after else self._uses
+        if after:
+            self._credentials[file] = after
+        for credentials in {None, *before, *after}:
+            self._put_part(shard_of(file, credentials), file, parts.get(credentials, []))
+        if parts:
+            self._counts[file] = sum(map(len, parts.values()))
         else:
-            groups[file] = render_groups(registration, self._scrape_interval)
-            self._counts[file] = len(registration.endpoints)
+            self._counts.pop(file, None)
+
+    def _put_part(self, shard: str, file: str, endpoints: list[Endpoint]) -> None:
+        groups = self._groups.setdefault(shard, {})
+        if endpoints:
+            groups[file] = render_groups(endpoints, self._scrape_interval)
+        elif groups.pop(file, None) is None:
+            return
         self._due.add(shard)
 
     def write(self) -> int:
@@ -53,22 +76,24 @@ class Shards:
         written = 0
         for name in sorted(self._due):
             path = self._folder / name
-            if name in _NAMES:
-                written += publish(path, render_file(self._groups.get(name, {})))
+            groups = self._groups.get(name, {})
+            if groups or name in _PLAIN:
+                written += publish(path, render_file(groups))
             else:
                 path.unlink(missing_ok=True)
+                self._groups.pop(name, None)
                 written += 1
             self._due.discard(name)
         return written
 
 
-def shard_of(file: str) -> str:
-    """Return the name of the file_sd file for a target file, the same in every run."""
-    return _name(zlib.crc32(os.fsencode(file)) % SHARDS)
+def shard_of(file: str, credentials: ScrapeCredentials | None = None) -> str:
+    """Return the name of the file_sd file for a target file's part, the same in every run."""
+    return _name(file_prefix(credentials), zlib.crc32(os.fsencode(file)) % SHARDS)
 
 
-def _name(number: int) -> str:
-    return f"targets-{number:02d}.json"
+def _name(prefix: str, number: int) -> str:
+    return f"{prefix}-{number:02d}.json"
 
 
-_NAMES = frozenset(map(_name, range(SHARDS)))
+_PLAIN = frozenset(_name(file_prefix(None), number) for number in range(SHARDS))

@@ -138,6 +138,10 @@ class PrometheusClient:
         """Return the command-line flags in force, by name."""
         return self._data("status/flags")
 
+    def config(self) -> str:
+        """Return the configuration that the server has loaded, as YAML; it leaves secrets out."""
+        return str(self._data("status/config").get("yaml", ""))
+
     def ready(self) -> bool:
         """Say whether Prometheus is ready, within 2 seconds; whatever else it does is not ready."""
         timeout = min(_READY_TIMEOUT, self.timeout)

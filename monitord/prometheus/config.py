@@ -1,4 +1,8 @@
-"""Write prometheus.yml (pure): one scrape job that reads its targets from `file_sd/*.json`.
+"""Write prometheus.yml (pure): a scrape job that reads its targets from `file_sd/targets-*.json`.
+
+Prometheus takes credentials from its configuration alone. So each credentials in use have a job of
+their own, the same but for them, that reads files of its own; the label `job` comes from those files.
+They are given by reference: no secret stands in prometheus.yml.
 
 What an exporter could use against the others or against the truth is switched off here: forged
 `up` and `scrape_*` series, its own timestamps, redirects, and answers without bound.
@@ -7,19 +11,23 @@ What an exporter could use against the others or against the truth is switched o
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from monitord.documents import write_document
 from monitord.durations import format_duration
 from monitord.errors import InvalidInputError
+from monitord.file_sd.render import file_prefix
 from monitord.prometheus.command import OLDEST_SUPPORTED, Version
 from monitord.settings import LimitSettings
+from monitord.targets.credentials import ScrapeCredentials
 
 SCRAPE_JOB = "monitord"
 MAX_SCRAPE_TIMEOUT = 10.0
 """Seconds; a scrape interval shorter than this is the timeout itself."""
 
+_TLS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify")
 _GLOB = re.compile(r"([\\?\[\]])")
 
 
@@ -28,8 +36,12 @@ def render_config(
     scrape_interval: float,
     limits: LimitSettings,
     version: Version = OLDEST_SUPPORTED,
+    credentials: Iterable[ScrapeCredentials] = (),
 ) -> bytes:
     """Return prometheus.yml: targets from the folder `file_sd`, `scrape_interval` in seconds.
+
+    `credentials` are those with which targets are scraped. A referenced file that is not there does
+    not keep Prometheus from starting: what needs it is down, or not scraped until it is there.
 
     Raises InvalidInputError when Prometheus could not read a folder of that name.
     """
@@ -40,15 +52,20 @@ def render_config(
             "scrape_timeout": format_duration(scrape_timeout),
             **_plain_names(version),
         },
-        "scrape_configs": [_scrape_config(file_sd, limits, version)],
+        "scrape_configs": [
+            _scrape_config(file_sd, limits, version, item)
+            for item in (None, *sorted(set(credentials), key=lambda item: item.digest))
+        ],
     }
     return write_document(config)
 
 
-def _scrape_config(file_sd: Path, limits: LimitSettings, version: Version) -> dict[str, Any]:
+def _scrape_config(
+    file_sd: Path, limits: LimitSettings, version: Version, credentials: ScrapeCredentials | None
+) -> dict[str, Any]:
     # No target_limit: one target too many would fail all of them, where sample_limit fails one.
     return {
-        "job_name": SCRAPE_JOB,
+        "job_name": f"{SCRAPE_JOB}-{credentials.digest}" if credentials else SCRAPE_JOB,
         "honor_labels": False,
         "honor_timestamps": False,
         "follow_redirects": False,
@@ -58,9 +75,22 @@ def _scrape_config(file_sd: Path, limits: LimitSettings, version: Version) -> di
         "label_value_length_limit": limits.label_value_bytes,
         "body_size_limit": f"{limits.body_bytes}B",
         **_content_type_fallback(version),
-        "file_sd_configs": [{"files": [_pattern(file_sd)], "refresh_interval": "5s"}],
+        **(_access(credentials) if credentials else {}),
+        "file_sd_configs": [{"files": [_pattern(file_sd, credentials)], "refresh_interval": "5s"}],
         "metric_relabel_configs": _metric_relabeling(),
     }
+
+
+def _access(credentials: ScrapeCredentials) -> dict[str, Any]:
+    used = credentials.written()
+    access: dict[str, Any] = {}
+    if "password_file" in used:
+        access["basic_auth"] = {name: used[name] for name in ("username", "password_file")}
+    if "bearer_token_file" in used:
+        access["authorization"] = {"type": "Bearer", "credentials_file": used["bearer_token_file"]}
+    if tls := {name: used[name] for name in _TLS if name in used}:
+        access["tls_config"] = tls
+    return access
 
 
 def _metric_relabeling() -> list[dict[str, Any]]:
@@ -88,11 +118,11 @@ def _plain_names(version: Version) -> dict[str, str]:
     return {"metric_name_validation_scheme": "legacy"} if version >= (3, 0, 0) else {}
 
 
-def _pattern(folder: Path) -> str:
+def _pattern(folder: Path, credentials: ScrapeCredentials | None) -> str:
     if not folder.is_absolute():
         raise InvalidInputError(f"{folder} is not an absolute path, which file_sd needs; give --root as one")
     if "*" in str(folder):
         raise InvalidInputError(
             f"{folder}: Prometheus cannot read targets from a path with '*'; choose another --root"
         )
-    return _GLOB.sub(r"\\\1", str(folder)) + "/*.json"
+    return _GLOB.sub(r"\\\1", str(folder)) + f"/{file_prefix(credentials)}-*.json"

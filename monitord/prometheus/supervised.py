@@ -8,7 +8,7 @@ main loop.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,13 +52,15 @@ from monitord.prometheus.supervision import (
 from monitord.prometheus.vitals import Vitals
 from monitord.session import Session
 from monitord.settings import Settings
+from monitord.targets.credentials import ScrapeCredentials
 
 
 @dataclass(slots=True)
 class SupervisedPrometheus:
     """One session's Prometheus, from before its first start to after its last exit.
 
-    `wake` has the main loop call `supervise` soon; `run` runs a task beside the main loop.
+    `wake` has the main loop call `supervise` soon; `run` runs a task beside the main loop;
+    `scrape_credentials` returns those with which targets are scraped now.
     """
 
     session: Session
@@ -67,6 +69,7 @@ class SupervisedPrometheus:
     log: FilteringBoundLogger
     wake: Callable[[], None] = lambda: None
     run: Run = on_a_thread
+    scrape_credentials: Callable[[], Iterable[ScrapeCredentials]] = tuple
     url: str | None = None
     failure: str = ""
     outages: Outages = field(default_factory=Outages)
@@ -105,10 +108,7 @@ class SupervisedPrometheus:
             self.log.warning("prometheus.unchecked", reason=reason)
         if wanted.auth:
             self.credentials = prepare_credentials(session.password_file, session.web_config)
-        content = render_config(
-            session.file_sd, self.settings.scrape_interval, wanted.limits, self._build.version
-        )
-        self._configuration = Configuration(session.prometheus_config, promtool, self.log, content)
+        self._configuration = Configuration(session.prometheus_config, promtool, self.log, self._render())
         self._configuration.install(self.clock.monotonic())
         self._argv = command_line(
             binary, session.prometheus_config, self.storage.folder,
@@ -195,6 +195,19 @@ class SupervisedPrometheus:
             return None
         asking = self.senses.is_waiting or self._is_loading
         return max(wake - now, self._limits.poll_interval if asking else 0.0)  # an answer wakes the loop
+
+    def reconfigure(self) -> None:
+        """Have prometheus.yml follow the credentials that targets are scraped with by now."""
+        if self._configuration is not None:
+            self._configuration.wanted = self._render()
+            self.wake()
+
+    def _render(self) -> bytes:
+        assert self._build is not None  # noqa: S101  # `prepare` asked the binary first
+        return render_config(
+            self.session.file_sd, self.settings.scrape_interval, self.settings.prometheus.limits,
+            self._build.version, self.scrape_credentials(),
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Ask it to end; `supervise` sees that through, until `has_ended`."""

@@ -16,6 +16,7 @@ _ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})", re.ASCII)
 _PARAMETER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _URL_CHARACTERS = re.compile(r"[!-~]+", re.ASCII)
+_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,24 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def is_host(text: str) -> bool:
-    """Say whether a text is a host name or an IP address."""
-    if _HOST.fullmatch(text):
-        return True
+def check_host(text: str) -> str:
+    """Return a host name or IP address in lower case; raises ValueError when the text is neither.
+
+    What the C library would read as an IPv4 address though it is not written as one (`0xa9fea9fe`,
+    `10.1`, `012.0.0.1`) is refused: no rule about addresses may be got around by another spelling.
+    """
+    if not _is_address(text):
+        if not _HOST.fullmatch(text):
+            raise ValueError(f"'{excerpt(text)}' is not a host name or address")
+        if _ENDS_IN_NUMBER.fullmatch(text):
+            raise ValueError(
+                f"'{excerpt(text)}' ends in a number, but is no IPv4 address; write one as 10.0.0.7, "
+                "with four numbers and no leading zeros"
+            )
+    return text.lower()
+
+
+def _is_address(text: str) -> bool:
     if not _ADDRESS.fullmatch(text):
         return False  # ipaddress takes anything at all for the zone after a %
     try:
@@ -70,8 +85,25 @@ def is_host(text: str) -> bool:
 def parse_url(text: str) -> Address:
     """Read an http or https URL; the path defaults to `/metrics`, the port to the scheme's.
 
-    Raises ValueError with what is wrong and what a URL should look like.
+    Raises ValueError with what is wrong and what a URL should look like; no password is repeated there.
     """
+    try:
+        return _parse_url(text)
+    except ValueError:
+        _refuse_user(text)
+        raise
+
+
+def _refuse_user(text: str) -> None:
+    """Refuse what may hold a password, without a word of it, before anything else is said of it."""
+    if "@" in text:
+        raise ValueError(
+            "a URL must not hold a user or password, which every reader of the folder would see; "
+            "write basic_auth with a password_file"
+        ) from None
+
+
+def _parse_url(text: str) -> Address:
     if not _URL_CHARACTERS.fullmatch(text):
         raise ValueError(f"'{excerpt(text)}' is not a URL; write http://HOST:PORT/PATH without spaces")
     try:
@@ -83,7 +115,7 @@ def parse_url(text: str) -> Address:
     if parts.scheme not in _DEFAULT_PORTS or "://" not in text:
         raise ValueError(f"'{excerpt(text)}' is not an http or https URL; write http://HOST:PORT/PATH")
     if "@" in parts.netloc:
-        raise ValueError("a URL must not hold a user or password; every reader of the folder would see them")
+        _refuse_user(text)
     if parts.fragment:
         raise ValueError(f"a URL to scrape has no #fragment; remove #{excerpt(parts.fragment)}")
     host, port = _host_and_port(parts.netloc, _DEFAULT_PORTS[parts.scheme])
@@ -99,7 +131,11 @@ def parse_exporter(value: int | str) -> Address:
         return Address(_port(value))
     if "://" in value:
         return parse_url(value)
-    host, port = _host_and_port(value, None)
+    try:
+        host, port = _host_and_port(value, None)
+    except ValueError:
+        _refuse_user(value)
+        raise
     return Address(port, host)
 
 
@@ -111,12 +147,14 @@ def _host_and_port(text: str, default: int | None) -> tuple[str, int]:
         )
     bracketed, plain, port_text = match.groups()
     host = bracketed if bracketed is not None else plain
-    if not is_host(host) or (bracketed is not None and ":" not in host):
-        shown = excerpt(host or text)
-        raise ValueError(f"'{shown}' is not a host name or address" if host else f"'{shown}' names no host")
+    if not host:
+        raise ValueError(f"'{excerpt(text)}' names no host")
+    if bracketed is not None and ":" not in host:
+        raise ValueError(f"'{excerpt(host)}' is not an IPv6 address, and only one stands in brackets")
+    host = check_host(host)
     if port_text is None and default is None:
         raise ValueError(f"'{excerpt(text)}' names no port; write {excerpt(text)}:PORT")
-    return host.lower(), default if port_text is None and default else _port(port_text or "")
+    return host, default if port_text is None and default else _port(port_text or "")
 
 
 def _port(text: str) -> int:

@@ -41,7 +41,8 @@ _NEVER_SEEN: Signature = (0, 0, 0, 0)
 class DroppedFile:
     """A file as it was read: its content, or what keeps it from being one to read.
 
-    `modified_at` is its modification time in Unix seconds, by the clock of whoever wrote it.
+    `modified_at` is its modification time in Unix seconds, by the clock of whoever wrote it; `uid` and
+    `mode` say who may have written it.
     """
 
     name: str
@@ -49,6 +50,8 @@ class DroppedFile:
     modified_ns: int
     content: bytes = b""
     problem: str = ""
+    uid: int = -1
+    mode: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,12 @@ class DropFolder:
             self._suspect = True
         else:
             self._suspects.append(name)
+
+    def read_again(self, name: str) -> None:
+        """Have the next look hand a file on again, though it may be the same; called by who looks."""
+        if name in self._known:
+            self._known[name] = _NEVER_SEEN
+            self.suspect(name)
 
     def look(self, now: float, wall: float) -> Look:
         """Look at the folder; `now` is monotonic, `wall` Unix seconds."""
@@ -281,7 +290,10 @@ def signature_of(status: os.stat_result) -> Signature:
 
 
 def _described(name: str, status: os.stat_result, content: bytes = b"", problem: str = "") -> DroppedFile:
-    return DroppedFile(name, status.st_mtime_ns / 1e9, status.st_mtime_ns, content, problem)
+    return DroppedFile(
+        name, status.st_mtime_ns / 1e9, status.st_mtime_ns, content, problem,
+        status.st_uid, stat.S_IMODE(status.st_mode),
+    )  # fmt: skip
 
 
 def _kind(status: os.stat_result) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from monitord.clock import from_iso, to_iso
 from monitord.errors import Problem
+from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Registration
 from monitord.targets.registry import Entry, Seen, State
 
@@ -88,7 +89,13 @@ def restore(status: Mapping[str, Any], now: float) -> Entry | None:
         return None
     file = status["file"]
     endpoints = tuple(
-        Endpoint(item["url"], item["labels"], item["interval_seconds"], item["timeout_seconds"])
+        Endpoint(
+            item["url"],
+            item["labels"],
+            item["interval_seconds"],
+            item["timeout_seconds"],
+            _credentials(item.get("credentials")),
+        )
         for item in status["endpoints"]
     )
     registration = Registration(
@@ -101,6 +108,10 @@ def restore(status: Mapping[str, Any], now: float) -> Entry | None:
     return Entry(seen, (accepted_at, file), registration, accepted_at, problems)
 
 
+def _credentials(written: Mapping[str, Any] | None) -> ScrapeCredentials | None:
+    return ScrapeCredentials(**written) if written else None
+
+
 def _endpoint(endpoint: Endpoint, health: Health) -> dict[str, Any]:
     return {
         "url": endpoint.url,
@@ -111,4 +122,5 @@ def _endpoint(endpoint: Endpoint, health: Health) -> dict[str, Any]:
         "last_scrape": health.last_scrape,
         "interval_seconds": endpoint.interval,
         "timeout_seconds": endpoint.timeout,
+        "credentials": endpoint.credentials.written() if endpoint.credentials else None,
     }

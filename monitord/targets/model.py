@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from monitord.targets.credentials import Reference, ScrapeCredentials
+
 Identity = tuple[str, str, str]
 
 
@@ -13,15 +15,21 @@ class Endpoint:
     """One URL to scrape, and the labels that every series from it carries.
 
     `labels` holds job, instance, session, client, node, for services also service, and the user's
-    own. `interval` and `timeout` are seconds; None means the session's. `place` is the line and
-    column that asked for it.
+    own. `interval` and `timeout` are seconds; None means the session's. `credentials` None means that
+    it is scraped without any. `place` is the line and column that asked for it.
     """
 
     url: str
     labels: Mapping[str, str]
     interval: float | None = None
     timeout: float | None = None
+    credentials: ScrapeCredentials | None = None
     place: tuple[int, int] = field(default=(1, 1), compare=False)
+
+    @property
+    def host(self) -> str:
+        """The host name or address that is scraped."""
+        return self.labels["instance"].rpartition(":")[0].strip("[]")
 
     @property
     def identity(self) -> Identity:
@@ -35,7 +43,8 @@ class Registration:
     """An accepted target file.
 
     `digest` is the SHA-256 of its content; `lease` is in seconds, counted from the file's last
-    modification.
+    modification. `references` are the files that its credentials are in; one that was restored from
+    its status does not know where it refers to them.
     """
 
     file: str
@@ -44,3 +53,4 @@ class Registration:
     digest: str
     lease: float | None = None
     slurm_job_id: str | None = None
+    references: tuple[Reference, ...] = field(default=(), compare=False)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from monitord.documents import Document, Path, read_document
 from monitord.errors import InvalidFileError
+from monitord.targets.access import check_access, credentials_of, references_in
 from monitord.targets.address import Address
+from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Identity, Registration
 from monitord.targets.resolve import Host, Place, hosts_of
 from monitord.targets.spec import MAX_ENDPOINTS, ServiceSpec, TargetFileSpec
@@ -37,11 +39,14 @@ def parse(content: bytes, file: str, session: str, place: Place) -> Registration
     if count > MAX_ENDPOINTS:  # counted before they are made: a small file can ask for millions
         document.add((), f"{count} endpoints; at most {MAX_ENDPOINTS} are allowed in one file")
     else:
+        check_access(document, spec)
         endpoints = tuple(_Reading(document, spec, session, client, place).endpoints())
     if document.problems:
         raise InvalidFileError(document.problems)
     digest = hashlib.sha256(content).hexdigest()
-    return Registration(file, client, endpoints, digest, spec.lease, spec.slurm_job)
+    return Registration(
+        file, client, endpoints, digest, spec.lease, spec.slurm_job, tuple(references_in(document, spec))
+    )
 
 
 def _count(spec: TargetFileSpec) -> int:
@@ -64,8 +69,9 @@ class _Reading:
     def endpoints(self) -> Iterator[Endpoint]:
         for kind, address in self.spec.exporters.items():
             path: Path = ("exporters", kind)
+            credentials = credentials_of(self.spec, None, address)
             for host in self._hosts(address, path):
-                yield self._endpoint(path, address, host, {"job": kind}, None)
+                yield self._endpoint(path, address, host, {"job": kind}, None, credentials)
         names: dict[str, int] = {}
         for index, service in enumerate(self.spec.services):
             path = ("services", index, "endpoint")
@@ -74,9 +80,10 @@ class _Reading:
                     ("services", index, "name"), f"service {service.name} is named twice in this file"
                 )
             self._check_times(service, index)
+            credentials = credentials_of(self.spec, service, service.endpoint)
             for host in self._hosts(service.endpoint, path):
                 labels = {**service.labels, "job": service.name, "service": service.name}
-                yield self._endpoint(path, service.endpoint, host, labels, service)
+                yield self._endpoint(path, service.endpoint, host, labels, service, credentials)
 
     def _hosts(self, address: Address, path: Path) -> list[Host]:
         try:
@@ -92,7 +99,13 @@ class _Reading:
             self.document.add(("services", index, "interval"), "interval must be 100ms or longer")
 
     def _endpoint(
-        self, path: Path, address: Address, host: Host, labels: Mapping[str, str], service: ServiceSpec | None
+        self,
+        path: Path,
+        address: Address,
+        host: Host,
+        labels: Mapping[str, str],
+        service: ServiceSpec | None,
+        credentials: ScrapeCredentials | None,
     ) -> Endpoint:
         fixed = {
             "instance": address.authority(host.name),
@@ -105,6 +118,7 @@ class _Reading:
             labels={**self.spec.labels, **labels, **fixed},
             interval=service.interval if service else None,
             timeout=service.timeout if service else None,
+            credentials=credentials,
             place=self.document.position(path),
         )
         if endpoint.identity in self._seen and not service:

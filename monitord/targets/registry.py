@@ -28,9 +28,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file as it was last read: a registration, or the problems that keep it from being one.
+    """A file as it was last read: a registration, and the problems that keep it from being in force.
 
-    A lease counts from `lease_from` where that is later than the modification.
+    A lease counts from `lease_from` where that is later than the modification. `revokes` is why what
+    is in force of the file must go as well; empty if it need not.
     """
 
     file: str
@@ -38,6 +39,7 @@ class Seen:
     registration: Registration | None = None
     problems: tuple[Problem, ...] = ()
     lease_from: float = 0.0
+    revokes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ class _Changes:
             self._lease_ends[file] = min(ends)
         for job in _jobs_of(entry):
             self._jobs.setdefault(job, set()).add(file)
-        if entry.seen.registration and entry.problems:
+        if entry.seen.registration and entry.problems and not entry.seen.problems:
             self._waiting.add(file)
         self.touched.add(file)
 
@@ -179,10 +181,11 @@ class _Changes:
 
     def _decide_one(self, entry: Entry, ended_jobs: Set[str], now: float) -> None:
         newest, problems = entry.seen.registration, entry.seen.problems
-        if newest and not _why_over(entry, newest, ended_jobs, now):
+        if newest and not problems and not _why_over(entry, newest, ended_jobs, now):
             problems = tuple(_conflicts(newest, self._owners))
         in_force = newest if newest and not problems else entry.in_force
-        reason = _why_over(entry, in_force, ended_jobs, now) if in_force else entry.reason
+        over = _why_over(entry, in_force, ended_jobs, now) if in_force else entry.reason
+        reason = entry.seen.revokes or over
         if reason:
             in_force = None
         accepted_at = None if in_force is None else entry.accepted_at if in_force == entry.in_force else now

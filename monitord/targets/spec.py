@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from monitord.documents import PlainInt
 from monitord.errors import excerpt
 from monitord.slurm import hostlist
-from monitord.targets.address import Address, is_host, parse_exporter, parse_url
+from monitord.targets.address import Address, check_host, parse_exporter, parse_url
 from monitord.validation import Duration, Labels, Model, Name, refuse
 
 MAX_ENDPOINTS = 10_000
 
+_FILE_PATH = re.compile(r"/[^\x00-\x1f\x7f]{1,4095}", re.ASCII)
+_USER = re.compile(r"[^:\x00-\x1f\x7f]{1,256}", re.ASCII)
 _SLURM_JOB = re.compile(r"[1-9][0-9]*(?:_[0-9]+)?", re.ASCII)
 
 
@@ -31,15 +33,33 @@ def _exporter(value: Any) -> Any:
 
 
 def _host(value: Any) -> Any:
-    if isinstance(value, str) and not is_host(value):
-        raise refuse(f"'{excerpt(value)}' is not a host name or address")
-    return value.lower() if isinstance(value, str) else value
+    return _read(check_host, value) if isinstance(value, str) else value
+
+
+def _file_path(value: Any) -> Any:
+    if not isinstance(value, str) or not _FILE_PATH.fullmatch(value):
+        # What stands there may be the secret itself: it is not repeated.
+        raise refuse("expected the absolute path of a file, as /home/you/secret, and never what is in it")
+    return value
+
+
+def _user(value: Any) -> Any:
+    if isinstance(value, str) and not _USER.fullmatch(value):
+        raise refuse("a user name has from 1 to 256 characters, no colon among them")
+    return value
 
 
 def _nodes(value: Any) -> Any:
     if not isinstance(value, str):
         raise refuse("expected a Slurm hostlist such as mel[0042-0045]")
-    return tuple(_read(lambda text: hostlist.expand(text, MAX_ENDPOINTS), value))
+    return _read(_expanded, value)
+
+
+def _expanded(text: str) -> tuple[str, ...]:
+    nodes = hostlist.expand(text, MAX_ENDPOINTS)
+    for node in nodes:
+        check_host(node)
+    return tuple(nodes)
 
 
 def _slurm_job(value: Any) -> Any:
@@ -82,6 +102,12 @@ _NODES_SCHEMA = {
     "pattern": r"^([A-Za-z0-9._,\s-]|\[[0-9,-]+\])+$",
     "examples": ["mel[0042-0045]"],
 }
+_FILE_PATH_SCHEMA = {
+    "type": "string",
+    "pattern": f"^{_FILE_PATH.pattern}$",
+    "examples": ["/home/you/secret"],
+}
+_USER_SCHEMA = {"type": "string", "pattern": f"^{_USER.pattern}$"}
 _SLURM_JOB_SCHEMA = {"type": ["integer", "string"], "minimum": 1, "pattern": f"^{_SLURM_JOB.pattern}$"}
 _AS_TEXT = PlainSerializer(str)
 
@@ -90,9 +116,68 @@ ExporterAddress = Annotated[Address, BeforeValidator(_exporter), _AS_TEXT, WithJ
 Host = Annotated[str, BeforeValidator(_host), WithJsonSchema(_HOST_SCHEMA)]
 Nodes = Annotated[tuple[str, ...], BeforeValidator(_nodes), WithJsonSchema(_NODES_SCHEMA)]
 SlurmJob = Annotated[str, BeforeValidator(_slurm_job), WithJsonSchema(_SLURM_JOB_SCHEMA)]
+FilePath = Annotated[str, BeforeValidator(_file_path), WithJsonSchema(_FILE_PATH_SCHEMA)]
+User = Annotated[str, BeforeValidator(_user), WithJsonSchema(_USER_SCHEMA)]
 
 
-class ServiceSpec(Model, title="service"):
+def _by_reference(instead: str) -> str:
+    return f"no secret stands in a target file, which others may read; write {instead}"
+
+
+_BASIC_AUTH = _by_reference("basic_auth: {username: NAME, password_file: PATH}")
+_BEARER_TOKEN = _by_reference("bearer_token_file: PATH")
+
+
+class BasicAuthSpec(Model, title="basic authentication"):
+    """A user name, and the file that its password is in."""
+
+    refused_keys: ClassVar = {"password": _by_reference("password_file: PATH")}
+
+    username: User = Field(description="the user's name")
+    password_file: FilePath = Field(
+        description="absolute path of the file with the password, readable by the daemon's user alone"
+    )
+
+
+class TlsSpec(Model, title="TLS"):
+    """How an https endpoint is known, and how it knows who scrapes it."""
+
+    refused_keys: ClassVar = {name: _by_reference(f"{name}_file: PATH") for name in ("ca", "cert", "key")}
+
+    ca_file: FilePath | None = Field(
+        default=None, description="absolute path of the certificates that the server's is checked with"
+    )
+    cert_file: FilePath | None = Field(
+        default=None, description="absolute path of the client's certificate, if the server asks for one"
+    )
+    key_file: FilePath | None = Field(
+        default=None, description="absolute path of its key, readable by the daemon's user alone"
+    )
+    server_name: Host | None = Field(
+        default=None, description="the name in the server's certificate, if it is not the endpoint's"
+    )
+    insecure_skip_verify: bool = Field(
+        default=False, description="whether the server's certificate is not checked at all"
+    )
+
+
+class AccessSpec(Model):
+    """What it takes to be let in; credentials are given by reference alone."""
+
+    refused_keys: ClassVar = {
+        **dict.fromkeys(("username", "password"), _BASIC_AUTH),
+        **dict.fromkeys(("bearer_token", "token", "authorization", "credentials"), _BEARER_TOKEN),
+    }
+
+    basic_auth: BasicAuthSpec | None = Field(default=None, description="a user name and a password's file")
+    bearer_token_file: FilePath | None = Field(
+        default=None,
+        description="absolute path of the file with a bearer token, readable by the daemon's user alone",
+    )
+    tls: TlsSpec | None = Field(default=None, description="certificates and the like, for https")
+
+
+class ServiceSpec(AccessSpec, title="service"):
     """One service that serves Prometheus metrics."""
 
     name: Name = Field(description="the service's name; becomes the labels job and service")
@@ -102,8 +187,11 @@ class ServiceSpec(Model, title="service"):
     timeout: Duration | None = Field(default=None, description="how long one scrape may take")
 
 
-class TargetFileSpec(Model):
-    """A target file: what one client wants scraped."""
+class TargetFileSpec(AccessSpec):
+    """A target file: what one client wants scraped.
+
+    What it says of access holds for all its exporters, and for its services unless they say otherwise.
+    """
 
     version: Annotated[Literal[1], BeforeValidator(_version)] = Field(
         default=1, description="version of this format"

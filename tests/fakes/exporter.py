@@ -34,6 +34,7 @@ class FakeExporter:
         self.location = "http://127.0.0.1:9/"
         self.scrapes = 0
         self.flooded_bytes = 0
+        self.authorization = ""  # what a request must carry as such; empty for nothing
         self.paths: list[str] = []
         self._released = threading.Event()
         self._lock = threading.Lock()
@@ -94,6 +95,9 @@ class FakeExporter:
             self.scrapes += 1
             self.paths.append(request.path)
             behaviour, released = self.behaviour, self._released
+        if self.authorization and request.headers.get("Authorization") != self.authorization:
+            _respond(request, 401, "who are you?\n")
+            return
         match behaviour:
             case Behaviour.HANG:
                 released.wait()

@@ -168,10 +168,10 @@ def test_duplicate_keys_keep_the_first_and_name_its_line() -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"a: &x 1", "1:4: anchor &x is not allowed"),
-        (b"a: 1\nb: *x", "2:4: alias *x is not allowed"),
-        (b"a: !!str 1", "1:4: tag tag:yaml.org,2002:str is not allowed"),
-        (b"a: !!python/name:os.system x", "1:4: tag tag:yaml.org,2002:python/name:os.system"),
+        (b"a: &x 1", "1:4: an anchor is not allowed"),
+        (b"a: 1\nb: *x", "2:4: an alias is not allowed"),
+        (b"a: !!str 1", "1:4: a tag is not allowed"),
+        (b"a: !!python/name:os.system x", "1:4: a tag is not allowed"),
         (b"a: 1\n---\nb: 2", "2:1: a second document"),
         (b"a: [1", "1:6: not YAML: did not find expected"),
         (b"? [1]\n: 2", "1:3: a key must be plain text"),

@@ -81,7 +81,7 @@ class Server:
         address, _, path = url.removeprefix("http://").partition("/")
         labels = {"job": name, "__metrics_path__": f"/{path}"}
         group = {"targets": [address], "labels": labels}
-        (self.file_sd / f"{name}.json").write_text(json.dumps([group]))
+        (self.file_sd / f"targets-{name}.json").write_text(json.dumps([group]))
 
 
 @contextmanager

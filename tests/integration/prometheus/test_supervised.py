@@ -21,6 +21,7 @@ import pytest
 from monitord.clock import SystemClock
 from monitord.prometheus.process import Build
 from monitord.prometheus.supervised import SupervisedPrometheus
+from monitord.prometheus.vitals import Vitals
 from monitord.session import Session
 from monitord.settings import PrometheusSettings, Settings
 from tests.conftest import wait_until
@@ -92,6 +93,14 @@ class World:
         wanted = self.samples() + samples
         self.until(lambda: self.samples() >= wanted, f"{samples} more samples")
 
+    def change(self, content: bytes, *, checked: bool = True) -> None:
+        """Have it want another prometheus.yml, which promtool is asked about or not."""
+        configuration = self.prometheus._configuration
+        assert configuration is not None
+        configuration.wanted = content
+        if not checked:
+            configuration.promtool = None
+
     def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal to what runs; return its pid."""
         pid = self.prometheus.pid
@@ -115,7 +124,7 @@ def supervised(session: Session, exporter: FakeExporter, **settings: Any) -> Ite
     prometheus = SupervisedPrometheus(session, its_settings, SystemClock(), log)
     prometheus.prepare()
     target = f'[{{"targets": ["{exporter.address}"], "labels": {{"job": "web"}}}}]'
-    (session.file_sd / "web.json").write_text(target)
+    (session.file_sd / "targets-web.json").write_text(target)
     world = World(session, prometheus, entries)
     try:
         yield world
@@ -269,6 +278,44 @@ def test_two_never_run_on_one_data_folder(
         assert second.prometheus.storage.set_asides() == ()
         world.stop()
         second.ready()
+
+
+def test_a_changed_configuration_is_loaded_and_read_back(world: World) -> None:
+    world.ready()
+    config = world.session.prometheus_config
+    world.change(config.read_bytes() + b"rule_files: [no-such-*.yml]\n")
+    world.told("prometheus.reloaded")
+    with world.prometheus.client() as client:
+        assert "no-such-" in client.config()
+    world.keep_scraping(1)
+
+
+def test_one_that_prometheus_refuses_is_put_back_and_nobody_notices(world: World) -> None:
+    world.ready()
+    world.keep_scraping(1)
+    config, pid = world.session.prometheus_config, world.prometheus.pid
+    before = config.read_bytes()
+    world.change(b"scrape_configs: 7\n", checked=False)
+    world.told("prometheus.config_refused")
+    assert "Prometheus refused the new configuration, the old one holds" in world.prometheus.last_error
+    assert "cannot unmarshal" in world.prometheus.last_error
+    assert config.read_bytes() == before
+    world.until(
+        lambda: (world.prometheus.senses.vitals or Vitals()).config_loaded, "the old one to hold again"
+    )
+    world.keep_scraping(2)
+    assert world.prometheus.pid == pid
+    assert not world.prometheus.outages.past
+
+
+def test_one_that_promtool_refuses_is_never_loaded(world: World) -> None:
+    world.ready()
+    before = world.session.prometheus_config.read_bytes()
+    world.change(b"scrape_configs: 7\n")
+    world.told("prometheus.config_refused")
+    assert "promtool refused" in world.prometheus.last_error
+    assert world.session.prometheus_config.read_bytes() == before
+    assert "prometheus.reloaded" not in events(world.entries)
 
 
 def test_a_full_disk_is_noticed_and_nothing_that_was_kept_is_lost(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,12 +14,17 @@ import pytest
 
 from monitord.atomic import write_synced
 from monitord.daemon import targets as module
+from monitord.daemon.access import AccessCheck
+from monitord.daemon.addresses import AddressCheck
+from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
 from monitord.file_sd import shards
 from monitord.session import Session
 from monitord.settings import check_settings
 from monitord.targets import dropdir
+from monitord.targets.admission import rules_of
 from monitord.targets.feedback import Health, HealthKey
+from monitord.targets.references import problem_of
 from monitord.targets.resolve import Place
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import Entries, events, recording_log
@@ -39,16 +44,29 @@ class World:
         self.session.create(b"session: s\n")
         self.clock = FakeClock()
         self.ended: frozenset[str] = frozenset()
+        self.settings = SETTINGS
+        self.names: dict[str, tuple[str, ...]] = {}
+        self.asked: list[set[str]] = []
+        self.uid = os.geteuid()
+        self.problem_of = problem_of
         self.start()
 
     def start(self) -> None:
         self.entries: Entries
         log, self.entries = recording_log()
         self.woken: list[str] = []
+        reader = TargetReader(
+            self.session.name, Place("h"), AddressCheck(rules_of(self.settings.targets), self.resolve),
+            AccessCheck(problem_of=self.problem_of, uid=self.uid),
+        )  # fmt: skip
         self.reconciler = TargetReconciler(
-            self.session, Place("h"), SETTINGS, self.clock, log, lambda jobs: self.ended & jobs,
+            self.session, reader, self.settings, self.clock, log, lambda jobs: self.ended & jobs,
             wake=self.woken.append,
         )  # fmt: skip
+
+    def resolve(self, names: Collection[str], _: float) -> dict[str, tuple[str, ...]]:
+        self.asked.append(set(names))
+        return {name: self.names[name] for name in names if name in self.names}
 
     def drop(self, name: str, content: bytes, age: float = 60.0) -> Path:
         path = self.session.targets / name

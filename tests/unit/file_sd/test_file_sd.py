@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ LABELS = {"job": "a", "instance": "h:1", "client": "c1"}
 
 def group(url: str, interval: float | None = None, timeout: float | None = None) -> dict[str, Any]:
     endpoint = Endpoint(url, LABELS, interval, timeout)
-    [found] = json.loads(render_file({"f": render_groups(Registration("f", "c1", (endpoint,), "d"), 5.0)}))
+    [found] = json.loads(render_file({"f": render_groups([endpoint], 5.0)}))
     assert isinstance(found, dict)
     return found
 
@@ -56,9 +55,8 @@ def test_a_timeout_is_never_longer_than_its_interval(
 
 @given(st.permutations([Endpoint(f"http://h:{port}/", {**LABELS, "n": str(port)}) for port in range(1, 6)]))
 def test_the_same_endpoints_give_the_same_bytes(endpoints: list[Endpoint]) -> None:
-    registration = Registration("f", "c1", tuple(endpoints), "d")
-    ordered = replace(registration, endpoints=tuple(sorted(endpoints, key=lambda endpoint: endpoint.url)))
-    assert render_groups(registration, 5.0) == render_groups(ordered, 5.0)
+    ordered = sorted(endpoints, key=lambda endpoint: endpoint.url)
+    assert render_groups(endpoints, 5.0) == render_groups(ordered, 5.0)
 
 
 def registration(file: str, *ports: int) -> Registration:

@@ -31,7 +31,7 @@ scrape_configs:
   body_size_limit: 33554432B
   file_sd_configs:
   - files:
-    - /s/prometheus/file_sd/*.json
+    - /s/prometheus/file_sd/targets-*.json
     refresh_interval: 5s
   metric_relabel_configs:
   - source_labels:
@@ -83,7 +83,7 @@ def test_limits_come_from_the_settings() -> None:
 def test_pattern_characters_of_the_folder_stand_for_themselves() -> None:
     rendered = yaml.safe_load(render_config(Path("/a [1]?\\b"), 1.0, LimitSettings()))
     files = rendered["scrape_configs"][0]["file_sd_configs"][0]["files"]
-    assert files == ["/a \\[1\\]\\?\\\\b/*.json"]
+    assert files == ["/a \\[1\\]\\?\\\\b/targets-*.json"]
 
 
 @pytest.mark.parametrize("folder", ["/a*b", "relative/folder"])

@@ -1,0 +1,78 @@
+"""Holding the hosts that are asked for against the settings' rules, with the addresses that names have.
+
+What has no address yet is looked up again from time to time: a file is read again once its answer may
+be another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from dataclasses import dataclass, field
+
+from monitord.errors import Problem
+from monitord.targets.admission import Addresses, Rules, Verdict
+from monitord.targets.model import Registration
+
+PATIENCE_SECONDS = 1.0
+AGAIN_SECONDS = 5.0
+
+Resolve = Callable[[Collection[str], float], Addresses]
+"""Returns the addresses of names, as far as they are known within so many seconds."""
+
+
+@dataclass(slots=True)
+class AddressCheck:
+    """The rules, and the files with a host whose name had no address."""
+
+    rules: Rules
+    resolve: Resolve
+    _nameless: dict[str, Set[str]] = field(default_factory=dict)
+    _due: float = float("-inf")
+
+    def addresses(self, registrations: Iterable[Registration]) -> Addresses:
+        """Return the addresses of all names in these, as far as they matter and can be had soon."""
+        names = self.rules.to_resolve({host for item in registrations for host in _hosts(item)})
+        return self.resolve(names, PATIENCE_SECONDS) if names else {}
+
+    def problems(self, registration: Registration, addresses: Addresses) -> list[Problem]:
+        """Return why hosts may not be scraped, one for each place, and note what has no address."""
+        verdicts = self._verdicts(registration, addresses)
+        nameless = {host for host, verdict in verdicts.items() if verdict.is_open}
+        if nameless:
+            self._nameless[registration.file] = nameless
+        reasons: dict[tuple[int, int], str] = {}
+        for endpoint in registration.endpoints:
+            if reason := verdicts[endpoint.host].reason:
+                reasons.setdefault(endpoint.place, reason)
+        return [Problem(*place, "", reason) for place, reason in reasons.items()]
+
+    def denial(self, registration: Registration, addresses: Addresses) -> str:
+        """Return why a host may not be scraped for all that is known of it; else an empty text.
+
+        That a name has no address takes nothing away that is in force: it cannot be scraped as it is.
+        """
+        verdicts = self._verdicts(registration, addresses).values()
+        return next((verdict.reason for verdict in verdicts if verdict.reason and not verdict.is_open), "")
+
+    def forget(self, file: str) -> None:
+        """Think no more of a file."""
+        self._nameless.pop(file, None)
+
+    def to_read_again(self, now: float) -> set[str]:
+        """Return the files of which a name has an address by now; `now` is monotonic."""
+        if not self._nameless or now < self._due:
+            return set()
+        self._due = now + AGAIN_SECONDS
+        found = self.resolve(set().union(*self._nameless.values()), 0.0)
+        return {file for file, names in self._nameless.items() if not names.isdisjoint(found)}
+
+    def next_due(self, now: float) -> float | None:
+        """Return in how many seconds to ask for files to read again, None for never."""
+        return max(self._due - now, 0.0) if self._nameless else None
+
+    def _verdicts(self, registration: Registration, addresses: Addresses) -> Mapping[str, Verdict]:
+        return {host: self.rules.judge(host, addresses) for host in _hosts(registration)}
+
+
+def _hosts(registration: Registration) -> set[str]:
+    return {endpoint.host for endpoint in registration.endpoints}

@@ -1,0 +1,93 @@
+"""From files as they were read to what is known of them: parsed, and admitted or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+
+from monitord.clock import nearest_moment
+from monitord.daemon.access import AccessCheck, credentials_in
+from monitord.daemon.addresses import AddressCheck
+from monitord.errors import InvalidFileError, Problem
+from monitord.targets.admission import Addresses
+from monitord.targets.credentials import ScrapeCredentials
+from monitord.targets.dropdir import DroppedFile
+from monitord.targets.model import Registration
+from monitord.targets.parse import parse
+from monitord.targets.registry import Entry, Seen
+from monitord.targets.resolve import Place
+
+
+@dataclass(slots=True)
+class TargetReader:
+    """Reads a session's target files. What a file was refused for may change without the file."""
+
+    session: str
+    place: Place
+    addresses: AddressCheck
+    access: AccessCheck
+
+    def read(
+        self, files: Iterable[DroppedFile], entries: Mapping[str, Entry], in_use: Set[ScrapeCredentials]
+    ) -> list[Seen]:
+        """Return what is known of files now; `entries` and `in_use` are what is in force before."""
+        parsed = [(file, self._parse(file)) for file in files]
+        found = self.addresses.addresses(seen.registration for _, seen in parsed if seen.registration)
+        taken, read = set(in_use), []
+        for file, seen in parsed:
+            self.forget([file.name])
+            if seen.registration:
+                refused = self.access.problems(file, seen.registration, taken)
+                taken |= set() if refused else credentials_in(seen.registration)
+                read.append(self._admitted(seen, seen.registration, refused, found, entries))
+            else:
+                read.append(seen)
+        return read
+
+    def readmitted(self, entries: Sequence[Entry]) -> Iterator[Entry]:
+        """Yield an earlier run's entries as they are by the rules of this one."""
+        found = self.addresses.addresses(entry.in_force for entry in entries if entry.in_force)
+        for entry in entries:
+            if entry.in_force and (reason := self.addresses.denial(entry.in_force, found)):
+                problems = (Problem(1, 1, "", reason),)
+                yield replace(entry, in_force=None, accepted_at=None, problems=problems, reason=reason)
+            else:
+                yield entry
+
+    def forget(self, files: Iterable[str]) -> None:
+        """Think no more of files."""
+        for file in files:
+            self.addresses.forget(file)
+            self.access.forget(file)
+
+    def to_read_again(
+        self, now: float, in_use: Set[ScrapeCredentials], in_force: Callable[[], Mapping[str, Registration]]
+    ) -> set[str]:
+        """Return the files of which something else may be known by now; `now` is monotonic."""
+        return self.addresses.to_read_again(now) | self.access.to_read_again(now, in_use, in_force)
+
+    def _parse(self, file: DroppedFile) -> Seen:
+        modified_at = nearest_moment(file.modified_at)
+        problem = file.problem or ("" if file.content else "is empty")
+        if problem:
+            return Seen(file.name, modified_at, None, (Problem(1, 1, "", problem),))
+        try:
+            return Seen(file.name, modified_at, parse(file.content, file.name, self.session, self.place))
+        except InvalidFileError as error:
+            return Seen(file.name, modified_at, None, error.problems)
+
+    def _admitted(
+        self,
+        seen: Seen,
+        registration: Registration,
+        refused: Sequence[Problem],
+        found: Addresses,
+        entries: Mapping[str, Entry],
+    ) -> Seen:
+        known = entries.get(seen.file)
+        in_force = known.in_force if known else None
+        # Of the version that is in force already, more may be known by now.
+        same = in_force is not None and in_force.digest == registration.digest
+        problems = sorted([*self.addresses.problems(registration, found), *refused])
+        revokes = self.addresses.denial(registration, found) if problems and same else ""
+        return replace(seen, problems=tuple(problems), revokes=revokes)

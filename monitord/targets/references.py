@@ -1,0 +1,53 @@
+"""Looking at the files that a target file refers to: whether each may be used as what it is meant for."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from monitord.errors import excerpt
+from monitord.targets.credentials import Kind, Reference
+
+_MAX_BYTES = 1024 * 1024
+_BEGINS = {Kind.CERTIFICATE: b"-----BEGIN CERTIFICATE-----", Kind.KEY: b"PRIVATE KEY-----"}
+
+
+def problem_of(reference: Reference) -> str:
+    """Return why a file cannot be used, and what to do about it; empty when it can.
+
+    A secret must be a plain file of the daemon's own user that nobody else can read.
+    """
+    shown = excerpt(reference.path, 200)
+    is_public = reference.kind is Kind.CERTIFICATE
+    try:
+        status = os.stat(reference.path, follow_symlinks=is_public)  # noqa: PTH116  # only then alike
+        problem = _problem_of_file(status, shown, is_public=is_public)
+        return problem or _problem_of_content(_read(reference.path, follow=is_public), reference.kind, shown)
+    except OSError as error:
+        return f"{shown} cannot be read by the daemon: {error.strerror}; correct the path or the file"
+
+
+def _problem_of_file(status: os.stat_result, shown: str, *, is_public: bool) -> str:
+    if not stat.S_ISREG(status.st_mode):
+        return f"{shown} is not a plain file; name the file itself"
+    if is_public:
+        return ""
+    if status.st_uid != os.geteuid():
+        return f"{shown} belongs to another user than the daemon's; name a file of uid {os.geteuid()}"
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        return f"{shown} is open to others; run: chmod 600 {shown}"
+    return ""
+
+
+def _problem_of_content(content: bytes, kind: Kind, shown: str) -> str:
+    if _BEGINS.get(kind, b"") not in content:
+        return f"{shown} holds no {kind} in PEM form; convert it, as by openssl"
+    if kind is Kind.KEY and b"ENCRYPTED" in content:
+        return f"{shown} is encrypted, and nobody is there to type its password; name a key that is not"
+    return ""
+
+
+def _read(path: str, *, follow: bool) -> bytes:
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        return file.read(_MAX_BYTES)
