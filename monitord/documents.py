@@ -54,7 +54,7 @@ _MEANINGS = {
 _NOT_ALLOWED = re.compile(
     "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-_SECRET = re.compile("pass|token|secret|auth|credential|bearer|key", re.IGNORECASE)
+_SECRET = re.compile("pass|token|secret|auth|credential|bearer|key|_file", re.IGNORECASE)
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 
 

@@ -287,7 +287,8 @@ def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Setting
 
 
 def _blame(problem: Problem, sources: Mapping[str, str]) -> str:
-    return f"{sources.get(problem.field, 'settings')}: {problem.field}: {problem.message}"
+    key = problem.field.partition("[")[0]  # an item of a list was set with all of it
+    return f"{sources.get(key, 'settings')}: {problem.field}: {problem.message}"
 
 
 def _variable(key: str) -> str:

@@ -92,10 +92,10 @@ class TargetReconciler:
         self._note_credentials()
         self._apply()
         self._wake_teller()
-        due = [look.look_again] if look.look_again is not None else []
         expiry = next_expiry(self.registry, now)
-        due += [expiry - now] if expiry is not None else []
-        return min(due, default=None)
+        lease = None if expiry is None else expiry - now
+        due = (look.look_again, lease, self._reader.addresses.next_due(monotonic))
+        return min((seconds for seconds in due if seconds is not None), default=None)
 
     def set_healths(self, healths: Mapping[HealthKey, Health]) -> None:
         """Publish what Prometheus says of the targets, where it says something else than before."""

@@ -79,6 +79,9 @@ def test_every_leaf_has_an_origin() -> None:
         ("MONITORD_PROMETHEUS_AUTH", "false", "prometheus.auth", False),
         ("MONITORD_PROMETHEUS_LIMITS_SAMPLES", "10", "prometheus.limits.samples", 10),
         ("MONITORD_PROMETHEUS_PORT", "", "prometheus.port", 9090),
+        ("MONITORD_TARGETS_DENY", "10.0.0.0/8, *.evil.org", "targets.deny", ["10.0.0.0/8", "*.evil.org"]),
+        ("MONITORD_TARGETS_ALLOW", "mel*", "targets.allow", ["mel*"]),
+        ("MONITORD_TARGETS_DENY", ",", "targets.deny", []),
     ],
 )
 def test_variables_are_their_text(variable: str, text: str, key: str, value: object) -> None:
@@ -102,6 +105,12 @@ def test_variables_of_other_programs_and_of_no_section_are_left_alone() -> None:
         ({}, {VARIABLE: "http"}, f"environment {VARIABLE}: {KEY}: expected a whole number, found"),
         ({}, {"MONITORD_PROMETHEUS_AUTH": "no"}, "AUTH: prometheus.auth: expected true or false"),
         ({}, {"MONITORD_PROMETHEUS_HOST": "\udcff"}, r"\$MONITORD_PROMETHEUS_HOST is not UTF-8"),
+        (
+            {},
+            {"MONITORD_TARGETS_DENY": "10.1.0.0/8"},
+            r"environment MONITORD_TARGETS_DENY: targets.deny\[0\]: "
+            "'10.1.0.0/8' is not the address of a network; write 10.0.0.0/8",
+        ),
         ({KEY: 70000}, {}, f"flag: {KEY}: must be less than or equal to 65535"),
         ({"scrape_interval": "1ms"}, {}, "flag: scrape_interval: must be 100ms or longer"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,94 +14,13 @@ import pytest
 
 from monitord.atomic import write_synced
 from monitord.daemon import targets as module
-from monitord.daemon.access import AccessCheck
-from monitord.daemon.addresses import AddressCheck
-from monitord.daemon.reading import TargetReader
-from monitord.daemon.targets import TargetReconciler
 from monitord.file_sd import shards
-from monitord.session import Session
-from monitord.settings import check_settings
 from monitord.targets import dropdir
-from monitord.targets.admission import rules_of
-from monitord.targets.feedback import Health, HealthKey
-from monitord.targets.references import problem_of
-from monitord.targets.resolve import Place
-from tests.fakes.clock import FakeClock
-from tests.fakes.log import Entries, events, recording_log
+from monitord.targets.feedback import Health
+from tests.fakes.log import events
+from tests.unit.daemon.world import GOOD, World
 
-GOOD = b"client: c1\nservices: [{name: a, endpoint: 'http://h:1/'}]\n"
 OTHER = GOOD.replace(b"name: a", b"name: b")
-
-# Files are written in place here, and no event tells of it.
-SETTINGS = check_settings(b"watch: {poll_interval: 100ms, full_scan_interval: 100ms}\n")
-
-
-class World:
-    """A session whose daemon can be started, looked at and started again."""
-
-    def __init__(self, root: Path) -> None:
-        self.session = Session(root, "s")
-        self.session.create(b"session: s\n")
-        self.clock = FakeClock()
-        self.ended: frozenset[str] = frozenset()
-        self.settings = SETTINGS
-        self.names: dict[str, tuple[str, ...]] = {}
-        self.asked: list[set[str]] = []
-        self.uid = os.geteuid()
-        self.problem_of = problem_of
-        self.start()
-
-    def start(self) -> None:
-        self.entries: Entries
-        log, self.entries = recording_log()
-        self.woken: list[str] = []
-        reader = TargetReader(
-            self.session.name, Place("h"), AddressCheck(rules_of(self.settings.targets), self.resolve),
-            AccessCheck(problem_of=self.problem_of, uid=self.uid),
-        )  # fmt: skip
-        self.reconciler = TargetReconciler(
-            self.session, reader, self.settings, self.clock, log, lambda jobs: self.ended & jobs,
-            wake=self.woken.append,
-        )  # fmt: skip
-
-    def resolve(self, names: Collection[str], _: float) -> dict[str, tuple[str, ...]]:
-        self.asked.append(set(names))
-        return {name: self.names[name] for name in names if name in self.names}
-
-    def drop(self, name: str, content: bytes, age: float = 60.0) -> Path:
-        path = self.session.targets / name
-        path.write_bytes(content)
-        self.touch(path, age)
-        return path
-
-    def touch(self, path: Path, age: float = 60.0) -> None:
-        os.utime(path, (self.clock.now() - age,) * 2)
-
-    def settle(self, rounds: int = 6) -> None:
-        for _ in range(rounds):
-            self.round()
-            self.clock.advance(0.5)
-
-    def round(self) -> None:
-        self.reconciler.reconcile()
-        while self.reconciler.tell():
-            pass
-
-    def set_healths(self, healths: dict[HealthKey, Health]) -> None:
-        self.reconciler.set_healths(healths)
-        self.reconciler.tell()
-
-    def status(self, name: str) -> dict[str, Any]:
-        status: dict[str, Any] = json.loads(self.session.target_status(name).read_bytes())
-        return status
-
-    def scraped(self) -> set[str]:
-        """Return the jobs in the files that Prometheus reads."""
-        return {
-            group["labels"]["job"]
-            for path in self.session.file_sd.iterdir()
-            for group in json.loads(path.read_bytes())
-        }
 
 
 @pytest.fixture

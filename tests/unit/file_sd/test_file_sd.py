@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.file_sd.render import render_file, render_groups
+from monitord.file_sd.render import file_prefix, render_file, render_groups
 from monitord.file_sd.shards import SHARDS, Shards, shard_of
+from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Registration
 
 LABELS = {"job": "a", "instance": "h:1", "client": "c1"}
@@ -64,32 +65,58 @@ def registration(file: str, *ports: int) -> Registration:
     return Registration(file, "c1", endpoints, "d")
 
 
-def scraped(folder: Path) -> set[str]:
+def scraped(folder: Path, pattern: str = "*") -> set[str]:
     """Return the targets in the files that Prometheus reads."""
     return {
         target
-        for path in folder.iterdir()
+        for path in folder.glob(pattern)
         for found in json.loads(path.read_bytes())
         for target in found["targets"]
     }
 
 
-changes = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sets(st.integers(1, 4), max_size=2)))
+SETS = (None, ScrapeCredentials("b", "/s/pw"), ScrapeCredentials(bearer_token_file="/s/token"))
+changes = st.lists(
+    st.tuples(
+        st.sampled_from("abcdefgh"), st.dictionaries(st.integers(1, 4), st.sampled_from(SETS), max_size=2)
+    )
+)
 
 
 @given(changes)
-def test_whatever_was_put_last_is_what_prometheus_reads(history: list[tuple[str, set[int]]]) -> None:
+def test_whatever_was_put_last_is_what_prometheus_reads(
+    history: list[tuple[str, dict[int, ScrapeCredentials | None]]],
+) -> None:
     with tempfile.TemporaryDirectory() as name:
         shards = Shards(Path(name), 5.0)
-        last: dict[str, set[int]] = {}
+        last: dict[str, dict[str, ScrapeCredentials | None]] = {}
         for file, ports in history:
-            unique = {100 * ord(file) + port for port in ports}
-            shards.put(file, registration(file, *unique) if unique else None)
+            last[file] = {f"h:{100 * ord(file) + port}": used for port, used in ports.items()}
+            endpoints = [
+                Endpoint(f"http://{instance}/", {**LABELS, "instance": instance}, credentials=used)
+                for instance, used in last[file].items()
+            ]
+            shards.put(file, Registration(file, "c1", tuple(endpoints), "d") if endpoints else None)
             shards.write()
-            last[file] = unique
-            assert scraped(Path(name)) == {f"h:{port}" for ports in last.values() for port in ports}
-            assert shards.targets == sum(map(len, last.values()))
+            wanted = [pair for targets in last.values() for pair in targets.items()]
+            for credentials in SETS:
+                found = scraped(Path(name), f"{file_prefix(credentials)}-*.json")
+                assert found == {instance for instance, used in wanted if used == credentials}
+            assert shards.credentials == {used for _, used in wanted if used}
+            assert shards.targets == len(wanted)
             assert shards.write() == 0
+
+
+def test_what_was_scraped_with_credentials_leaves_no_file(tmp_path: Path) -> None:
+    shards = Shards(tmp_path, 5.0)
+    endpoint = Endpoint("http://h:1/", LABELS, credentials=SETS[1])
+    shards.put("a", Registration("a", "c1", (endpoint,), "d"))
+    shards.write()
+    [file] = tmp_path.iterdir()
+    assert file.name == shard_of("a", SETS[1])
+    shards.put("a", None)
+    assert shards.write() == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_change_writes_one_file_and_a_thousand_a_handful(tmp_path: Path) -> None:

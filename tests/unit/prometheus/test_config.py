@@ -14,6 +14,7 @@ from monitord.errors import InvalidInputError
 from monitord.prometheus.command import Version
 from monitord.prometheus.config import render_config
 from monitord.settings import LimitSettings
+from monitord.targets.credentials import ScrapeCredentials
 
 GOLDEN = b"""\
 global:
@@ -49,6 +50,34 @@ scrape_configs:
 
 def test_it_is_this_file() -> None:
     assert render_config(Path("/s/prometheus/file_sd"), 5.0, LimitSettings()) == GOLDEN
+
+
+def test_each_credentials_have_a_job_that_differs_in_nothing_else() -> None:
+    given_sets = [
+        ScrapeCredentials(username="bench", password_file="/s/pw"),
+        ScrapeCredentials(bearer_token_file="/s/token"),
+        ScrapeCredentials(
+            ca_file="/s/ca", cert_file="/s/c", key_file="/s/k", server_name="h", insecure_skip_verify=True
+        ),
+    ]
+    rendered = render_config(Path("/s"), 5.0, LimitSettings(), credentials=given_sets)
+    assert rendered == render_config(Path("/s"), 5.0, LimitSettings(), credentials=given_sets[::-1] * 2)
+    plain, *others = yaml.safe_load(rendered)["scrape_configs"]
+    assert len(others) == 3
+    access = {}
+    for job in others:
+        digest = job["job_name"].removeprefix("monitord-")
+        [pattern] = job["file_sd_configs"][0]["files"]
+        assert pattern == f"/s/auth-{digest}-*.json"
+        own = {"job_name": job["job_name"], "file_sd_configs": job["file_sd_configs"]}
+        access[digest] = {key: value for key, value in job.items() if key not in plain}
+        assert job == {**plain, **own, **access[digest]}
+    assert [access[item.digest] for item in given_sets] == [
+        {"basic_auth": {"username": "bench", "password_file": "/s/pw"}},
+        {"authorization": {"type": "Bearer", "credentials_file": "/s/token"}},
+        {"tls_config": {"ca_file": "/s/ca", "cert_file": "/s/c", "key_file": "/s/k", "server_name": "h",
+                        "insecure_skip_verify": True}},
+    ]  # fmt: skip
 
 
 def test_3_x_is_told_how_to_read_text_without_a_content_type() -> None:

@@ -60,6 +60,18 @@ def test_a_restart_restores_what_was_in_force() -> None:
     assert target_status(after, {}) == target_status(before, {})
 
 
+def test_a_restart_restores_with_what_it_is_scraped() -> None:
+    before = entry_of(CONTENT + b"basic_auth: {username: b, password_file: /s/pw}\n")
+    status = json.loads(json.dumps(target_status(before, {})))
+    assert status["endpoints"][0]["credentials"] == {"username": "b", "password_file": "/s/pw"}
+    after = restore(status, NOW)
+    assert after is not None
+    assert after.in_force == before.in_force
+    for endpoint in status["endpoints"]:
+        del endpoint["credentials"]  # as a version without them wrote it
+    assert restore(status, NOW) is not None
+
+
 def test_a_restart_restores_why_the_newer_version_was_refused() -> None:
     problems = (Problem(1, 2, "a", "b"),)
     seen = Seen("f.yaml", NOW, None, problems)
