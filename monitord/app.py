@@ -116,6 +116,7 @@ class Daemon:
             if self.watch is not None:
                 self.watch.stop()
             self.windows.stop()
+            self.prometheus.close()
             with suppress(OSError):  # on a full disk the last heartbeat stands, and grows old
                 self._publish_status()
         self.log.info("daemon.stopped")

@@ -111,6 +111,16 @@ class Session:
         return self.prometheus / "password"
 
     @property
+    def data(self) -> Path:
+        """Prometheus's data, unless they lie on a disk of the node."""
+        return self.prometheus / "data"
+
+    @property
+    def run_folder(self) -> Path:
+        """What Prometheus reads at every request, unless it lies on a disk of the node."""
+        return self.prometheus / "run"
+
+    @property
     def logs(self) -> Path:
         return self.folder / "logs"
 

@@ -91,9 +91,19 @@ class PrometheusSettings(Model, title="Prometheus"):
     port: Port = Field(default=9090, description="port that it listens on; 0 takes a free one")
     binary: str = Field(default="prometheus", description="the program, by name or path")
     data_dir: str | None = Field(
-        default=None, description="where its data lie; default: the session's prometheus/data"
+        default=None,
+        description="where its data lie; default: in $SLURM_TMPDIR, under Slurm in $TMPDIR, "
+        "else the session's prometheus/data",
     )
     retention: Duration = Field(default=15 * 86400.0, description="for how long data are kept")
+    retention_bytes: Count | None = Field(
+        default=None,
+        description="how large data may grow before the oldest go; default: four fifths of the room there is",
+    )
+    memory_bytes: Count | None = Field(
+        default=None,
+        description="how much memory it tries to get by with; default: three quarters of what the job has",
+    )
     auth: bool = Field(default=True, description="whether it asks for the session's password")
     start_timeout: Duration = Field(default=60.0, description="how long it may take to become ready")
     stop_timeout: Duration = Field(default=10.0, description="how long it may take to end")

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
-from monitord.prometheus.process import Build
+from monitord.prometheus.command import Build
 from tests.fakes.exporter import FakeExporter
 from tests.versions import VERSIONS, build_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,15 @@ class Version(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What one Prometheus binary is: its version, and its flags as `--help` prints them."""
+
+    binary: Path
+    version: Version
+    help_text: str
 
 
 OLDEST_SUPPORTED = Version(2, 42, 0)
@@ -67,32 +77,43 @@ def listen_address(host: str, port: int) -> str:
     return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
 
 
-def command_line(
-    binary: Path,
-    config: Path,
-    data_dir: Path,
-    listen: str,
-    retention: float,
-    web_config: Path | None,
-    help_text: str,
-) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What one Prometheus is told on its command line.
+
+    `listen` is HOST:PORT, `retention` seconds. `web_config` None lets everybody in; `admin_api` is
+    for snapshots, and lets data be deleted too.
+    """
+
+    config: Path
+    data_dir: Path
+    listen: str
+    retention: float
+    retention_bytes: int | None = None
+    web_config: Path | None = None
+    admin_api: bool = False
+
+
+def command_line(build: Build, options: ServerOptions) -> list[str]:
     """Return Prometheus's argument list.
 
-    `listen` is HOST:PORT, `retention` seconds, `web_config` None for no authentication, and
-    `help_text` what this very build prints for `--help`. The lifecycle and admin APIs stay off:
-    a changed configuration is loaded by SIGHUP.
+    The lifecycle API stays off: a changed configuration is loaded by SIGHUP.
     """
     arguments = [
-        str(binary),
-        f"--config.file={config}",
-        f"--storage.tsdb.path={data_dir}",
-        f"--storage.tsdb.retention.time={format_duration(retention)}",
-        f"--web.listen-address={listen}",
+        str(build.binary),
+        f"--config.file={options.config}",
+        f"--storage.tsdb.path={options.data_dir}",
+        f"--storage.tsdb.retention.time={format_duration(options.retention)}",
+        f"--web.listen-address={options.listen}",
         "--log.level=info",
     ]
-    if web_config is not None:
-        arguments.append(f"--web.config.file={web_config}")
-    if _LOCK_FLAG in help_text.replace("--[no-]", "--").split():
+    if options.retention_bytes is not None:
+        arguments.append(f"--storage.tsdb.retention.size={options.retention_bytes}B")
+    if options.web_config is not None:
+        arguments.append(f"--web.config.file={options.web_config}")
+    if options.admin_api:
+        arguments.append("--web.enable-admin-api")
+    if _LOCK_FLAG in build.help_text.replace("--[no-]", "--").split():
         # Debian's builds of 2.x lock their data only when told to; all others do so without, and
         # know no such flag.
         arguments.append(_LOCK_FLAG)

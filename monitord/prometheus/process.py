@@ -7,13 +7,12 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.atomic import TEMPORARY_PREFIX, publish, read_if_exists, write_synced
 from monitord.children import Child, ChildError, child_environment, run_briefly, spawn
 from monitord.errors import PrometheusError
-from monitord.prometheus.command import Version, parse_version
+from monitord.prometheus.command import Build, parse_version
 from monitord.prometheus.logfmt import error_messages, listening_url
 
 BINARY_VARIABLE = "MONITORD_PROMETHEUS"
@@ -23,15 +22,6 @@ _PROMTOOL = "promtool"
 _QUESTION_TIMEOUT = 20.0
 _LOG_HEAD_BYTES = 256 * 1024
 _LOG_TAIL_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """What one Prometheus binary is: its version, and its flags as `--help` prints them."""
-
-    binary: Path
-    version: Version
-    help_text: str
 
 
 def find_binary(setting: str = _NOT_SET, environment: Mapping[str, str] = os.environ) -> Path:

@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -21,20 +20,14 @@ from monitord.background import Run, on_a_thread
 from monitord.clock import Clock, to_iso
 from monitord.errors import MonitordError, PrometheusUnavailableError
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.auth import Credentials, prepare_credentials
-from monitord.prometheus.command import command_line, listen_address
+from monitord.prometheus.auth import Credentials
 from monitord.prometheus.config import render_config
 from monitord.prometheus.configuration import Configuration
+from monitord.prometheus.launch import Launch, prepare_launch
+from monitord.prometheus.memory import pressure
 from monitord.prometheus.outages import Outages, outage_json, outages_json
-from monitord.prometheus.process import (
-    Build,
-    PrometheusProcess,
-    find_binary,
-    find_promtool,
-    read_build,
-)
+from monitord.prometheus.process import PrometheusProcess
 from monitord.prometheus.senses import Senses
-from monitord.prometheus.storage import Storage
 from monitord.prometheus.story import Exit, failure, outage_reason, story
 from monitord.prometheus.supervision import (
     Action,
@@ -73,12 +66,9 @@ class SupervisedPrometheus:
     url: str | None = None
     failure: str = ""
     outages: Outages = field(default_factory=Outages)
-    credentials: Credentials | None = None
-    storage: Storage = field(init=False)
-    senses: Senses = field(init=False)
-    _build: Build | None = None
-    _argv: list[str] = field(default_factory=list)
+    _launch: Launch | None = None
     _configuration: Configuration | None = None
+    _senses: Senses | None = None
     _process: PrometheusProcess | None = None
     _state: State = field(default_factory=State)
     _limits: Limits = field(init=False)
@@ -90,35 +80,47 @@ class SupervisedPrometheus:
             start_timeout=wanted.start_timeout, stop_timeout=wanted.stop_timeout,
             max_failures=wanted.max_failures, check_interval=wanted.check_interval,
         )  # fmt: skip
-        data = Path(wanted.data_dir) if wanted.data_dir else self.session.prometheus / "data"
-        self.storage = Storage(data.absolute())
-        self.senses = Senses(self.storage, wanted.port, self.client, self.wake, self.run)
 
     def prepare(self) -> None:
-        """Find the binary, write and check its configuration.
+        """Find the binary, write and check its configuration. Nothing is supervised before.
 
-        Raises PrometheusError when there is no usable binary or promtool refuses the configuration.
+        Raises PrometheusError when there is no usable binary or promtool refuses the configuration,
+        and InvalidInputError when it cannot be run as it is set.
         """
-        wanted, session = self.settings.prometheus, self.session
-        binary = find_binary(wanted.binary)
-        self._build = read_build(binary)
-        promtool = find_promtool(self._build)
-        if promtool is None:
-            reason = f"no promtool {self._build.version} beside the binary or in $PATH"
-            self.log.warning("prometheus.unchecked", reason=reason)
-        if wanted.auth:
-            self.credentials = prepare_credentials(session.password_file, session.web_config)
-        self._configuration = Configuration(session.prometheus_config, promtool, self.log, self._render())
+        self.use(prepare_launch(self.session, self.settings))
+
+    def use(self, launch: Launch) -> None:
+        """Have it started like this; raises PrometheusError when promtool refuses its configuration."""
+        self._launch = launch
+        for warning in launch.warnings:
+            self.log.warning("prometheus.warned", reason=warning)
+        config, port = self.session.prometheus_config, self.settings.prometheus.port
+        self._configuration = Configuration(config, launch.promtool, self.log, self._render())
         self._configuration.install(self.clock.monotonic())
-        self._argv = command_line(
-            binary, session.prometheus_config, self.storage.folder,
-            listen_address(wanted.host, wanted.port), wanted.retention,
-            session.web_config if wanted.auth else None, self._build.help_text,
-        )  # fmt: skip
+        self._senses = Senses(launch.storage, port, self.client, self.wake, self.run)
+
+    @property
+    def launch(self) -> Launch:
+        assert self._launch is not None, "prepare comes first"  # noqa: S101
+        return self._launch
+
+    @property
+    def senses(self) -> Senses:
+        assert self._senses is not None, "prepare comes first"  # noqa: S101
+        return self._senses
+
+    @property
+    def configuration(self) -> Configuration:
+        assert self._configuration is not None, "prepare comes first"  # noqa: S101
+        return self._configuration
+
+    @property
+    def credentials(self) -> Credentials | None:
+        return self._launch.credentials if self._launch else None
 
     @property
     def version(self) -> str | None:
-        return str(self._build.version) if self._build else None
+        return str(self._launch.build.version) if self._launch else None
 
     @property
     def pid(self) -> int | None:
@@ -149,8 +151,6 @@ class SupervisedPrometheus:
     def status(self) -> dict[str, Any]:
         """Return what `status/daemon.json` says of it; None is unknown."""
         credentials, outages = self.credentials, self.outages
-        vitals = self.senses.vitals or Vitals()
-        replay = self.senses.finding and self.senses.finding.replay
         return {
             "state": self.phase.value,
             "url": self.url,
@@ -158,16 +158,31 @@ class SupervisedPrometheus:
             "pid": self.pid,
             "user": credentials.user if credentials else None,
             "password_file": str(credentials.password_file) if credentials else None,
-            "replayed_segments": replay and {"done": replay[0], "all": replay[1]},
             "last_well_at": None if outages.last_well is None else to_iso(outages.last_well),
             "outage": outages.current and outage_json(outages.current),
-            "data": {
-                "folder": str(self.storage.folder),
-                "writable": not self._state.unwritable,
-                "set_aside": [str(folder) for folder in self.storage.set_asides()],
-            },
-            "memory": {"resident_bytes": vitals.resident_bytes},
+            **(self._details(self._launch, self.senses) if self._launch else {}),
+        }
+
+    def _details(self, launch: Launch, senses: Senses) -> dict[str, Any]:
+        vitals, limit = senses.vitals or Vitals(), launch.memory.bytes
+        replay = senses.finding and senses.finding.replay
+        return {
+            "replayed_segments": replay and {"done": replay[0], "all": replay[1]},
             "series": vitals.head_series,
+            "data": {
+                "folder": str(launch.storage.folder),
+                "why_there": launch.data_reason,
+                "retention_bytes": launch.options.retention_bytes,
+                "writable": not self._state.unwritable,
+                "set_aside": [str(folder) for folder in launch.storage.set_asides()],
+            },
+            "memory": {
+                "resident_bytes": vitals.resident_bytes,
+                "limit_bytes": limit,
+                "limit_source": launch.memory.source,
+                "pressure": pressure(vitals.resident_bytes, limit),
+            },
+            "warnings": list(launch.warnings),
         }
 
     def client(self, timeout: float = 10.0) -> PrometheusClient:
@@ -183,37 +198,43 @@ class SupervisedPrometheus:
         if self._process is not None:
             self.url = self._process.listening_url()
         observation, ended = self.senses.observe(self._process, self._state, now)
+        if observation.ready is False:
+            with suppress(MonitordError, OSError):  # what it reads at every request may be gone
+                self.launch.refresh()
         before = self._state
         self._state, actions = step(before, observation, now, self._limits, random.random())  # noqa: S311
         self._note(before, observation, ended)
         for action in actions:
             self._act(action)
         self._configure(now)
-        self.senses.ask(self._state, now, self.url is not None, self._is_loading)
+        self.senses.ask(self._state, now, self.url is not None, self.configuration.is_loading)
         wake = next_wake(self._state, now, self._limits)
         if wake is None:
             return None
-        asking = self.senses.is_waiting or self._is_loading
+        asking = self.senses.is_waiting or self.configuration.is_loading
         return max(wake - now, self._limits.poll_interval if asking else 0.0)  # an answer wakes the loop
 
     def reconfigure(self) -> None:
         """Have prometheus.yml follow the credentials that targets are scraped with by now."""
-        if self._configuration is not None:
-            self._configuration.wanted = self._render()
-            self.wake()
+        self.configuration.wanted = self._render()
+        self.wake()
 
     def _render(self) -> bytes:
-        assert self._build is not None  # noqa: S101  # `prepare` asked the binary first
         return render_config(
             self.session.file_sd, self.settings.scrape_interval, self.settings.prometheus.limits,
-            self._build.version, self.scrape_credentials(),
+            self.launch.build.version, self.scrape_credentials(),
         )  # fmt: skip
 
     def stop(self) -> None:
-        """Ask it to end; `supervise` sees that through, until `has_ended`."""
+        """Ask it to end; `supervise` sees that through, until `has_ended`. Then `close`."""
         self._state, actions = request_stop(self._state, self.clock.monotonic(), self._limits)
         for action in actions:
             self._act(action)
+
+    def close(self) -> None:
+        """Remove what only a run needs, once it has ended."""
+        if self._launch is not None:
+            self._launch.run_folder.remove()
 
     def try_again(self) -> None:
         """Start one that was given up, or is waited for, anew."""
@@ -231,12 +252,14 @@ class SupervisedPrometheus:
                 self._process.kill()
 
     def _start(self) -> None:
-        assert self._configuration is not None  # noqa: S101  # `prepare` comes before the first start
         self.url = None
         self.senses.start_over()
         try:
-            self._configuration.install(self.clock.monotonic())
-            self._process = PrometheusProcess.start(self._argv, self.session.prometheus_log)
+            self.configuration.install(self.clock.monotonic())
+            self.launch.refresh()
+            self._process = PrometheusProcess.start(
+                self.launch.argv(), self.session.prometheus_log, self.launch.environment()
+            )
         except (MonitordError, OSError) as error:  # the session folder is away, say
             self.failure = f"Prometheus could not be started: {error}"
             self.log.error("prometheus.not_started", reason=str(error))
@@ -245,7 +268,7 @@ class SupervisedPrometheus:
 
     def _set_aside(self) -> None:
         try:
-            aside = self.storage.set_aside(self.clock.now())
+            aside = self.launch.storage.set_aside(self.clock.now())
         except MonitordError as error:
             self.failure = str(error)
             self.log.error("prometheus.data_kept", reason=str(error))
@@ -279,13 +302,10 @@ class SupervisedPrometheus:
                 publish(self.session.outages, to_json(outages_json(self.outages)), self.session.file_mode)
                 self._told = told
 
-    @property
-    def _is_loading(self) -> bool:
-        return self._configuration is not None and self._configuration.is_loading
-
     def _configure(self, now: float) -> None:
         """Have what runs load what prometheus.yml should say by now."""
-        process, configuration = self._process, self._configuration
-        if process is None or configuration is None or self._state.phase is not Phase.RUNNING:
+        process = self._process
+        if process is None or self._state.phase is not Phase.RUNNING:
             return
-        configuration.advance(self.senses.vitals, now, process.reload, lambda: "; ".join(process.errors(1)))
+        vitals, errors = self.senses.vitals, lambda: "; ".join(process.errors(1))
+        self.configuration.advance(vitals, now, process.reload, errors)

@@ -8,7 +8,6 @@ there, and the poll does everything.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,11 +16,12 @@ from typing import Protocol
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from monitord.mounts import file_system_type
+
 # Where every write passes through this machine's kernel, so that inotify sees it.
 _LOCAL_TYPES = frozenset(
     {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "ramfs", "overlay", "f2fs", "bcachefs"}
 )
-_OCTAL = re.compile(r"\\([0-7]{3})")  # how the kernel writes blanks and backslashes of a path
 _CONTENT_EVENTS = ("created", "modified", "moved", "deleted", "closed")
 
 
@@ -94,7 +94,7 @@ def watch(
     `folders` gives each folder the name with which, and the changed file's, `wake` is called.
     `mode` is `auto`, `inotify` or `poll`; `mounts` is the text of /proc/self/mounts.
     """
-    kinds = {file_system_type(folder, mounts) for folder in folders}
+    kinds = {file_system_type(folder.resolve(), mounts) for folder in folders}
     if mode == "poll":
         return Polling(), "set to poll"
     if mode == "auto" and not kinds <= _LOCAL_TYPES:
@@ -108,18 +108,3 @@ def watch(
         ), "set to inotify" if mode == "inotify" else f"on {', '.join(sorted(kinds))}"
     except OSError as error:
         return Polling(), f"inotify is not to be had: {error}"
-
-
-def file_system_type(folder: Path, mounts: str) -> str:
-    """Return the type of the file system that holds a folder, from the text of /proc/self/mounts."""
-    best, kind = -1, "unknown"
-    path = str(folder.resolve())
-    for line in mounts.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:
-            continue
-        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[1]).rstrip("/")
-        # A later mount on the same point hides the earlier one.
-        if (path == point or path.startswith(f"{point}/")) and len(point) >= best:
-            best, kind = len(point), fields[2]
-    return kind

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitord import __version__
 from monitord.prometheus.process import find_binary, read_build
-from monitord.targets.watch import file_system_type
+from monitord.scratch import file_system_of
 
 
 def facts(folder: Path) -> str:
@@ -17,7 +17,7 @@ def facts(folder: Path) -> str:
         "processor": f"{_first('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
         "memory": _memory(),
         "kernel": f"{platform.system()} {platform.release()}",
-        "sessions on": file_system_type(folder, Path("/proc/self/mounts").read_text(errors="replace")),
+        "sessions on": file_system_of(folder),
         "software": f"monitord {__version__}, Python {platform.python_version()}, "
         f"Prometheus {read_build(find_binary()).version}",
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),

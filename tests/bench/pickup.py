@@ -20,7 +20,7 @@ from statistics import fmean
 from monitord.documents import write_document
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import command_line
+from monitord.prometheus.command import ServerOptions, command_line
 from monitord.prometheus.process import PrometheusProcess, find_binary, read_build
 from monitord.session import Session
 from tests.bench.figures import Row, aimed, percentile, ratio_of_means
@@ -134,7 +134,7 @@ def _prometheus(folder: Path, *file_sd: Path) -> Iterator[PrometheusClient]:
     build = read_build(find_binary())
     config, log = folder / "prometheus.yml", folder / "prometheus.log"
     config.write_bytes(write_document(_config(file_sd)))
-    argv = command_line(build.binary, config, folder / "data", "127.0.0.1:0", 86400.0, None, build.help_text)
+    argv = command_line(build, ServerOptions(config, folder / "data", "127.0.0.1:0", 86400.0))
     process = PrometheusProcess.start(argv, log, os.environ)
     try:
         await_that(process.listening_url, "Prometheus")

@@ -22,9 +22,9 @@ from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import has_left_open_ranges
+from monitord.prometheus.command import Build, has_left_open_ranges
 from monitord.prometheus.logfmt import listening_url
-from monitord.prometheus.process import Build, find_promtool, read_build
+from monitord.prometheus.process import find_promtool, read_build
 from monitord.recipes.load import load_recipes
 from monitord.recipes.model import Recipe
 from monitord.windows.model import Window

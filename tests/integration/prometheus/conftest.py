@@ -15,10 +15,9 @@ import pytest
 
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.auth import Credentials, prepare_credentials
-from monitord.prometheus.command import command_line
+from monitord.prometheus.command import Build, ServerOptions, command_line
 from monitord.prometheus.config import render_config
 from monitord.prometheus.process import (
-    Build,
     PrometheusProcess,
     find_promtool,
     install_config,
@@ -57,15 +56,14 @@ class Server:
         return self.folder / "prometheus.log"
 
     def argv(self, listen: str = "127.0.0.1:0") -> list[str]:
-        return command_line(
-            self.build.binary,
-            self.folder / "prometheus.yml",
-            self.folder / "data",
-            listen,
-            86400.0,
-            self.folder / "web.yml",
-            self.build.help_text,
+        options = ServerOptions(
+            config=self.folder / "prometheus.yml",
+            data_dir=self.folder / "data",
+            listen=listen,
+            retention=86400.0,
+            web_config=self.folder / "web.yml",
         )
+        return command_line(self.build, options)
 
     def start(self, listen: str = "127.0.0.1:0", log: str = "prometheus.log") -> PrometheusProcess:
         process = PrometheusProcess.start(self.argv(listen), self.folder / log)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.process import Build
+from monitord.prometheus.command import Build
 from monitord.prometheus.vitals import Vitals
 from tests.conftest import wait_until
 from tests.fakes.exporter import FLOOD_BYTES, Behaviour, FakeExporter, counter

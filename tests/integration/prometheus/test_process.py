@@ -14,9 +14,9 @@ import pytest
 
 from monitord.children import child_environment
 from monitord.errors import PrometheusError
-from monitord.prometheus.command import OLDEST_SUPPORTED, Version
+from monitord.prometheus.command import OLDEST_SUPPORTED, Build, Version
 from monitord.prometheus.config import render_config
-from monitord.prometheus.process import Build, PrometheusProcess, check_config, install_config
+from monitord.prometheus.process import PrometheusProcess, check_config, install_config
 from monitord.settings import LimitSettings
 from tests.conftest import wait_until
 from tests.integration.prometheus.conftest import Server

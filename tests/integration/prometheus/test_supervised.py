@@ -19,7 +19,7 @@ from zlib import crc32
 import pytest
 
 from monitord.clock import SystemClock
-from monitord.prometheus.process import Build
+from monitord.prometheus.command import Build
 from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.prometheus.vitals import Vitals
 from monitord.session import Session
@@ -271,11 +271,11 @@ def test_two_never_run_on_one_data_folder(
     world.ready()
     other = Session(tmp_path, "other")
     other.create(b"session: other\n")
-    shared = str(world.prometheus.storage.folder)
+    shared = str(world.prometheus.launch.storage.folder)
     with supervised(other, exporter, binary=str(build.binary), data_dir=shared) as second:
         second.told("prometheus.exited", 2)
         assert "another Prometheus has this data folder open" in second.prometheus.last_error
-        assert second.prometheus.storage.set_asides() == ()
+        assert second.prometheus.launch.storage.set_asides() == ()
         world.stop()
         second.ready()
 
@@ -318,6 +318,33 @@ def test_one_that_promtool_refuses_is_never_loaded(world: World) -> None:
     assert "prometheus.reloaded" not in events(world.entries)
 
 
+def test_a_session_folder_that_is_away_costs_no_answer_and_no_sample(
+    session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
+) -> None:
+    data = str(tmp_path / "data")
+    with supervised(session, exporter, binary=str(build.binary), data_dir=data) as world:
+        world.ready()
+        world.keep_scraping(1)
+        pid, away = world.prometheus.pid, tmp_path / "away"
+        session.folder.rename(away)
+        world.keep_scraping(3)
+        away.rename(session.folder)
+        world.keep_scraping(1)
+        assert world.prometheus.pid == pid
+        assert not world.prometheus.outages.past
+
+
+def test_what_is_read_at_every_request_is_put_back(world: World) -> None:
+    world.ready()
+    pid = world.prometheus.pid
+    (world.prometheus.launch.run_folder.folder / "web.yml").unlink()
+    with world.prometheus.client() as client:
+        assert not client.ready()
+        world.until(client.ready, "it to answer again")
+    assert world.prometheus.pid == pid
+    assert "prometheus.hung" not in events(world.entries)
+
+
 def test_a_full_disk_is_noticed_and_nothing_that_was_kept_is_lost(
     session: Session, exporter: FakeExporter, build: Build, disk: SmallDisk
 ) -> None:
@@ -343,7 +370,7 @@ def test_a_full_disk_is_noticed_and_nothing_that_was_kept_is_lost(
         assert [outage.reason for outage in world.prometheus.outages.past] == [
             "data_unwritable", "prometheus_exited"
         ]  # fmt: skip
-        assert world.prometheus.storage.set_asides() == ()
+        assert world.prometheus.launch.storage.set_asides() == ()
 
 
 def test_data_that_cannot_be_written_are_waited_for(
@@ -411,7 +438,7 @@ def written(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
             world.ready()
             world.keep_scraping(3)
             world.stop()
-            return world.prometheus.storage.folder
+            return world.prometheus.launch.storage.folder
 
 
 DAMAGES = (
@@ -429,7 +456,7 @@ def test_damaged_data_are_recovered_or_kept_beside(
     before = {path.name for path in data.iterdir()}
     with supervised(session, exporter, binary=str(build.binary)) as world:
         world.ready()
-        asides = world.prometheus.storage.set_asides()
+        asides = world.prometheus.launch.storage.set_asides()
         refused = damage in (a_log_with_a_hole, a_log_that_is_no_folder, bad_magic_in_the_head)
         assert len(asides) == refused
         for aside in asides:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitord.errors import PrometheusError
 from monitord.prometheus.command import (
+    Build,
+    ServerOptions,
     Version,
     command_line,
     has_left_open_ranges,
@@ -21,26 +24,32 @@ UPSTREAM_HELP = "  --storage.tsdb.path  where\n  --storage.tsdb.no-lockfile  Do 
 DEBIAN_HELP = "  --storage.tsdb.use-lockfile  \n     Create a lockfile in data directory.\n"
 
 
-def command(help_text: str = "", web_config: Path | None = None) -> list[str]:
+def command(help_text: str = "", **more: Any) -> list[str]:
     listen = listen_address("127.0.0.1", 0)
-    config, data = Path("/s/prometheus.yml"), Path("/tmp/data")
-    return command_line(BINARY, config, data, listen, 15 * 86400.0, web_config, help_text)
+    options = ServerOptions(Path("/s/prometheus.yml"), Path("/tmp/data"), listen, 15 * 86400.0, **more)
+    return command_line(Build(BINARY, Version(2, 42, 0), help_text), options)
 
 
 def test_it_is_this_line() -> None:
-    assert command(UPSTREAM_HELP, Path("/s/web.yml")) == [
+    assert command(UPSTREAM_HELP, web_config=Path("/s/web.yml"), retention_bytes=1000) == [
         "/bin/prometheus",
         "--config.file=/s/prometheus.yml",
         "--storage.tsdb.path=/tmp/data",
         "--storage.tsdb.retention.time=15d",
         "--web.listen-address=127.0.0.1:0",
         "--log.level=info",
+        "--storage.tsdb.retention.size=1000B",
         "--web.config.file=/s/web.yml",
     ]
 
 
 def test_without_authentication_there_is_no_web_config() -> None:
     assert not any("web.config" in argument for argument in command())
+
+
+def test_the_admin_api_is_on_only_where_it_is_asked_for() -> None:
+    assert not any("admin" in argument for argument in command())
+    assert "--web.enable-admin-api" in command(admin_api=True)
 
 
 def test_locking_is_switched_on_where_it_is_off_by_default() -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import PrometheusError
-from monitord.prometheus.command import Version
+from monitord.prometheus.command import Build, Version
 from monitord.prometheus.process import (
-    Build,
     PrometheusProcess,
     check_config,
     find_binary,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,12 @@ from monitord.clock import from_iso
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus import supervised
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.configuration import Configuration
+from monitord.prometheus.command import Build, ServerOptions, Version
+from monitord.prometheus.launch import Launch
+from monitord.prometheus.memory import MemoryLimit
 from monitord.prometheus.outages import Outages
+from monitord.prometheus.placement import Location
+from monitord.prometheus.run_folder import RunFolder
 from monitord.prometheus.storage import Storage
 from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.prometheus.supervision import Phase
@@ -27,6 +31,7 @@ class FakeProcess:
     """One run: listens from the start, and ends when a test says so or on a signal it answers."""
 
     started: list[FakeProcess]
+    limits: list[str]
     answers_sigterm = True
     reason = "opening it failed"
 
@@ -37,7 +42,8 @@ class FakeProcess:
         self.started.append(self)
 
     @classmethod
-    def start(cls, argv: Sequence[str], log: Path) -> FakeProcess:
+    def start(cls, argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> FakeProcess:
+        cls.limits.append(environment["GOMEMLIMIT"])
         return cls()
 
     def poll(self) -> int | None:
@@ -68,7 +74,7 @@ class FakeProcess:
 class World:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock, self.ready, self.trial = FakeClock(), True, ""
-        FakeProcess.started, FakeProcess.answers_sigterm = [], True
+        FakeProcess.started, FakeProcess.limits, FakeProcess.answers_sigterm = [], [], True
         FakeProcess.reason = "it just failed"
         monkeypatch.setattr(supervised, "PrometheusProcess", FakeProcess)
         self.metrics: dict[str, float] = {}
@@ -85,9 +91,14 @@ class World:
             self.session, settings, self.clock, log, run=lambda task: task(),
             outages=Outages(last_well=self.clock.now() - 60.0).unwell("daemon_not_running"),
         )  # fmt: skip
-        self.prometheus._configuration = Configuration(
-            self.session.prometheus_config, None, log, b"global: {}\n"
-        )
+        options = ServerOptions(self.session.prometheus_config, folder / "data", "127.0.0.1:0", 86400.0)
+        self.prometheus.use(
+            Launch(
+                Build(Path("/bin/prometheus"), Version(2, 42, 0), ""), None, None,
+                Storage(folder / "data"), RunFolder(Location(folder / "run", "a test")),
+                MemoryLimit(60_000_000, "a test"), options, "a test", (), None,
+            )
+        )  # fmt: skip
 
     @property
     def exposition(self) -> str:
@@ -217,7 +228,7 @@ def test_nothing_is_started_while_its_data_cannot_be_written(world: World) -> No
 
 def test_data_that_it_refuses_are_kept_beside(world: World) -> None:
     FakeProcess.reason = "opening storage failed: invalid magic number 0"
-    data = world.prometheus.storage.folder
+    data = world.prometheus.launch.storage.folder
     data.mkdir()
     (data / "wal").mkdir()
     world.run(1.0)
@@ -225,7 +236,7 @@ def test_data_that_it_refuses_are_kept_beside(world: World) -> None:
     world.run(3.0)
     world.process.code = 1
     world.run(5.0)
-    (aside,) = world.prometheus.storage.set_asides()
+    (aside,) = world.prometheus.launch.storage.set_asides()
     assert (aside / "wal").is_dir()
     assert list(data.iterdir()) == []
     assert world.prometheus.status()["data"]["set_aside"] == [str(aside)]
@@ -259,6 +270,8 @@ def test_how_it_is_stands_in_the_status(world: World) -> None:
     world.run(10.0)
     status = world.prometheus.status()
     assert (status["memory"]["resident_bytes"], status["series"]) == (50_000_000, 12)
+    assert (status["memory"]["limit_bytes"], status["memory"]["pressure"]) == (60_000_000, "ok")
+    assert FakeProcess.limits == ["60000000"]
     assert status["replayed_segments"] is None
     assert status["outage"] is None
     assert from_iso(status["last_well_at"]) == pytest.approx(world.clock.now(), abs=6.0)
@@ -267,7 +280,7 @@ def test_how_it_is_stands_in_the_status(world: World) -> None:
 def test_a_start_that_cannot_be_made_is_told_and_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(argv: Sequence[str], log: Path) -> FakeProcess:
+    def fail(*_: object) -> FakeProcess:
         raise OSError(116, "Stale file handle")
 
     with monkeypatch.context() as patch:

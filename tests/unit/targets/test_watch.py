@@ -19,35 +19,12 @@ from watchdog.events import (
 )
 
 from monitord.targets import watch as module
-from monitord.targets.watch import Inotify, Polling, _Wake, file_system_type, watch
+from monitord.targets.watch import Inotify, Polling, _Wake, watch
 from tests.conftest import wait_until
-
-MOUNTS = """\
-/dev/sda1 / ext4 rw 0 0
-mgs@tcp:/work /work lustre rw 0 0
-server:/home /home nfs4 rw 0 0
-tmpfs /work/local tmpfs rw 0 0
-auto /mnt autofs rw 0 0
-server:/mnt /mnt nfs4 rw 0 0
-fuse /with\\040blank\\011tab\\134x fuse.bindfs rw 0 0
-broken
-"""
 
 
 def no_wake(_folder: str, _file: str) -> None:
     """Ignore what happens."""
-
-
-@pytest.mark.parametrize(
-    ("folder", "kind"),
-    [
-        ("/var/lib", "ext4"), ("/", "ext4"), ("/work/a", "lustre"), ("/work", "lustre"), ("/works", "ext4"),
-        ("/work/local/x", "tmpfs"), ("/mnt/x", "nfs4"), ("/with blank\ttab\\x/y", "fuse.bindfs"),
-    ],
-)  # fmt: skip
-def test_the_file_system_of_a_folder(folder: str, kind: str) -> None:
-    assert file_system_type(Path(folder), MOUNTS) == kind
-    assert file_system_type(Path(folder), "") == "unknown"
 
 
 def mounted(kind: str) -> str:

@@ -1,0 +1,46 @@
+"""Which file system holds a folder, from the text of /proc/self/mounts (pure)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how the kernel writes blanks and backslashes of a path
+_NETWORK_TYPES = frozenset(
+    {
+        "9p", "acfs", "afs", "auristorfs", "beegfs", "ceph", "cifs", "coda", "dvs", "fhgfs", "gfs2",
+        "glusterfs", "gpfs", "lustre", "mmfs", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "smb3",
+        "smbfs", "wekafs",
+    }
+)  # fmt: skip
+# What FUSE programs call themselves; `fuse.bindfs` and its like are as local as what lies below.
+_NETWORK_FUSE = frozenset(
+    {
+        "beegfs", "ceph", "ceph-fuse", "cvmfs2", "dfuse", "gcsfuse", "glusterfs", "goofys", "gpfs", "juicefs",
+        "mfs", "moosefs", "quobyte", "rclone", "s3fs", "seaweedfs", "smbnetfs", "sshfs",
+    }
+)  # fmt: skip
+
+
+def file_system_type(folder: Path, mounts: str) -> str:
+    """Return the type of the file system that holds a folder, `unknown` when none is listed.
+
+    The path is compared as it is written: it must be absolute and hold no symbolic links.
+    """
+    best, kind = -1, "unknown"
+    path = str(folder)
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[1]).rstrip("/")
+        # A later mount on the same point hides the earlier one.
+        if (path == point or path.startswith(f"{point}/")) and len(point) >= best:
+            best, kind = len(point), fields[2]
+    return kind
+
+
+def is_network(kind: str) -> bool:
+    """Say whether files of such a file system lie on another machine, as far as the type is known."""
+    family, _, program = kind.partition(".")
+    return program in _NETWORK_FUSE if family in {"fuse", "fuseblk"} else family in _NETWORK_TYPES

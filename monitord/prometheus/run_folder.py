@@ -1,0 +1,48 @@
+"""The run folder: what Prometheus reads anew at every request, kept where it does not go away.
+
+Prometheus opens web.yml and the certificate for every single request, and answers 500 without them:
+on a shared file system that is held up, it would stop answering altogether.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitord.atomic import publish, remove_leftovers
+from monitord.prometheus.placement import Location
+from monitord.scratch import make_folder
+
+_OWNER_ONLY = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A private folder on this node for a few files that belong to one run of the daemon."""
+
+    location: Location
+
+    @property
+    def folder(self) -> Path:
+        return self.location.folder
+
+    def refresh(self, files: Mapping[str, bytes]) -> None:
+        """Make the folder hold these files, readable for their owner alone, whatever became of it.
+
+        Nothing is written that is there already. Raises InvalidInputError when the folder is no
+        longer to be trusted, and OSError when a file cannot be written.
+        """
+        make_folder(self.folder, self.location.scratch)
+        remove_leftovers(self.folder)
+        for name, content in files.items():
+            publish(self.folder / name, content, _OWNER_ONLY)
+
+    def remove(self) -> None:
+        """Remove the folder, and in scratch the session's folder around it unless data lie there."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.location.scratch is not None:
+            with contextlib.suppress(OSError):
+                self.folder.parent.rmdir()
