@@ -105,11 +105,7 @@ def test_variables_of_other_programs_and_of_no_section_are_left_alone() -> None:
         ({}, {VARIABLE: "http"}, f"environment {VARIABLE}: {KEY}: expected a whole number, found"),
         ({}, {"MONITORD_PROMETHEUS_AUTH": "no"}, "AUTH: prometheus.auth: expected true or false"),
         ({}, {"MONITORD_PROMETHEUS_HOST": "\udcff"}, r"\$MONITORD_PROMETHEUS_HOST is not UTF-8"),
-        (
-            {},
-            {"MONITORD_TARGETS_DENY": "10.1.0.0/8"},
-            r"MONITORD_TARGETS_DENY: targets.deny\[0\]: '10.1.0.0/8' is not the address of a network",
-        ),
+        ({}, {"MONITORD_TARGETS_DENY": "h,10.1.0.0/8"}, r"MONITORD_TARGETS_DENY: targets.deny\[1\]: '10.1.0"),
         ({KEY: 70000}, {}, f"flag: {KEY}: must be less than or equal to 65535"),
         ({"scrape_interval": "1ms"}, {}, "flag: scrape_interval: must be 100ms or longer"),
     ],
