@@ -111,6 +111,15 @@ class Session:
         return self.prometheus / "password"
 
     @property
+    def certificate(self) -> Path:
+        """The certificate that was generated for Prometheus."""
+        return self.prometheus / "tls.crt"
+
+    @property
+    def certificate_key(self) -> Path:
+        return self.prometheus / "tls.key"
+
+    @property
     def data(self) -> Path:
         """Prometheus's data, unless they lie on a disk of the node."""
         return self.prometheus / "data"

@@ -84,6 +84,18 @@ class LimitSettings(Model, title="limits"):
     body_bytes: Count = Field(default=32 * 1024 * 1024, description="size of one scrape's answer")
 
 
+class TlsSettings(Model, title="TLS"):
+    """Whether the session's Prometheus serves https."""
+
+    enabled: bool = Field(default=False, description="whether it serves https, and nothing else")
+    cert_file: str | None = Field(
+        default=None, description="its certificate, PEM; default: one that is generated for the session"
+    )
+    key_file: str | None = Field(
+        default=None, description="the certificate's key, PEM, readable for its owner alone"
+    )
+
+
 class PrometheusSettings(Model, title="Prometheus"):
     """The Prometheus that the daemon runs."""
 
@@ -105,6 +117,7 @@ class PrometheusSettings(Model, title="Prometheus"):
         description="how much memory it tries to get by with; default: three quarters of what the job has",
     )
     auth: bool = Field(default=True, description="whether it asks for the session's password")
+    tls: TlsSettings = Field(default=TlsSettings(), description="whether it serves https")
     start_timeout: Duration = Field(default=60.0, description="how long it may take to become ready")
     stop_timeout: Duration = Field(default=10.0, description="how long it may take to end")
     check_interval: Duration = Field(

@@ -16,7 +16,7 @@ from monitord.errors import Problem
 from monitord.targets.credentials import MAX_CREDENTIALS, Reference, ScrapeCredentials
 from monitord.targets.dropdir import DroppedFile
 from monitord.targets.model import Registration
-from monitord.targets.references import problem_of
+from monitord.targets.references import problem_of, stamp_of
 
 OTHERS_MAY_WRITE = 0o022
 
@@ -26,15 +26,24 @@ class AccessCheck:
     """The daemon's user, a look at a referenced file, and what was found of such files.
 
     `interval` (seconds) is how often referenced files are looked at again. `unusable` are those of the
-    credentials in use of which a file could not be used when it was last looked at.
+    credentials in use of which a file could not be used when it was last looked at, and `stamp_of`
+    tells whether such a file has changed.
     """
 
     interval: float = 30.0
     problem_of: Callable[[Reference], str] = problem_of
+    stamp_of: Callable[[ScrapeCredentials], str] = stamp_of
     uid: int = field(default_factory=os.geteuid)
     unusable: Set[ScrapeCredentials] = frozenset()
     _failing: dict[str, Sequence[Reference]] = field(default_factory=dict)
+    _stamps: dict[ScrapeCredentials, str] = field(default_factory=dict)
     _due: float = float("-inf")
+
+    def stamp(self, credentials: ScrapeCredentials) -> str:
+        """Return what changes with the files of credentials, as they were when they were last looked at."""
+        if credentials not in self._stamps:
+            self._stamps[credentials] = self.stamp_of(credentials)
+        return self._stamps[credentials]
 
     def problems(
         self, file: DroppedFile, registration: Registration, taken: Set[ScrapeCredentials]
@@ -66,6 +75,7 @@ class AccessCheck:
         if now < self._due or not (in_use or self._failing):
             return set()
         self._due = now + self.interval
+        self._stamps = {credentials: self.stamp_of(credentials) for credentials in in_use}
         fails = cache(lambda path, kind: bool(self.problem_of(Reference(path, kind))))
         before, self.unusable = (
             self.unusable,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
@@ -34,10 +35,10 @@ class TargetReconciler:
 
     `wake` is called with `health` when what is scraped has changed, with `tell` when there is something
     for `tell` to do, and with `config` when `credentials` has changed: those with which targets are
-    scraped, each of which needs a scrape job in prometheus.yml, in the order of their digests.
+    scraped, each of which needs a scrape job in prometheus.yml, and a stamp that changes with their files.
     """
 
-    credentials: tuple[ScrapeCredentials, ...] = ()
+    credentials: Mapping[ScrapeCredentials, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -148,7 +149,7 @@ class TargetReconciler:
 
     def _note_credentials(self) -> None:
         usable = self._shards.credentials - self._reader.access.unusable
-        credentials = tuple(sorted(usable, key=lambda item: item.digest))
+        credentials = {item: self._reader.access.stamp(item) for item in usable}
         if credentials != self.credentials:
             self.credentials = credentials
             self._wake("config")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
+import re
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError
 
 from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
@@ -21,6 +25,7 @@ from monitord.prometheus.series import Answer
 T = TypeVar("T")
 
 _READY_TIMEOUT = 2.0
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s[^-]*-----END CERTIFICATE-----")  # a server shows the first
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
@@ -39,18 +44,25 @@ class PrometheusClient:
         timeout: float = 10.0,
         *,
         password_file: Path | None = None,
+        certificate: Path | None = None,
     ) -> None:
         """Connect to nothing yet. `password_file` is only named in errors.
 
-        Raises InvalidInputError when `url` is not an http or https URL, or holds a password.
+        With a `certificate`, a PEM file, a server is trusted that shows exactly this one, whatever
+        names it holds and whoever signed it; without, one that an authority vouches for.
+        Raises InvalidInputError when `url` is not an http or https URL, or holds a password, or when
+        there is no certificate in the file.
         """
         self.url = _checked(url)
         self.timeout = timeout
         self._password_file = password_file
+        self._certificate = certificate
         self._session = requests.Session()
         # A cluster's proxy must not see loopback requests, nor may ~/.netrc replace the password.
         self._session.trust_env = False
         self._session.auth = auth
+        if certificate is not None:
+            self._session.mount("https://", _OneCertificate(certificate))
         if _is_loopback(self.url):
             # Compressing costs the server several times what it takes to send the answer plain.
             self._session.headers["Accept-Encoding"] = "identity"
@@ -186,12 +198,25 @@ class PrometheusClient:
             )
         except requests.Timeout as error:
             raise PrometheusUnavailableError(f"{self.url} did not answer within {timeout:.1f} s") from error
+        except requests.exceptions.SSLError as error:
+            raise self._tls_failure(error) from error
         except (requests.ConnectionError, ChunkedEncodingError) as error:  # before or in mid-answer
             raise _TryAgainError(
                 f"{self.url} cannot be reached; is the daemon running? ({_reason(error)})"
             ) from error
         except requests.RequestException as error:
             raise PrometheusError(f"{self.url} did not answer as an HTTP server does: {error}") from error
+
+    def _tls_failure(self, error: requests.exceptions.SSLError) -> PrometheusError:
+        if "ingerprint" in str(error):
+            return PrometheusError(
+                f"{self.url} shows another certificate than the one in {self._certificate}; "
+                "it may be another server, or one that was started before the certificate was made anew"
+            )
+        reason = _reason(error)
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            return PrometheusError(f"{self.url} shows a certificate that is not trusted here: {reason}")
+        return _TryAgainError(f"{self.url} broke off the TLS handshake ({reason})")
 
     def _content(self, response: requests.Response) -> bytes:
         if response.status_code != 200:
@@ -236,6 +261,35 @@ class PrometheusClient:
 
 class _TryAgainError(PrometheusUnavailableError):
     """The request did not reach an evaluation, and costs nothing to repeat."""
+
+
+class _OneCertificate(HTTPAdapter):
+    """Connects only to who shows one certificate, which is compared before anything is sent.
+
+    Stronger than a chain and a name, and the only way for a certificate that nobody signed and that
+    is asked for by the loopback address.
+    """
+
+    def __init__(self, certificate: Path) -> None:
+        self._fingerprint = _fingerprint(certificate)
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, assert_fingerprint=self._fingerprint)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        # No authority is asked: the fingerprint alone decides.
+        return super().send(request, **{**options, "verify": False})
+
+
+def _fingerprint(certificate: Path) -> str:
+    try:
+        match = _PEM.search(certificate.read_text(encoding="ascii", errors="replace"))
+        if match is not None:
+            return hashlib.sha256(ssl.PEM_cert_to_DER_cert(match[0])).hexdigest()
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"{certificate} cannot be read as a certificate: {error}") from error
+    raise InvalidInputError(f"{certificate} holds no certificate in PEM")
 
 
 def _checked(url: str) -> str:

@@ -11,8 +11,9 @@ What an exporter could use against the others or against the truth is switched o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from monitord.documents import write_document
@@ -36,12 +37,14 @@ def render_config(
     scrape_interval: float,
     limits: LimitSettings,
     version: Version = OLDEST_SUPPORTED,
-    credentials: Iterable[ScrapeCredentials] = (),
+    credentials: Mapping[ScrapeCredentials, str] = MappingProxyType({}),
 ) -> bytes:
     """Return prometheus.yml: targets from the folder `file_sd`, `scrape_interval` in seconds.
 
-    `credentials` are those with which targets are scraped. A referenced file that is not there does
-    not keep Prometheus from starting: what needs it is down, or not scraped until it is there.
+    `credentials` are those with which targets are scraped, each with a stamp that changes when their
+    files do: Prometheus 3 sends what it read first until it is given another job. A referenced file
+    that is not there does not keep Prometheus from starting: what needs it is down, or not scraped
+    until it is there.
 
     Raises InvalidInputError when Prometheus could not read a folder of that name.
     """
@@ -53,19 +56,26 @@ def render_config(
             **_plain_names(version),
         },
         "scrape_configs": [
-            _scrape_config(file_sd, limits, version, item)
-            for item in (None, *sorted(set(credentials), key=lambda item: item.digest))
+            _scrape_config(file_sd, limits, version),
+            *(
+                _scrape_config(file_sd, limits, version, item, credentials[item])
+                for item in sorted(credentials, key=lambda item: item.digest)
+            ),
         ],
     }
     return write_document(config)
 
 
 def _scrape_config(
-    file_sd: Path, limits: LimitSettings, version: Version, credentials: ScrapeCredentials | None
+    file_sd: Path,
+    limits: LimitSettings,
+    version: Version,
+    credentials: ScrapeCredentials | None = None,
+    stamp: str = "",
 ) -> dict[str, Any]:
     # No target_limit: one target too many would fail all of them, where sample_limit fails one.
     return {
-        "job_name": f"{SCRAPE_JOB}-{credentials.digest}" if credentials else SCRAPE_JOB,
+        "job_name": f"{SCRAPE_JOB}-{credentials.digest}-{stamp}" if credentials else SCRAPE_JOB,
         "honor_labels": False,
         "honor_timestamps": False,
         "follow_redirects": False,

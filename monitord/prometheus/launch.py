@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitord.atomic import read_if_exists
-from monitord.prometheus.auth import Credentials, prepare_credentials
+from monitord.prometheus.access import CERTIFICATE, WEB_CONFIG, Access, check_web_config, prepare_access
 from monitord.prometheus.command import Build, ServerOptions, command_line, listen_address
 from monitord.prometheus.machine_memory import find_memory_limit
 from monitord.prometheus.memory import MemoryLimit
@@ -20,8 +19,6 @@ from monitord.prometheus.storage import Storage
 from monitord.session import Session
 from monitord.settings import PrometheusSettings, Settings
 
-_WEB_CONFIG = "web.yml"
-
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -32,14 +29,13 @@ class Launch:
 
     build: Build
     promtool: Path | None
-    credentials: Credentials | None
+    access: Access
     storage: Storage
     run_folder: RunFolder
     memory: MemoryLimit
     options: ServerOptions
     data_reason: str
     warnings: tuple[str, ...]
-    _web_config: Path | None
 
     def argv(self) -> list[str]:
         """Return the command line."""
@@ -50,39 +46,45 @@ class Launch:
         limit = self.memory.bytes
         return {**os.environ, **({"GOMEMLIMIT": str(limit)} if limit is not None else {})}
 
+    @property
+    def certificate(self) -> Path | None:
+        """The certificate that it shows, None without TLS."""
+        return self.run_folder.folder / CERTIFICATE if self.access.tls else None
+
     def refresh(self) -> None:
         """Have the run folder hold what Prometheus reads at every request. Raises as that does."""
-        content = read_if_exists(self._web_config) if self._web_config else None
-        if content is not None:  # while the session folder is away, what is there already will do
-            self.run_folder.refresh({_WEB_CONFIG: content})
+        if files := self.access.run_files():
+            self.run_folder.refresh(files)
 
 
-def prepare_launch(session: Session, settings: Settings) -> Launch:
+def prepare_launch(session: Session, settings: Settings, now: float) -> Launch:
     """Find and make all that is needed.
 
-    Raises PrometheusError when there is no usable binary, and InvalidInputError when a place or a
-    limit cannot be used as it is set.
+    `now` is in Unix seconds. Raises PrometheusError when there is no usable binary, and
+    InvalidInputError when a place, a limit or a certificate cannot be used as it is set.
     """
     wanted = settings.prometheus
     build = read_build(find_binary(wanted.binary))
     promtool = find_promtool(build)
     data, run = make_data_folder(session, wanted.data_dir), make_run_folder(session)
     run_folder = RunFolder(run.location)
-    credentials = prepare_credentials(session.password_file, session.web_config) if wanted.auth else None
+    access = prepare_access(session, wanted, now)
+    is_guarded = bool(access.run_files())
+    if is_guarded:
+        check_web_config(promtool, session.web_config)
     options = ServerOptions(
         config=session.prometheus_config,
         data_dir=data.folder,
         listen=listen_address(wanted.host, wanted.port),
         retention=wanted.retention,
         retention_bytes=_retention_bytes(wanted, data),
-        web_config=run_folder.folder / _WEB_CONFIG if wanted.auth else None,
+        web_config=run_folder.folder / WEB_CONFIG if is_guarded else None,
     )
     unchecked = f"no promtool {build.version} beside the binary or in $PATH: its configuration is not checked"
     return Launch(
-        build, promtool, credentials, Storage(data.folder), run_folder,
+        build, promtool, access, Storage(data.folder), run_folder,
         find_memory_limit(wanted.memory_bytes), options, data.location.reason,
         (*data.warnings, *run.warnings, *(() if promtool else (unchecked,))),
-        session.web_config if wanted.auth else None,
     )  # fmt: skip
 
 

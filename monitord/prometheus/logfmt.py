@@ -11,6 +11,7 @@ from collections.abc import Iterator
 _PAIR = re.compile(r'([A-Za-z_][\w.]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s|$)')
 _ESCAPE = re.compile(r"\\(.)")
 _WILDCARDS = ("0.0.0.0", "[::]")  # noqa: S104 (compared with, not bound to)
+_SCHEMES = {"TLS is enabled.": "https", "TLS is disabled.": "http"}
 _NOT_LOGFMT = re.compile(r"^panic: |^fatal error: |error: |^monitord: ")
 
 
@@ -27,12 +28,17 @@ def parse_line(line: str) -> dict[str, str]:
 def listening_url(log: str) -> str | None:
     """Return the URL that Prometheus serves according to its log, None while it does not listen.
 
-    A wildcard address is given as the loopback one, where it can be reached from here.
+    A wildcard address is given as the loopback one, where it can be reached from here. Whether it
+    serves https is told one line after the address.
     """
+    address = None
     for entry in map(parse_line, log.splitlines()):
-        if entry.get("msg") == "Listening on" and "address" in entry:
+        message = entry.get("msg", "")
+        if message == "Listening on" and "address" in entry:
             host, _, port = entry["address"].rpartition(":")
-            return f"http://{'127.0.0.1' if host in _WILDCARDS else host}:{port}"
+            address = f"{'127.0.0.1' if host in _WILDCARDS else host}:{port}"
+        elif address is not None and message in _SCHEMES:
+            return f"{_SCHEMES[message]}://{address}"
     return None
 
 

@@ -8,7 +8,7 @@ main loop.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +53,7 @@ class SupervisedPrometheus:
     """One session's Prometheus, from before its first start to after its last exit.
 
     `wake` has the main loop call `supervise` soon; `run` runs a task beside the main loop;
-    `scrape_credentials` returns those with which targets are scraped now.
+    `scrape_credentials` returns those with which targets are scraped now, with stamps of their files.
     """
 
     session: Session
@@ -62,7 +62,7 @@ class SupervisedPrometheus:
     log: FilteringBoundLogger
     wake: Callable[[], None] = lambda: None
     run: Run = on_a_thread
-    scrape_credentials: Callable[[], Iterable[ScrapeCredentials]] = tuple
+    scrape_credentials: Callable[[], Mapping[ScrapeCredentials, str]] = dict
     url: str | None = None
     failure: str = ""
     outages: Outages = field(default_factory=Outages)
@@ -87,7 +87,7 @@ class SupervisedPrometheus:
         Raises PrometheusError when there is no usable binary or promtool refuses the configuration,
         and InvalidInputError when it cannot be run as it is set.
         """
-        self.use(prepare_launch(self.session, self.settings))
+        self.use(prepare_launch(self.session, self.settings, self.clock.now()))
 
     def use(self, launch: Launch) -> None:
         """Have it started like this; raises PrometheusError when promtool refuses its configuration."""
@@ -116,7 +116,7 @@ class SupervisedPrometheus:
 
     @property
     def credentials(self) -> Credentials | None:
-        return self._launch.credentials if self._launch else None
+        return self._launch.access.credentials if self._launch else None
 
     @property
     def version(self) -> str | None:
@@ -166,7 +166,9 @@ class SupervisedPrometheus:
     def _details(self, launch: Launch, senses: Senses) -> dict[str, Any]:
         vitals, limit = senses.vitals or Vitals(), launch.memory.bytes
         replay = senses.finding and senses.finding.replay
+        tls = launch.access.tls
         return {
+            "certificate": str(tls.cert_file) if tls else None,
             "replayed_segments": replay and {"done": replay[0], "all": replay[1]},
             "series": vitals.head_series,
             "data": {
@@ -190,7 +192,11 @@ class SupervisedPrometheus:
         if self.url is None:
             raise PrometheusUnavailableError(f"Prometheus is {self.phase.value}, and serves nothing yet")
         auth = (self.credentials.user, self.credentials.password) if self.credentials else None
-        return PrometheusClient(self.url, auth, timeout, password_file=self.session.password_file)
+        return PrometheusClient(
+            self.url, auth, timeout,
+            password_file=self.session.password_file,
+            certificate=self._launch.certificate if self._launch else None,
+        )  # fmt: skip
 
     def supervise(self) -> float | None:
         """Look at the child and do what is due; return in how many seconds to look again."""

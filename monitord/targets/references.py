@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import stat
 
 from monitord.errors import excerpt
-from monitord.targets.credentials import Kind, Reference
+from monitord.targets.credentials import Kind, Reference, ScrapeCredentials
 
 _MAX_BYTES = 1024 * 1024
 _BEGINS = {Kind.CERTIFICATE: b"-----BEGIN CERTIFICATE-----", Kind.KEY: b"PRIVATE KEY-----"}
@@ -25,6 +27,16 @@ def problem_of(reference: Reference) -> str:
         return problem or _problem_of_content(_read(reference.path, follow=is_public), reference.kind, shown)
     except OSError as error:
         return f"{shown} cannot be read by the daemon: {error.strerror}; correct the path or the file"
+
+
+def stamp_of(credentials: ScrapeCredentials) -> str:
+    """Return a text that changes when any of the files referred to does; no secret is part of it."""
+    facts = []
+    for reference in credentials.references():
+        with contextlib.suppress(OSError):
+            status = os.stat(reference.path)  # noqa: PTH116  # a certificate may be a link, as in `problem_of`
+            facts.append((reference.path, status.st_mtime_ns, status.st_size, status.st_ino))
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:8]
 
 
 def _problem_of_file(status: os.stat_result, shown: str, *, is_public: bool) -> str:

@@ -162,7 +162,7 @@ def test_the_window_is_complete(bench: Bench) -> None:
     manifest = bench.manifest("run01")
     assert (manifest["status"], manifest["reasons"]) == ("complete", [])
     assert manifest["window"]["labels"] == {"batch": "32"}
-    assert manifest["coverage"] == {"overall": 1.0, "worst": 1.0}
+    assert manifest["coverage"] == {"overall": 1.0, "worst": 1.0, "outages": []}
 
 
 def test_the_window_has_the_times_of_its_markers(bench: Bench) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench
 from tests.fakes.exporter import FakeExporter, counter
+from tests.versions import build_of
 
 pytestmark = pytest.mark.real
 
@@ -92,12 +93,14 @@ def bench_scrapes(bench: Bench, job: str) -> bool:
     return any(target["labels"]["job"] == job for target in targets)
 
 
+@pytest.mark.parametrize("version", ["2.42", "3.5"])  # which send what they read last, and first
 def test_a_wrong_secret_is_told_without_it_and_a_right_one_is_taken_by_itself(
-    bench: Bench, guarded: tuple[FakeExporter, FakeExporter]
+    bench: Bench, guarded: tuple[FakeExporter, FakeExporter], version: str
 ) -> None:
     basic, _ = guarded
     file = secret(bench, "password", "wrong-wrong")
-    bench.run()
+    binary = str(build_of(version).binary)
+    bench.run("--prometheus-binary", binary, MONITORD_WATCH_FULL_SCAN_INTERVAL="1s")
     bench.drop(
         "basic.yaml",
         f"""\

@@ -176,7 +176,7 @@ def test_targets_with_credentials_have_files_of_their_own_and_the_loop_is_told(
     assert world.woken.count("config") == 1
     (world.session.targets / "a.yaml").unlink()
     world.settle()
-    assert world.reconciler.credentials == ()
+    assert not world.reconciler.credentials
     assert world.woken.count("config") == 2
     assert world.scraped() == {"b"}
 
@@ -193,7 +193,8 @@ def test_a_restart_knows_the_credentials_and_no_file_of_the_session_the_secret(
     before = world.reconciler.credentials
     monkeypatch.setattr("monitord.targets.dropdir.read_file", unreadable)
     world.start()
-    assert world.reconciler.credentials == before != ()
+    assert world.reconciler.credentials == before
+    assert before
     assert world.woken == ["config"]
     for path in world.session.folder.rglob("*"):
         assert not path.is_file() or b"hunter2" not in path.read_bytes()
@@ -217,7 +218,7 @@ def test_others_files_may_not_use_the_daemons_credentials(world: World, secret: 
     )
     assert "credentials are used only for files" in reason(world, "b.yaml")
     assert asked == [], "nobody is told which files of the daemon's user there are"
-    assert world.reconciler.credentials == ()
+    assert not world.reconciler.credentials
 
 
 @pytest.mark.parametrize("mode", [0o660, 0o602])
@@ -261,9 +262,23 @@ def test_a_secret_that_was_opened_to_others_is_used_no_more_until_it_is_mended(
     secret.chmod(0o600)
     world.clock.advance(60.0)
     world.settle()
-    assert world.reconciler.credentials == (before,)
+    assert list(world.reconciler.credentials) == [before]
     assert world.status("a.yaml")["state"] == "accepted"
     assert world.woken.count("config") == 3
+
+
+def test_a_secret_that_was_changed_is_told_to_the_loop(world: World, secret: Path) -> None:
+    world.drop("a.yaml", with_password(secret))
+    world.settle()
+    [before] = world.reconciler.credentials.values()
+    world.clock.advance(60.0)
+    world.settle()
+    assert world.woken.count("config") == 1
+    secret.write_bytes(b"hunter3 is longer")
+    world.clock.advance(60.0)
+    world.settle()
+    [after] = world.reconciler.credentials.values()
+    assert (before != after, world.woken.count("config")) == (True, 2)
 
 
 def test_a_session_has_only_so_many_credentials(world: World, secret: Path) -> None:

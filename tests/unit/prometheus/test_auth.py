@@ -12,6 +12,8 @@ import yaml
 from monitord.errors import InvalidInputError
 from monitord.prometheus.auth import (
     Credentials,
+    TlsFiles,
+    hash_in,
     hash_password,
     new_password,
     prepare_credentials,
@@ -30,7 +32,12 @@ def lets_in(folder: Path, password: str) -> bool:
 
 
 def test_the_web_config_is_this_file() -> None:
-    assert render_web_config("monitord", "$2b$10$x") == b"basic_auth_users:\n  monitord: $2b$10$x\n"
+    tls = TlsFiles(Path("/s/tls.crt"), Path("/s/tls.key"))
+    users = b"basic_auth_users:\n  monitord: $2b$10$x\n"
+    served = b"tls_server_config:\n  cert_file: /s/tls.crt\n  key_file: /s/tls.key\n  min_version: TLS12\n"
+    assert render_web_config("$2b$10$x", None) == users
+    assert render_web_config("$2b$10$x", tls) == served + users
+    assert render_web_config(None, tls) == served
 
 
 def test_passwords_are_long_and_never_the_same() -> None:
@@ -77,6 +84,27 @@ def test_a_damaged_web_config_is_replaced(tmp_path: Path, content: str) -> None:
 
     assert prepare(tmp_path).password == password
     assert lets_in(tmp_path, password)
+
+
+def test_what_only_looks_like_a_hash_is_replaced(tmp_path: Path) -> None:
+    password = prepare(tmp_path).password
+    (tmp_path / "web.yml").write_text(f"basic_auth_users:\n  monitord: $2b$99${'x' * 53}\n")
+
+    assert prepare(tmp_path).password == password
+    assert lets_in(tmp_path, password)
+
+
+def test_tls_comes_and_goes_while_the_hash_stays(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    web_config = (tmp_path / "web.yml").read_bytes()
+    tls = TlsFiles(Path("tls.crt"), Path("tls.key"))
+
+    prepare_credentials(tmp_path / "password", tmp_path / "web.yml", tls)
+
+    with_tls = (tmp_path / "web.yml").read_bytes()
+    assert with_tls == render_web_config(hash_in(web_config), tls)
+    prepare(tmp_path)
+    assert (tmp_path / "web.yml").read_bytes() == web_config
 
 
 def test_a_second_user_is_not_kept(tmp_path: Path) -> None:

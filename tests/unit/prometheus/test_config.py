@@ -60,13 +60,14 @@ def test_each_credentials_have_a_job_that_differs_in_nothing_else() -> None:
             ca_file="/s/ca", cert_file="/s/c", key_file="/s/k", server_name="h", insecure_skip_verify=True
         ),
     ]
-    rendered = render_config(Path("/s"), 5.0, LimitSettings(), credentials=given_sets)
-    assert rendered == render_config(Path("/s"), 5.0, LimitSettings(), credentials=given_sets[::-1] * 2)
+    given, reverse = dict.fromkeys(given_sets, "0a1b"), dict.fromkeys(given_sets[::-1], "0a1b")
+    rendered = render_config(Path("/s"), 5.0, LimitSettings(), credentials=given)
+    assert rendered == render_config(Path("/s"), 5.0, LimitSettings(), credentials=reverse)
     plain, *others = yaml.safe_load(rendered)["scrape_configs"]
     assert len(others) == 3
     access = {}
     for job in others:
-        digest = job["job_name"].removeprefix("monitord-")
+        digest = job["job_name"].removeprefix("monitord-").removesuffix("-0a1b")
         [pattern] = job["file_sd_configs"][0]["files"]
         assert pattern == f"/s/auth-{digest}-*.json"
         own = {"job_name": job["job_name"], "file_sd_configs": job["file_sd_configs"]}

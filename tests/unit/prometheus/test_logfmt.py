@@ -12,6 +12,8 @@ from monitord.prometheus.logfmt import error_messages, listening_url, parse_line
 
 V2 = 'ts=2026-01-31T09:30:00Z caller=x.go:2 level=info component=web msg="Listening on" address='
 V3 = 'time=2026-01-31T09:30Z level=INFO source=x.go:3 msg="Listening on" component=web address='
+PLAIN = 'ts=2026 level=info component=web msg="TLS is disabled." http2=false address=127.0.0.1:0\n'
+SECURED = 'time=2026 level=INFO component=web msg="TLS is enabled." http2=true address=127.0.0.1:0\n'
 STARTING = 'ts=2026 level=info component=web msg="Start listening for connections" address=127.0.0.1:0\n'
 
 
@@ -26,7 +28,10 @@ STARTING = 'ts=2026 level=info component=web msg="Start listening for connection
     ],
 )
 def test_the_url_is_found(line: str, address: str, url: str) -> None:
-    assert listening_url(f"{STARTING}{line}{address}\n") == url
+    told = f"{STARTING}{line}{address}\n"
+    assert listening_url(told) is None  # whether by TLS or not, it has not said yet
+    assert listening_url(f"{told}{PLAIN}") == url
+    assert listening_url(f"{told}{SECURED}") == url.replace("http:", "https:")
 
 
 def test_there_is_no_url_before_it_listens() -> None:

@@ -16,13 +16,6 @@ from monitord.session import Session
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Session:
-    session = Session(tmp_path / "root", "bench01")
-    session.create(b"")
-    return session
-
-
-@pytest.fixture
 def scratch(tmp_path: Path) -> Path:
     folder = tmp_path / "local"
     folder.mkdir(mode=0o700)

@@ -152,7 +152,7 @@ def test_half_a_line_is_not_read_yet(tmp_path: Path) -> None:
     process = started(tmp_path, "printf 'msg=\"Listening on\" address=127.0.0.1:80'")
     assert process.listening_url() is None
     with (tmp_path / "log").open("a") as log:
-        log.write("80\n")
+        log.write('80\nmsg="TLS is disabled."\n')
     assert process.listening_url() == "http://127.0.0.1:8080"
 
 

@@ -11,6 +11,7 @@ import pytest
 from monitord.clock import from_iso
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus import supervised
+from monitord.prometheus.access import Access
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.command import Build, ServerOptions, Version
 from monitord.prometheus.launch import Launch
@@ -94,9 +95,9 @@ class World:
         options = ServerOptions(self.session.prometheus_config, folder / "data", "127.0.0.1:0", 86400.0)
         self.prometheus.use(
             Launch(
-                Build(Path("/bin/prometheus"), Version(2, 42, 0), ""), None, None,
+                Build(Path("/bin/prometheus"), Version(2, 42, 0), ""), None, Access(),
                 Storage(folder / "data"), RunFolder(Location(folder / "run", "a test")),
-                MemoryLimit(60_000_000, "a test"), options, "a test", (), None,
+                MemoryLimit(60_000_000, "a test"), options, "a test", (),
             )
         )  # fmt: skip
 
