@@ -29,6 +29,7 @@ from monitord.logs import open_log
 from monitord.loop import Loop
 from monitord.overview import daemon_status
 from monitord.prometheus import outages
+from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.session import Session
 from monitord.settings import Settings
@@ -37,6 +38,9 @@ from monitord.targets.admission import rules_of
 from monitord.targets.names import Names
 from monitord.targets.resolve import Place
 from monitord.targets.watch import Watch, watch
+
+SNAPSHOT_SECONDS = 10.0
+"""How long the last snapshot may take at least, also when the windows took all the time there was."""
 
 
 def run(session: Session, settings: Settings) -> int:
@@ -74,8 +78,9 @@ class Daemon:
         self.loop = Loop(clock, self.log)
         told = daemon_status(session).get("prometheus") or {}
         self.prometheus = SupervisedPrometheus(
-            session, settings, clock, self.log, wake=lambda: self.loop.wake("prometheus"),
-            outages=outages.restore(read_json(session.outages), told.get("last_well_at")),
+            session, settings, clock, self.log,
+            OutageLog(session, outages.restore(read_json(session.outages), told.get("last_well_at"))),
+            wake=lambda: self.loop.wake("prometheus"),
             scrape_credentials=lambda: self.targets.credentials,
         )  # fmt: skip
         place = Place(holder.host, under_slurm="SLURM_JOB_ID" in os.environ)
@@ -89,7 +94,7 @@ class Daemon:
         )  # fmt: skip
         measurement = Measurement(
             session, settings, self.prometheus.client, lambda: self.targets.registry,
-            lambda: self.prometheus.outages,
+            lambda: self.prometheus.outages.known,
         )  # fmt: skip
         self.health = HealthPoll(
             clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,
@@ -98,6 +103,7 @@ class Daemon:
         self.windows = WindowReconciler(
             session, settings, clock, self.log,
             settled=measurement.settled, collect=measurement.measure, wake=lambda: self.loop.wake("windows"),
+            collected=self.prometheus.keep_window,
         )  # fmt: skip
 
     def run(self) -> int:
@@ -150,6 +156,10 @@ class Daemon:
         while self._may_finish_windows(deadline):
             self.loop.once(longest=0.1)
         self.loop.remove("windows")
+        self.prometheus.keep_for_next_run()
+        latest = max(deadline, self.clock.monotonic() + SNAPSHOT_SECONDS)
+        while self.prometheus.is_taking_snapshot and not self._is_hurried and self.clock.monotonic() < latest:
+            self.loop.once(longest=0.1)
         self.prometheus.stop()
         while not self.prometheus.has_ended:
             self.loop.once(longest=0.1)
@@ -158,8 +168,11 @@ class Daemon:
         self.phase = "stopped"
 
     def _may_finish_windows(self, deadline: float) -> bool:
-        hurried = self.loop.stop_requests > 1 or self.superseded
-        return self.windows_under_way and not hurried and self.clock.monotonic() < deadline
+        return self.windows_under_way and not self._is_hurried and self.clock.monotonic() < deadline
+
+    @property
+    def _is_hurried(self) -> bool:
+        return self.loop.stop_requests > 1 or self.superseded
 
     def _close_windows(self) -> float:
         self.windows.close_open()

@@ -125,6 +125,11 @@ class Session:
         return self.prometheus / "data"
 
     @property
+    def snapshots(self) -> Path:
+        """Snapshots of the data that lie on a disk of the node."""
+        return self.prometheus / "snapshots"
+
+    @property
     def run_folder(self) -> Path:
         """What Prometheus reads at every request, unless it lies on a disk of the node."""
         return self.prometheus / "run"

@@ -116,6 +116,11 @@ class PrometheusSettings(Model, title="Prometheus"):
         default=None,
         description="how much memory it tries to get by with; default: three quarters of what the job has",
     )
+    snapshots: Literal["auto", "never", "end", "windows"] = Field(
+        default="auto",
+        description="when data are copied to the session folder, at the end or after each window as well; "
+        "auto: at the end, where they do not lie there",
+    )
     auth: bool = Field(default=True, description="whether it asks for the session's password")
     tls: TlsSettings = Field(default=TlsSettings(), description="whether it serves https")
     start_timeout: Duration = Field(default=60.0, description="how long it may take to become ready")

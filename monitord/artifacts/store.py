@@ -18,6 +18,7 @@ from typing import Any
 
 from monitord.artifacts.formats import count_csv_rows, json_bytes
 from monitord.atomic import TEMPORARY_PREFIX, read_json, sync_folder, write_synced
+from monitord.copies import copy_synced
 
 MANIFEST = "MANIFEST.json"
 ASIDE_PREFIX = ".old-"
@@ -111,19 +112,11 @@ def _write(file: Path, path: str, source: bytes | Path, mode: int, rows: int | N
         if path.endswith(".csv"):
             rows = count_csv_rows(source)
     else:
-        _copy_synced(source, file, mode)
+        copy_synced(source, file, mode)
     with file.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()
         size = written.tell()
     return {"path": path, "bytes": size, "sha256": digest, "rows": rows}
-
-
-def _copy_synced(source: Path, file: Path, mode: int) -> None:
-    with source.open("rb") as reading, file.open("xb") as writing:
-        os.fchmod(writing.fileno(), mode)
-        shutil.copyfileobj(reading, writing)
-        writing.flush()
-        os.fsync(writing.fileno())
 
 
 def _swap(building: Path, target: Path, aside: Path) -> None:

@@ -69,7 +69,10 @@ class _Work:
 
 @dataclass(slots=True)
 class WindowReconciler:
-    """The drop folder `windows/`, the windows that are under way, and what was published of them."""
+    """The drop folder `windows/`, the windows that are under way, and what was published of them.
+
+    `collected` is called after each window that was.
+    """
 
     session: Session
     settings: Settings
@@ -78,6 +81,7 @@ class WindowReconciler:
     settled: Settled
     collect: Collect
     wake: Callable[[], None]
+    collected: Callable[[], None] = lambda: None
     folder: DropFolder = field(init=False)
     _markers: dict[str, dict[str, Marker]] = field(default_factory=dict)
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -258,6 +262,7 @@ class WindowReconciler:
         self.log.info(
             "window.collected", window=window_id, status=collected.status, artifacts=collected.folder
         )
+        self.collected()
 
     def _end(self, window_id: str, outcome: Outcome, window: Window | None = None, reason: str = "") -> None:
         self._outcomes[window_id] = outcome

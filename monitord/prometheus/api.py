@@ -26,14 +26,20 @@ T = TypeVar("T")
 
 _READY_TIMEOUT = 2.0
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s[^-]*-----END CERTIFICATE-----")  # a server shows the first
+_SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)  # it becomes part of a path
+_ADMIN_DISABLED = "admin APIs disabled"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+
+
+class AdminApiDisabledError(PrometheusError):
+    """Prometheus was started without the API that takes snapshots."""
 
 
 class PrometheusClient:
     """One connection to one Prometheus; not to be shared between threads.
 
-    Requests only read, so what fails to connect or is answered with 503 is tried again until
-    `timeout` seconds have passed. Every method raises PrometheusUnavailableError when the same
+    Requests but `snapshot` only read, so what fails to connect or is answered with 503 is tried again
+    until `timeout` seconds have passed. Every method raises PrometheusUnavailableError when the same
     request may succeed later, and PrometheusError when it will not.
     """
 
@@ -154,6 +160,20 @@ class PrometheusClient:
         """Return the configuration that the server has loaded, as YAML; it leaves secrets out."""
         return str(self._data("status/config").get("yaml", ""))
 
+    def snapshot(self) -> str:
+        """Have all data written as blocks; return the name of their folder in `<data>/snapshots/`.
+
+        Asked once and never again: each writes all that is in memory. When `timeout` passes,
+        Prometheus goes on with it. Raises AdminApiDisabledError when it may not be asked for this.
+        """
+        path = "/api/v1/admin/tsdb/snapshot"
+        payload = self._payload(self._send("POST", path, {"skip_head": "false"}, self.timeout))
+        found = payload.get("data")
+        name = found.get("name") if isinstance(found, dict) else None
+        if not isinstance(name, str) or not _SNAPSHOT_NAME.fullmatch(name):
+            raise PrometheusError(f"{self.url} named its snapshot in an unknown way; is it Prometheus?")
+        return name
+
     def ready(self) -> bool:
         """Say whether Prometheus is ready, within 2 seconds; whatever else it does is not ready."""
         timeout = min(_READY_TIMEOUT, self.timeout)
@@ -246,6 +266,10 @@ class PrometheusClient:
         # 503 here is a query that was cancelled or took too long: it was evaluated, so no retry.
         kind = PrometheusUnavailableError if status == 503 else PrometheusError
         reason = payload.get("error", "no reason given")
+        if reason == _ADMIN_DISABLED:
+            return AdminApiDisabledError(
+                f"{self.url} takes no snapshots: it was started without --web.enable-admin-api"
+            )
         return kind(f"{self.url}: {payload.get('errorType', 'error')}: {reason}")
 
     def _not_the_api(self, response: requests.Response) -> PrometheusError:

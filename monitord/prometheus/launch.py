@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.prometheus.access import CERTIFICATE, WEB_CONFIG, Access, check_web_config, prepare_access
+from monitord.prometheus.blocks import SnapshotPlan, snapshot_plan
 from monitord.prometheus.command import Build, ServerOptions, command_line, listen_address
 from monitord.prometheus.machine_memory import find_memory_limit
 from monitord.prometheus.memory import MemoryLimit
 from monitord.prometheus.placement import retention_bytes
-from monitord.prometheus.places import Made, make_data_folder, make_run_folder, measure
+from monitord.prometheus.places import Made, lies_in_session, make_data_folder, make_run_folder, measure
 from monitord.prometheus.process import find_binary, find_promtool, read_build
 from monitord.prometheus.run_folder import RunFolder
 from monitord.prometheus.storage import Storage
@@ -34,6 +35,7 @@ class Launch:
     run_folder: RunFolder
     memory: MemoryLimit
     options: ServerOptions
+    snapshots: SnapshotPlan
     data_reason: str
     warnings: tuple[str, ...]
 
@@ -72,6 +74,8 @@ def prepare_launch(session: Session, settings: Settings, now: float) -> Launch:
     is_guarded = bool(access.run_files())
     if is_guarded:
         check_web_config(promtool, session.web_config)
+    in_session = lies_in_session(data.folder, session)
+    snapshots = snapshot_plan(wanted.snapshots, data_in_session=in_session, auth=wanted.auth)
     options = ServerOptions(
         config=session.prometheus_config,
         data_dir=data.folder,
@@ -79,12 +83,14 @@ def prepare_launch(session: Session, settings: Settings, now: float) -> Launch:
         retention=wanted.retention,
         retention_bytes=_retention_bytes(wanted, data),
         web_config=run_folder.folder / WEB_CONFIG if is_guarded else None,
+        admin_api=snapshots.wanted,
     )
     unchecked = f"no promtool {build.version} beside the binary or in $PATH: its configuration is not checked"
+    warnings = (*data.warnings, *run.warnings, snapshots.warning, None if promtool else unchecked)
     return Launch(
         build, promtool, access, Storage(data.folder), run_folder,
-        find_memory_limit(wanted.memory_bytes), options, data.location.reason,
-        (*data.warnings, *run.warnings, *(() if promtool else (unchecked,))),
+        find_memory_limit(wanted.memory_bytes), options, snapshots, data.location.reason,
+        tuple(filter(None, warnings)),
     )  # fmt: skip
 
 

@@ -45,6 +45,11 @@ def make_run_folder(session: Session, environment: Mapping[str, str] = os.enviro
     return _make_first(run_locations(environment, own, session.run_folder, os.geteuid(), file_system_of))
 
 
+def lies_in_session(folder: Path, session: Session) -> bool:
+    """Say whether a folder lies in the session's, links followed: then it is there on every node."""
+    return folder.resolve().is_relative_to(session.folder.resolve())
+
+
 def measure(folder: Path) -> tuple[int, int]:
     """Return how many bytes the folder's file system has free, and how many the folder takes of it.
 

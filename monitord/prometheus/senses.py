@@ -17,7 +17,7 @@ from monitord.prometheus.probe import Finding, look
 from monitord.prometheus.process import PrometheusProcess
 from monitord.prometheus.storage import Storage
 from monitord.prometheus.story import Exit
-from monitord.prometheus.supervision import Observation, State, is_check_due, is_trial_due
+from monitord.prometheus.supervision import Observation, Phase, State, is_check_due, is_trial_due
 from monitord.prometheus.vitals import Vitals
 
 RELOADING_SECONDS = 0.2
@@ -28,11 +28,13 @@ RELOADING_SECONDS = 0.2
 class Senses:
     """How the child is perceived. `port` is the one that it was told to listen on.
 
-    `finding` is what the last look at it found, and `unwritable` why its data folder takes no writes.
+    `restore` has the session's history put back into a data folder that holds nothing, before a
+    start. `finding` is what the last look found, `unwritable` why the data folder takes no writes.
     """
 
     storage: Storage
     port: int
+    restore: Callable[[], None]
     connect: Callable[[], PrometheusClient]
     wake: Callable[[], None]
     run: Run
@@ -84,7 +86,14 @@ class Senses:
             self._probed_at = now
             self._probe.ask(self._look)
         if is_trial_due(state, now):
-            self._trial.ask(self.storage.try_writing)
+            is_idle = state.phase is not Phase.RUNNING
+            self._trial.ask(self._try_and_restore if is_idle else self.storage.try_writing)
+
+    def _try_and_restore(self) -> str:
+        reason = self.storage.try_writing()
+        if not reason:
+            self.restore()
+        return reason
 
     def _look(self) -> Finding:
         try:

@@ -15,7 +15,6 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.atomic import publish, to_json
 from monitord.background import Run, on_a_thread
 from monitord.clock import Clock, to_iso
 from monitord.errors import MonitordError, PrometheusUnavailableError
@@ -23,12 +22,14 @@ from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.auth import Credentials
 from monitord.prometheus.config import render_config
 from monitord.prometheus.configuration import Configuration
+from monitord.prometheus.described import described
 from monitord.prometheus.launch import Launch, prepare_launch
-from monitord.prometheus.memory import pressure
-from monitord.prometheus.outages import Outages, outage_json, outages_json
+from monitord.prometheus.outage_log import OutageLog
+from monitord.prometheus.outages import outage_json
 from monitord.prometheus.process import PrometheusProcess
 from monitord.prometheus.senses import Senses
-from monitord.prometheus.story import Exit, failure, outage_reason, story
+from monitord.prometheus.snapshots import Snapshots
+from monitord.prometheus.story import Exit, failure, story
 from monitord.prometheus.supervision import (
     Action,
     Limits,
@@ -36,13 +37,11 @@ from monitord.prometheus.supervision import (
     Phase,
     State,
     has_ended,
-    is_healthy,
     next_wake,
     request_start,
     request_stop,
     step,
 )
-from monitord.prometheus.vitals import Vitals
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.credentials import ScrapeCredentials
@@ -60,19 +59,19 @@ class SupervisedPrometheus:
     settings: Settings
     clock: Clock
     log: FilteringBoundLogger
+    outages: OutageLog
     wake: Callable[[], None] = lambda: None
     run: Run = on_a_thread
     scrape_credentials: Callable[[], Mapping[ScrapeCredentials, str]] = dict
     url: str | None = None
     failure: str = ""
-    outages: Outages = field(default_factory=Outages)
     _launch: Launch | None = None
     _configuration: Configuration | None = None
     _senses: Senses | None = None
+    _snapshots: Snapshots = field(init=False)
     _process: PrometheusProcess | None = None
     _state: State = field(default_factory=State)
     _limits: Limits = field(init=False)
-    _told: object = None
 
     def __post_init__(self) -> None:
         wanted = self.settings.prometheus
@@ -80,6 +79,7 @@ class SupervisedPrometheus:
             start_timeout=wanted.start_timeout, stop_timeout=wanted.stop_timeout,
             max_failures=wanted.max_failures, check_interval=wanted.check_interval,
         )  # fmt: skip
+        self._snapshots = Snapshots(self.session, self.clock, self.log, self.client, self.wake, self.run)
 
     def prepare(self) -> None:
         """Find the binary, write and check its configuration. Nothing is supervised before.
@@ -97,7 +97,9 @@ class SupervisedPrometheus:
         config, port = self.session.prometheus_config, self.settings.prometheus.port
         self._configuration = Configuration(config, launch.promtool, self.log, self._render())
         self._configuration.install(self.clock.monotonic())
-        self._senses = Senses(launch.storage, port, self.client, self.wake, self.run)
+        self._senses = Senses(
+            launch.storage, port, lambda: self._snapshots.restore(launch), self.client, self.wake, self.run
+        )
 
     @property
     def launch(self) -> Launch:
@@ -135,6 +137,11 @@ class SupervisedPrometheus:
         return self._state.phase is Phase.RUNNING
 
     @property
+    def is_taking_snapshot(self) -> bool:
+        """Whether a snapshot that was asked for is still to be taken, by a Prometheus that can."""
+        return self.is_ready and self._snapshots.is_under_way
+
+    @property
     def has_ended(self) -> bool:
         return has_ended(self._state)
 
@@ -146,11 +153,11 @@ class SupervisedPrometheus:
     def last_error(self) -> str:
         """What is wrong now, in words; empty when nothing is."""
         refused = self._configuration.error if self._configuration else ""
-        return "; ".join(filter(None, (self.failure, refused)))
+        return "; ".join(filter(None, (self.failure, refused, self._snapshots.failure)))
 
     def status(self) -> dict[str, Any]:
         """Return what `status/daemon.json` says of it; None is unknown."""
-        credentials, outages = self.credentials, self.outages
+        credentials, outages, launch = self.credentials, self.outages.known, self._launch
         return {
             "state": self.phase.value,
             "url": self.url,
@@ -160,31 +167,8 @@ class SupervisedPrometheus:
             "password_file": str(credentials.password_file) if credentials else None,
             "last_well_at": None if outages.last_well is None else to_iso(outages.last_well),
             "outage": outages.current and outage_json(outages.current),
-            **(self._details(self._launch, self.senses) if self._launch else {}),
-        }
-
-    def _details(self, launch: Launch, senses: Senses) -> dict[str, Any]:
-        vitals, limit = senses.vitals or Vitals(), launch.memory.bytes
-        replay = senses.finding and senses.finding.replay
-        tls = launch.access.tls
-        return {
-            "certificate": str(tls.cert_file) if tls else None,
-            "replayed_segments": replay and {"done": replay[0], "all": replay[1]},
-            "series": vitals.head_series,
-            "data": {
-                "folder": str(launch.storage.folder),
-                "why_there": launch.data_reason,
-                "retention_bytes": launch.options.retention_bytes,
-                "writable": not self._state.unwritable,
-                "set_aside": [str(folder) for folder in launch.storage.set_asides()],
-            },
-            "memory": {
-                "resident_bytes": vitals.resident_bytes,
-                "limit_bytes": limit,
-                "limit_source": launch.memory.source,
-                "pressure": pressure(vitals.resident_bytes, limit),
-            },
-            "warnings": list(launch.warnings),
+            **(described(launch, self.senses.finding, self._state) if launch else {}),
+            "snapshot": self._snapshots.newest and str(self._snapshots.newest.folder),
         }
 
     def client(self, timeout: float = 10.0) -> PrometheusClient:
@@ -212,7 +196,11 @@ class SupervisedPrometheus:
         self._note(before, observation, ended)
         for action in actions:
             self._act(action)
-        self._configure(now)
+        if self._state.phase is Phase.RUNNING:
+            self._configure(now)
+            self._snapshots.advance(self.launch)
+        else:
+            self._snapshots.forget()
         self.senses.ask(self._state, now, self.url is not None, self.configuration.is_loading)
         wake = next_wake(self._state, now, self._limits)
         if wake is None:
@@ -230,6 +218,16 @@ class SupervisedPrometheus:
             self.session.file_sd, self.settings.scrape_interval, self.settings.prometheus.limits,
             self.launch.build.version, self.scrape_credentials(),
         )  # fmt: skip
+
+    def keep_for_next_run(self) -> None:
+        """Have a snapshot taken where the data may be gone by the next run; see `is_taking_snapshot`."""
+        if self._launch and self._launch.snapshots.at_end and self.is_ready:
+            self._snapshots.want()
+
+    def keep_window(self) -> None:
+        """Have a snapshot taken after a window where that was asked for."""
+        if self._launch and self._launch.snapshots.after_windows:
+            self._snapshots.want()
 
     def stop(self) -> None:
         """Ask it to end; `supervise` sees that through, until `has_ended`. Then `close`."""
@@ -291,27 +289,14 @@ class SupervisedPrometheus:
             self.senses.start_over()
         wrong = failure(before, after, ended, self.senses.unwritable)
         self.failure = self.failure if wrong is None else wrong
-        outage = self.outages.current
-        if not is_healthy(after):
-            self.outages = self.outages.unwell(outage_reason(before, after))
-        elif observation.ready:
-            self.outages = self.outages.well(self.clock.now())
+        lasted = self.outages.note(before, after, bool(observation.ready), self.clock.now())
         if after.phase is Phase.RUNNING and before.phase is not Phase.RUNNING:
-            lasted = {"outage_seconds": round(self.clock.now() - outage.start, 1)} if outage else {}
-            self.log.info("prometheus.ready", url=self.url, pid=self.pid, **lasted)
-        self._publish_outages()
-
-    def _publish_outages(self) -> None:
-        told = (self.outages.past[-1:], self.outages.current)
-        if told != self._told:
-            with suppress(OSError):  # where nothing can be written now, it is tried again
-                publish(self.session.outages, to_json(outages_json(self.outages)), self.session.file_mode)
-                self._told = told
+            gap = {} if lasted is None else {"outage_seconds": round(lasted, 1)}
+            self.log.info("prometheus.ready", url=self.url, pid=self.pid, **gap)
 
     def _configure(self, now: float) -> None:
         """Have what runs load what prometheus.yml should say by now."""
         process = self._process
-        if process is None or self._state.phase is not Phase.RUNNING:
-            return
+        assert process is not None  # noqa: S101  # one that runs
         vitals, errors = self.senses.vitals, lambda: "; ".join(process.errors(1))
         self.configuration.advance(vitals, now, process.reload, errors)

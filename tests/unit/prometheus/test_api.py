@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
-from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.api import AdminApiDisabledError, PrometheusClient
 
 
 @dataclass
@@ -331,3 +331,50 @@ def test_a_path_before_the_api_is_kept(server: Scripted) -> None:
     with PrometheusClient(f"{server.url}/prom/") as client:
         client.query("up")
     assert server.requests[0].path == "/prom/api/v1/query"
+
+
+NAMED = b'{"status": "success", "data": {"name": "20260131T093000Z-0a1b"}}'
+
+
+def test_a_snapshot_is_named(server: Scripted, client: PrometheusClient) -> None:
+    server.answers = [(200, NAMED)]
+    assert client.snapshot() == "20260131T093000Z-0a1b"
+    (asked,) = server.requests
+    assert (asked.method, asked.path) == ("POST", "/api/v1/admin/tsdb/snapshot")
+    assert asked.parameters == {"skip_head": "false"}
+
+
+@pytest.mark.parametrize("first", [(503, b"Service Unavailable"), (0, b""), (0, CUT_SHORT)])
+def test_a_snapshot_is_asked_for_once(
+    server: Scripted, client: PrometheusClient, first: tuple[int, bytes]
+) -> None:
+    server.answers = [first, (200, NAMED)]
+    with pytest.raises(PrometheusUnavailableError):
+        client.snapshot()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_prometheus_without_the_admin_api_says_so(
+    server: Scripted, client: PrometheusClient, status: int
+) -> None:
+    server.answers = [error(status, "unavailable", "admin APIs disabled")]
+    with pytest.raises(AdminApiDisabledError, match="started without --web"):
+        client.snapshot()
+
+
+@pytest.mark.parametrize(
+    "data", ["null", "{}", '{"name": 7}', '{"name": "../x"}', '{"name": ""}', '{"name": ".."}']
+)
+def test_a_name_that_is_none_is_refused(server: Scripted, client: PrometheusClient, data: str) -> None:
+    server.answers = [(200, f'{{"status": "success", "data": {data}}}'.encode())]
+    with pytest.raises(PrometheusError, match="named its snapshot in an unknown way"):
+        client.snapshot()
+
+
+def test_a_file_without_a_certificate_is_refused(tmp_path: Path) -> None:
+    for content in (None, b"", b"\xff", b"-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n"):
+        if content is not None:
+            (tmp_path / "tls.crt").write_bytes(content)
+        with pytest.raises(InvalidInputError, match=r"tls\.crt (cannot be read as|holds no) "):
+            PrometheusClient("https://127.0.0.1:9090", certificate=tmp_path / "tls.crt")

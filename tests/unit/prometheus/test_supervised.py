@@ -13,9 +13,11 @@ from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus import supervised
 from monitord.prometheus.access import Access
 from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.blocks import SnapshotPlan
 from monitord.prometheus.command import Build, ServerOptions, Version
 from monitord.prometheus.launch import Launch
 from monitord.prometheus.memory import MemoryLimit
+from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.outages import Outages
 from monitord.prometheus.placement import Location
 from monitord.prometheus.run_folder import RunFolder
@@ -89,15 +91,17 @@ class World:
         log, self.entries = recording_log()
         settings = Settings(prometheus=PrometheusSettings(max_failures=4))
         self.prometheus = SupervisedPrometheus(
-            self.session, settings, self.clock, log, run=lambda task: task(),
-            outages=Outages(last_well=self.clock.now() - 60.0).unwell("daemon_not_running"),
+            self.session, settings, self.clock, log,
+            OutageLog(self.session, Outages(last_well=self.clock.now() - 60.0).unwell("daemon_not_running")),
+            run=lambda task: task(),
         )  # fmt: skip
+        (folder / "data").mkdir()
         options = ServerOptions(self.session.prometheus_config, folder / "data", "127.0.0.1:0", 86400.0)
         self.prometheus.use(
             Launch(
                 Build(Path("/bin/prometheus"), Version(2, 42, 0), ""), None, Access(),
                 Storage(folder / "data"), RunFolder(Location(folder / "run", "a test")),
-                MemoryLimit(60_000_000, "a test"), options, "a test", (),
+                MemoryLimit(60_000_000, "a test"), options, SnapshotPlan(), "a test", (),
             )
         )  # fmt: skip
 
@@ -230,7 +234,6 @@ def test_nothing_is_started_while_its_data_cannot_be_written(world: World) -> No
 def test_data_that_it_refuses_are_kept_beside(world: World) -> None:
     FakeProcess.reason = "opening storage failed: invalid magic number 0"
     data = world.prometheus.launch.storage.folder
-    data.mkdir()
     (data / "wal").mkdir()
     world.run(1.0)
     world.process.code = 1

@@ -1,0 +1,75 @@
+"""Blocks of Prometheus's data, and when snapshots of them are taken (pure)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From the oldest sample to the newest, in Unix seconds; blocks may end a little after that."""
+
+    oldest: float
+    newest: float
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPlan:
+    """When snapshots are taken, and what the user should know of that."""
+
+    at_end: bool = False
+    after_windows: bool = False
+    warning: str | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there are any, for which Prometheus needs its admin API."""
+        return self.at_end or self.after_windows
+
+
+def snapshot_plan(
+    setting: Literal["auto", "never", "end", "windows"], *, data_in_session: bool, auth: bool
+) -> SnapshotPlan:
+    """Return when snapshots are to be taken.
+
+    The admin API, which takes them, deletes series as well: without a password it stays off.
+    """
+    wanted = ("never" if data_in_session else "end") if setting == "auto" else setting
+    if wanted == "never":
+        return SnapshotPlan()
+    if not auth:
+        return SnapshotPlan(
+            warning="no snapshots are taken without authentication, since what takes them could be told "
+            "by anybody to delete data; leave prometheus.auth on, or set prometheus.snapshots to never"
+        )
+    return SnapshotPlan(at_end=True, after_windows=wanted == "windows")
+
+
+def is_block(name: str) -> bool:
+    """Say whether a folder of this name is a block."""
+    return _ULID.fullmatch(name) is not None
+
+
+def span_of(metas: Iterable[bytes]) -> Span:
+    """Return what the blocks cover together, from the content of each one's meta.json.
+
+    Raises ValueError when there are none, or one cannot be read.
+    """
+    spans = [_span(meta) for meta in metas]
+    if not spans:
+        raise ValueError("there is no block")
+    return Span(min(span.oldest for span in spans), max(span.newest for span in spans))
+
+
+def _span(meta: bytes) -> Span:
+    found = json.loads(meta)
+    start, end = (found.get("minTime"), found.get("maxTime")) if isinstance(found, dict) else (None, None)
+    if not isinstance(start, int) or not isinstance(end, int):
+        raise ValueError("a block's meta.json names no times")  # noqa: TRY004  # of a file, not of a caller
+    return Span(start / 1000, (end - 1) / 1000)  # the end does not belong to the block

@@ -1,0 +1,81 @@
+"""Putting the newest snapshot back where there are no data, so that a session goes on with its history.
+
+The blocks are copied beside their place first, and moved there once all of them are on disk: what
+broke off in between is finished the next time. Prometheus must not be running meanwhile.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitord.atomic import TEMPORARY_PREFIX, sync_folder
+from monitord.copies import copy_tree_synced
+from monitord.prometheus.blocks import Span
+from monitord.prometheus.snapshot import Snapshot, SnapshotError, blocks_in, complete_snapshots, span_in
+
+_STAGED = "restoring-"
+_HEAD = ("wal", "wbl", "chunks_head")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was put back: the snapshot's name, and from when to when it has samples."""
+
+    snapshot: str
+    span: Span
+
+
+def restore(snapshots: Path, data_dir: Path) -> Restored | None:
+    """Put the newest complete snapshot into a data folder that holds nothing yet.
+
+    None when it holds data, or there is no snapshot. Raises SnapshotError when it cannot be put
+    back; the data folder is as it was then, or the next call goes on where this one ended.
+    """
+    try:
+        staged = next(data_dir.glob(f"{_STAGED}*"), None)
+        if staged is None and not holds_data(data_dir):
+            newest = next(iter(complete_snapshots(snapshots)), None)
+            staged = _stage(newest, data_dir) if newest else None
+        if staged is None:
+            return None
+        _move_in(staged, data_dir)
+        return Restored(staged.name.removeprefix(_STAGED), span_in(data_dir))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SnapshotError(
+            f"the newest snapshot in {snapshots} could not be put back into {data_dir}: {reason}"
+        ) from error
+
+
+def holds_data(data_dir: Path) -> bool:
+    """Say whether there is a block, or anything in the log of what is not in blocks yet."""
+    if blocks_in(data_dir):
+        return True
+    # Prometheus makes an empty log as it starts.
+    heads = (file for name in _HEAD for file in (data_dir / name).rglob("*") if file.is_file())
+    return any(file.stat().st_size for file in heads)
+
+
+def _stage(snapshot: Snapshot, data_dir: Path) -> Path:
+    building = data_dir / f"{TEMPORARY_PREFIX}{_STAGED}"
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        building.mkdir(mode=0o700)
+        for block in snapshot.blocks:
+            copy_tree_synced(block, building / block.name)
+        sync_folder(building)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    staged = building.rename(data_dir / f"{_STAGED}{snapshot.folder.name}")
+    sync_folder(data_dir)
+    return staged
+
+
+def _move_in(staged: Path, data_dir: Path) -> None:
+    for block in blocks_in(staged):
+        block.rename(data_dir / block.name)
+    sync_folder(data_dir)
+    staged.rmdir()

@@ -1,0 +1,90 @@
+"""Snapshots of Prometheus's data, taken and put back beside the main loop, and told of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from structlog.typing import FilteringBoundLogger
+
+from monitord.background import Background, Run
+from monitord.clock import Clock, to_iso
+from monitord.errors import MonitordError
+from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.launch import Launch
+from monitord.prometheus.restore import restore
+from monitord.prometheus.snapshot import Snapshot, take_snapshot
+from monitord.session import Session
+
+PATIENCE_SECONDS = 600.0
+"""For Prometheus to write all that it has; nothing waits for it."""
+
+
+@dataclass(slots=True)
+class Snapshots:
+    """One snapshot at a time; one that is asked for meanwhile comes after it."""
+
+    session: Session
+    clock: Clock
+    log: FilteringBoundLogger
+    connect: Callable[[float], PrometheusClient]
+    wake: Callable[[], None]
+    run: Run
+    failure: str = ""
+    newest: Snapshot | None = None
+    _taking: Background[Snapshot | None] = field(init=False)
+    _wanted: bool = False
+
+    def __post_init__(self) -> None:
+        self._taking = Background(self.wake, self.run)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self._wanted or self._taking.is_busy
+
+    def want(self) -> None:
+        """Ask for one of the data as they are now."""
+        self._wanted = True
+        self.wake()
+
+    def forget(self) -> None:
+        """Take none any more: nobody is there to take one."""
+        self._wanted = False
+
+    def advance(self, launch: Launch) -> None:
+        """Tell of what was taken, and begin what is wanted; call this while Prometheus runs."""
+        answer = self._taking.take()
+        if answer is not None:
+            try:
+                self._tell(answer.result())
+            except MonitordError as error:
+                self.failure = f"no snapshot of the data could be taken: {error}"
+                self.log.error("prometheus.snapshot_failed", reason=str(error))
+        if self._wanted and not self._taking.is_busy:
+            self._wanted = False
+            self._taking.ask(lambda: self._take(launch))
+
+    def restore(self, launch: Launch) -> None:
+        """Put a session's history back into data that hold nothing. For a thread, before a start."""
+        try:
+            restored = restore(self.session.snapshots, launch.storage.folder)
+        except MonitordError as error:  # better without its history than not at all
+            self.log.error("prometheus.not_restored", reason=str(error))
+            return
+        if restored:
+            newest = to_iso(restored.span.newest)
+            self.log.info("prometheus.restored", snapshot=restored.snapshot, to=newest)
+
+    def _take(self, launch: Launch) -> Snapshot | None:
+        data, version = launch.storage.folder, str(launch.build.version)
+        with self.connect(PATIENCE_SECONDS) as client:
+            return take_snapshot(client.snapshot, data, self.session.snapshots, self.clock.now(), version)
+
+    def _tell(self, snapshot: Snapshot | None) -> None:
+        self.failure = ""
+        if snapshot is not None:
+            self.newest = snapshot
+            self.log.info(
+                "prometheus.snapshot_taken", folder=str(snapshot.folder), bytes=snapshot.bytes,
+                to=to_iso(snapshot.span.newest),
+            )  # fmt: skip
