@@ -53,12 +53,12 @@ def read_rule(text: str) -> Rule:
 def forms_of(text: str) -> tuple[HostAddress, ...]:
     """Return what an address is to the network stack; nothing when the text is no address.
 
-    An IPv4 address within an IPv6 one is the IPv4 address, the zone of an address says only where it
-    leads, and the address of no host is this machine's.
+    An IPv4 address within an IPv6 one is the IPv4 address, and the address of no host is this machine's.
+    An address with a zone is in the networks that it would be in without.
     """
     address: HostAddress
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        address = ipaddress.ip_address(text)
     except ValueError:
         return ()
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:

@@ -23,6 +23,9 @@ services:
   - name: triton
     endpoint: http://localhost:8000/metrics
     # labels: {model: llama3-8b}
+    # basic_auth: {username: bench, password_file: /home/you/secret}   # for your own daemon's files alone
+    # bearer_token_file: /home/you/token                               # or this one
+    # tls: {ca_file: /home/you/ca.pem}                                 # for https
     # interval: 5s             # default: the session's
     # timeout: 2s
 
@@ -79,6 +82,8 @@ prometheus:
   port: 0                      # 0 takes a free one
   # data_dir: /tmp/prometheus  # a node-local disk is best
   # retention: 15d
+
+# targets: {allow: [10.0.0.0/8, "mel*"]}     # empty: whatever targets.deny does not list
 
 # windows: {settle_timeout: 30s, min_coverage: 0.95}
 """

@@ -19,6 +19,8 @@ AGAIN_SECONDS = 5.0
 Resolve = Callable[[Collection[str], float], Addresses]
 """Returns the addresses of names, as far as they are known within so many seconds."""
 
+Verdicts = Mapping[str, Verdict]
+
 
 @dataclass(slots=True)
 class AddressCheck:
@@ -29,30 +31,26 @@ class AddressCheck:
     _nameless: dict[str, Set[str]] = field(default_factory=dict)
     _due: float = float("-inf")
 
-    def addresses(self, registrations: Iterable[Registration]) -> Addresses:
-        """Return the addresses of all names in these, as far as they matter and can be had soon."""
-        names = self.rules.to_resolve({host for item in registrations for host in _hosts(item)})
-        return self.resolve(names, PATIENCE_SECONDS) if names else {}
+    def verdicts(self, registrations: Iterable[Registration]) -> Verdicts:
+        """Judge every host in these, with the addresses of names as far as they can be had soon."""
+        hosts = {endpoint.host for item in registrations for endpoint in item.endpoints}
+        names = self.rules.to_resolve(hosts)
+        addresses = self.resolve(names, PATIENCE_SECONDS) if names else {}
+        return {host: self.rules.judge(host, addresses) for host in hosts}
 
-    def problems(self, registration: Registration, addresses: Addresses) -> list[Problem]:
+    def problems(self, registration: Registration, verdicts: Verdicts) -> list[Problem]:
         """Return why hosts may not be scraped, one for each place, and note what has no address."""
-        verdicts = self._verdicts(registration, addresses)
-        nameless = {host for host, verdict in verdicts.items() if verdict.is_open}
+        reasons: dict[tuple[int, int], str] = {}
+        nameless = set()
+        for endpoint in registration.endpoints:
+            verdict = verdicts[endpoint.host]
+            if verdict.is_open:
+                nameless.add(endpoint.host)
+            if verdict.reason:
+                reasons.setdefault(endpoint.place, verdict.reason)
         if nameless:
             self._nameless[registration.file] = nameless
-        reasons: dict[tuple[int, int], str] = {}
-        for endpoint in registration.endpoints:
-            if reason := verdicts[endpoint.host].reason:
-                reasons.setdefault(endpoint.place, reason)
         return [Problem(*place, "", reason) for place, reason in reasons.items()]
-
-    def denial(self, registration: Registration, addresses: Addresses) -> str:
-        """Return why a host may not be scraped for all that is known of it; else an empty text.
-
-        That a name has no address takes nothing away that is in force: it cannot be scraped as it is.
-        """
-        verdicts = self._verdicts(registration, addresses).values()
-        return next((verdict.reason for verdict in verdicts if verdict.reason and not verdict.is_open), "")
 
     def forget(self, file: str) -> None:
         """Think no more of a file."""
@@ -70,9 +68,11 @@ class AddressCheck:
         """Return in how many seconds to ask for files to read again, None for never."""
         return max(self._due - now, 0.0) if self._nameless else None
 
-    def _verdicts(self, registration: Registration, addresses: Addresses) -> Mapping[str, Verdict]:
-        return {host: self.rules.judge(host, addresses) for host in _hosts(registration)}
 
+def denial(registration: Registration, verdicts: Verdicts) -> str:
+    """Return why a host may not be scraped for all that is known of it; else an empty text.
 
-def _hosts(registration: Registration) -> set[str]:
-    return {endpoint.host for endpoint in registration.endpoints}
+    That a name has no address takes nothing away that is in force: it cannot be scraped as it is.
+    """
+    found = (verdicts[endpoint.host] for endpoint in registration.endpoints)
+    return next((verdict.reason for verdict in found if verdict.reason and not verdict.is_open), "")

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 from monitord.clock import nearest_moment
 from monitord.daemon.access import AccessCheck, credentials_in
-from monitord.daemon.addresses import AddressCheck
+from monitord.daemon.addresses import AddressCheck, Verdicts, denial
 from monitord.errors import InvalidFileError, Problem
-from monitord.targets.admission import Addresses
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.dropdir import DroppedFile
 from monitord.targets.model import Registration
@@ -32,23 +31,23 @@ class TargetReader:
     ) -> list[Seen]:
         """Return what is known of files now; `entries` and `in_use` are what is in force before."""
         parsed = [(file, self._parse(file)) for file in files]
-        found = self.addresses.addresses(seen.registration for _, seen in parsed if seen.registration)
+        verdicts = self.addresses.verdicts(seen.registration for _, seen in parsed if seen.registration)
         taken, read = set(in_use), []
         for file, seen in parsed:
             self.forget([file.name])
             if seen.registration:
                 refused = self.access.problems(file, seen.registration, taken)
                 taken |= set() if refused else credentials_in(seen.registration)
-                read.append(self._admitted(seen, seen.registration, refused, found, entries))
+                read.append(self._admitted(seen, seen.registration, refused, verdicts, entries))
             else:
                 read.append(seen)
         return read
 
     def readmitted(self, entries: Sequence[Entry]) -> Iterator[Entry]:
         """Yield an earlier run's entries as they are by the rules of this one."""
-        found = self.addresses.addresses(entry.in_force for entry in entries if entry.in_force)
+        verdicts = self.addresses.verdicts(entry.in_force for entry in entries if entry.in_force)
         for entry in entries:
-            if entry.in_force and (reason := self.addresses.denial(entry.in_force, found)):
+            if entry.in_force and (reason := denial(entry.in_force, verdicts)):
                 problems = (Problem(1, 1, "", reason),)
                 yield replace(entry, in_force=None, accepted_at=None, problems=problems, reason=reason)
             else:
@@ -81,13 +80,14 @@ class TargetReader:
         seen: Seen,
         registration: Registration,
         refused: Sequence[Problem],
-        found: Addresses,
+        verdicts: Verdicts,
         entries: Mapping[str, Entry],
     ) -> Seen:
+        problems = sorted([*self.addresses.problems(registration, verdicts), *refused])
+        if not problems:
+            return seen
         known = entries.get(seen.file)
-        in_force = known.in_force if known else None
         # Of the version that is in force already, more may be known by now.
-        same = in_force is not None and in_force.digest == registration.digest
-        problems = sorted([*self.addresses.problems(registration, found), *refused])
-        revokes = self.addresses.denial(registration, found) if problems and same else ""
+        same = known and known.in_force and known.in_force.digest == registration.digest
+        revokes = denial(registration, verdicts) if same else ""
         return replace(seen, problems=tuple(problems), revokes=revokes)

@@ -18,6 +18,8 @@ def credentials_of(
 
     A service's own authentication replaces the file's, and its own tls the file's.
     """
+    if not spec.says_anything and not (service and service.says_anything):
+        return None
     authenticates = service is not None and bool(service.basic_auth or service.bearer_token_file)
     authentication: AccessSpec = service if service and authenticates else spec
     tls = (service.tls if service else None) or spec.tls
@@ -53,12 +55,19 @@ def check_access(document: Document, spec: TargetFileSpec) -> None:
         if service.tls and service.endpoint.scheme != "https":
             message = "tls is for https, and this service's endpoint is http; remove one of them"
             document.add(("services", index, "tls"), message)
-    addresses = (*spec.exporters.values(), *(service.endpoint for service in spec.services))
-    if spec.tls and all(address.scheme != "https" for address in addresses):
+    if spec.tls and all(address.scheme != "https" for address in _addresses(spec)):
         document.add(("tls",), "tls is for https, and no endpoint of this file is https; write https://…")
 
 
 def _sections(spec: TargetFileSpec) -> Iterator[tuple[Path, AccessSpec]]:
-    yield (), spec
+    """Yield the parts of the file that say anything about access, with their paths."""
+    if spec.says_anything:
+        yield (), spec
     for index, service in enumerate(spec.services):
-        yield ("services", index), service
+        if service.says_anything:
+            yield ("services", index), service
+
+
+def _addresses(spec: TargetFileSpec) -> Iterator[Address]:
+    yield from spec.exporters.values()
+    yield from (service.endpoint for service in spec.services)

@@ -16,6 +16,7 @@ _ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})", re.ASCII)
 _PARAMETER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _URL_CHARACTERS = re.compile(r"[!-~]+", re.ASCII)
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}", re.ASCII)
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?", re.ASCII)
 
 
@@ -61,14 +62,14 @@ def check_host(text: str) -> str:
     What the C library would read as an IPv4 address though it is not written as one (`0xa9fea9fe`,
     `10.1`, `012.0.0.1`) is refused: no rule about addresses may be got around by another spelling.
     """
-    if not _is_address(text):
-        if not _HOST.fullmatch(text):
+    if not _HOST.fullmatch(text):
+        if not _is_address(text):
             raise ValueError(f"'{excerpt(text)}' is not a host name or address")
-        if _ENDS_IN_NUMBER.fullmatch(text):
-            raise ValueError(
-                f"'{excerpt(text)}' ends in a number, but is no IPv4 address; write one as 10.0.0.7, "
-                "with four numbers and no leading zeros"
-            )
+    elif _ENDS_IN_NUMBER.fullmatch(text) and not _IPV4.fullmatch(text):
+        raise ValueError(
+            f"'{excerpt(text)}' ends in a number, but is no IPv4 address; write one as 10.0.0.7, "
+            "with four numbers and no leading zeros"
+        )
     return text.lower()
 
 

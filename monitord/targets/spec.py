@@ -176,6 +176,11 @@ class AccessSpec(Model):
     )
     tls: TlsSpec | None = Field(default=None, description="certificates and the like, for https")
 
+    @property
+    def says_anything(self) -> bool:
+        """Whether anything is said about access here."""
+        return bool(self.basic_auth or self.bearer_token_file or self.tls)
+
 
 class ServiceSpec(AccessSpec, title="service"):
     """One service that serves Prometheus metrics."""

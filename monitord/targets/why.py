@@ -245,7 +245,9 @@ def _scraped(facts: Facts) -> Step:
         return Step("scraped", Outcome.UNKNOWN, f"when last told: {detail}", facts.updated_at)
     if down := next((item for item in facts.endpoints if item["health"] == "down"), None):
         where = f" on {facts.daemon.host}" if facts.daemon.host else ""
-        advice = f"see that {down['url']} answers ({down['last_error']}), as by: curl {down['url']}{where}"
+        credentials = " with its credentials" if down.get("credentials") else ""
+        advice = f"see that {down['url']} answers{credentials} ({down['last_error']}), "
+        advice += f"as by: curl {down['url']}{where}"
         return Step("scraped", Outcome.FAILED, detail, facts.updated_at, advice)
     if set(healths) != {"up"}:
         return Step("scraped", Outcome.PENDING, detail, facts.updated_at)

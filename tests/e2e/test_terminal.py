@@ -69,11 +69,16 @@ def test_a_table_on_a_terminal_holds_the_same(bench: Bench) -> None:
     plain = bench.monitord("config", "show", "-s", "bench").stdout
     drawn = shown(bench, "config", "show", code=0)
     assert ESCAPE in drawn
-    text = re.sub(rb"\x1b\[[0-9;]*m", b"", drawn).decode()
+    text = _squeezed(re.sub(rb"\x1b\[[0-9;]*m", b"", drawn).decode())
     for line in plain.splitlines()[1:]:
-        key, _, value = (part.strip() for part in line.partition(" "))
-        assert key in text
-        assert value in text
+        key, _, value = line.partition(" ")
+        assert _squeezed(key) in text
+        assert _squeezed(value) in text
+
+
+def _squeezed(text: str) -> str:
+    """Leave out what a table puts between the words of a long value."""
+    return re.sub(r"[\s│]", "", text)
 
 
 def test_the_daemon_logs_readable_lines_on_a_terminal_and_json_to_its_file(bench: Bench) -> None:

@@ -151,6 +151,7 @@ def test_series_carry_the_same_labels_with_credentials_as_without(world: World) 
 
 
 def test_a_secret_that_is_gone_fails_its_targets_alone_and_is_found_again(world: World, build: Build) -> None:
+    world.health("basic", ("up",))
     password = world.secrets / "password"
     aside = password.rename(world.secrets / "aside")
     try:

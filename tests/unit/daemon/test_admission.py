@@ -126,6 +126,18 @@ def test_the_next_round_is_due_when_a_name_is_looked_up_again(world: World) -> N
     assert world.reconciler.reconcile() is None
 
 
+def test_the_names_of_a_file_that_is_gone_are_looked_up_no_more(world: World) -> None:
+    del world.names["h"]
+    path = world.drop("a.yaml", GOOD)
+    world.settle()
+    path.unlink()
+    world.settle()
+    asked = len(world.asked)
+    world.clock.advance(10.0)
+    world.settle()
+    assert len(world.asked) == asked > 0
+
+
 @pytest.mark.parametrize("readable", [True, False])
 def test_what_changed_settings_deny_goes_at_the_restart(
     world: World, monkeypatch: pytest.MonkeyPatch, readable: bool

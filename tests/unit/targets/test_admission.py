@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitord.errors import InvalidFileError
 from monitord.networks import read_rule
 from monitord.settings import TargetSettings
+from monitord.targets.address import check_host
 from monitord.targets.admission import Rules, Verdict, rules_of
 from monitord.targets.parse import parse
 from monitord.targets.resolve import Place
@@ -210,3 +212,22 @@ def test_more_denied_never_admits_and_more_allowed_never_refuses(
     if allow:
         assert admitted(allow[:1], deny) <= admitted(allow, deny) <= admitted([], deny)
         assert admitted(allow, []) or not admitted(allow, deny)
+
+
+numbers = st.from_regex(r"[0-9a-fx.]{1,24}", fullmatch=True)
+quads = st.from_regex(r"([0-9]{1,3}\.){3}[0-9]{1,3}", fullmatch=True)
+
+
+@given(numbers | quads)
+@example("255.255.255.255")
+@example("1.2.3.4 x")
+def test_what_ends_in_a_number_is_a_host_only_as_the_address_that_everybody_reads(text: str) -> None:
+    try:
+        check_host(text)
+    except ValueError:
+        return
+    try:
+        resolved = ipaddress.ip_address(socket.inet_ntoa(socket.inet_aton(text)))
+    except OSError:
+        return  # the C library reads no address in it
+    assert resolved == ipaddress.ip_address(text)

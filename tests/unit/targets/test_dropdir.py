@@ -66,6 +66,23 @@ def names(look: Look) -> list[str]:
 # --- what is handed on, and when
 
 
+def test_a_file_tells_who_may_have_written_it(watched: Watched) -> None:
+    path = watched.write("a.yaml", TEXT)
+    path.chmod(0o664)
+    [file] = watched.settle()
+    assert (file.uid, file.mode) == (os.geteuid(), 0o664)
+
+
+def test_a_file_is_handed_on_again_when_it_is_asked_for(watched: Watched) -> None:
+    watched.write("a.yaml", TEXT)
+    watched.write("b.yaml", TEXT)
+    watched.settle()
+    watched.drop.read_again("a.yaml")
+    watched.drop.read_again("nowhere.yaml")
+    assert [file.name for file in watched.settle()] == ["a.yaml"]
+    assert watched.settle() == []
+
+
 def test_a_finished_file_is_handed_on_once_it_is_quiet_and_only_once(watched: Watched) -> None:
     path = watched.write("a.yaml", TEXT)
     first = watched.look()

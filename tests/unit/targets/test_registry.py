@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +51,23 @@ def services_in_force(registry: Registry) -> dict[str, list[str]]:
 
 
 # --- the last good version
+
+
+def test_a_version_that_is_not_admitted_leaves_the_last_good_one_in_force_unless_it_revokes_it() -> None:
+    first = look(Registry(), good("a", "x"), good("b", "y"))
+    refused = replace(good("a", "x", "y", at=NOW + 5, version="v2"), problems=BAD)
+    second = look(first, refused, now=NOW + 5)
+    assert second.in_force() == first.in_force()
+    assert second.entries["a"].problems == BAD
+    third = look(second, gone=("b",), now=NOW + 6)
+    assert services_in_force(third) == {"a": ["x"]}, "what is not admitted takes over from nobody"
+    fourth = look(third, replace(refused, revokes="is denied"), now=NOW + 7)
+    assert services_in_force(fourth) == {}
+    entry = fourth.entries["a"]
+    assert (entry.state, entry.reason, entry.accepted_at) == (State.REFUSED, "is denied", None)
+    fifth = look(fourth, good("a", "x", at=NOW + 8), now=NOW + 8)
+    assert services_in_force(fifth) == {"a": ["x"]}
+    assert (fifth.entries["a"].state, fifth.entries["a"].reason) == (State.ACCEPTED, "")
 
 
 def test_a_refused_newer_version_leaves_the_last_good_one_in_force() -> None:

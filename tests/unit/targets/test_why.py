@@ -90,6 +90,8 @@ DELETED = {"state": "withdrawn", "modified_at": None, "in_force": None, "accepte
          {"in force": "failed"}, "name a Slurm job in c1.yaml"),
         (facts(written={}), {"written": "failed"}, "what keeps the daemon from writing"),
         (facts(endpoints=(endpoint(health="unknown"),)), {"scraped": "pending"}, "wait for it"),
+        (facts(endpoints=(endpoint(health="down", last_error="401", credentials={"username": "b"}),)),
+         {"scraped": "failed"}, f"see that {URL} answers with its credentials (401)"),
         (facts(endpoints=(endpoint(health="down", last_error="refused"),)),
          {"scraped": "failed"}, f"curl {URL} on mel0001"),
         (facts(daemon=DaemonFacts(False, "never started")), {"daemon": "failed"}, "start the daemon"),
