@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -43,6 +44,19 @@ def show(session_name: str | None, origin: bool, output: str, root: Path) -> int
         print_json({key: {"value": item.value, "origin": item.source} for key, item in origins.items()})
         return ExitCode.OK
     columns = ("KEY", "VALUE", "ORIGIN") if origin else ("KEY", "VALUE")
-    rows = [(key, str(item.value), item.source)[: len(columns)] for key, item in origins.items()]
+    rows = [(key, _shown(item.value), item.source)[: len(columns)] for key, item in origins.items()]
     print_table(columns, rows)
     return ExitCode.OK
+
+
+def _shown(value: Any) -> str:
+    """Write a value as a settings file would; nothing for one that is left to the daemon."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case list() | tuple():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)

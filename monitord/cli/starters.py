@@ -82,6 +82,8 @@ prometheus:
   port: 0                      # 0 takes a free one
   # data_dir: /tmp/prometheus  # a node-local disk is best
   # retention: 15d
+  # snapshots: end             # of the data into the session folder: auto, never, end or windows
+  # tls: {enabled: true}       # https, with a generated certificate
 
 # targets: {allow: [10.0.0.0/8, "mel*"]}     # empty: whatever targets.deny does not list
 

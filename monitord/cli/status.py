@@ -51,6 +51,8 @@ def _print_daemon(seen: dict[str, Any]) -> None:
     click.echo(f"daemon      {daemon['phase']}{where}")
     if prometheus:
         click.echo(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
+    for warning in prometheus.get("warnings") or ():
+        click.echo(f"warning     {warning}")
     if seen["time_left_seconds"] is not None:
         click.echo(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
     if daemon.get("last_error"):
@@ -63,6 +65,9 @@ def _prometheus_facts(prometheus: dict[str, Any]) -> list[str]:
         facts.append(f"version {prometheus['version']}")
     if (series := prometheus.get("series")) is not None:
         facts.append(f"{series:,} series")
+    if (memory := prometheus.get("memory") or {}).get("pressure") == "high":
+        used, limit = (memory[name] / 2**20 for name in ("resident_bytes", "limit_bytes"))
+        facts.append(f"memory high: {used:,.0f} of {limit:,.0f} MiB")
     if outage := prometheus.get("outage"):
         facts.append(f"no data since {outage['from']} ({outage['reason']})")
     if asides := (prometheus.get("data") or {}).get("set_aside"):

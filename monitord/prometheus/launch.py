@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monitord.prometheus.access import CERTIFICATE, WEB_CONFIG, Access, check_web_config, prepare_access
@@ -39,9 +39,13 @@ class Launch:
     data_reason: str
     warnings: tuple[str, ...]
 
-    def argv(self) -> list[str]:
-        """Return the command line."""
-        return command_line(self.build, self.options)
+    def argv(self, port: int | None = None) -> list[str]:
+        """Return the command line; with a `port`, the one that was free the last time."""
+        options = self.options
+        if port is not None:
+            host = options.listen.rpartition(":")[0]
+            options = replace(options, listen=listen_address(host, port))
+        return command_line(self.build, options)
 
     def environment(self) -> Mapping[str, str]:
         """Return the environment, from which a child gets what it may have."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from structlog.typing import FilteringBoundLogger
 
@@ -23,6 +24,7 @@ from monitord.prometheus.auth import Credentials
 from monitord.prometheus.config import render_config
 from monitord.prometheus.configuration import Configuration
 from monitord.prometheus.described import described
+from monitord.prometheus.diagnosis import Cause
 from monitord.prometheus.launch import Launch, prepare_launch
 from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.outages import outage_json
@@ -51,6 +53,7 @@ from monitord.targets.credentials import ScrapeCredentials
 class SupervisedPrometheus:
     """One session's Prometheus, from before its first start to after its last exit.
 
+    A free port is kept from one start to the next: tunnels and dashboards go on working.
     `wake` has the main loop call `supervise` soon; `run` runs a task beside the main loop;
     `scrape_credentials` returns those with which targets are scraped now, with stamps of their files.
     """
@@ -70,6 +73,7 @@ class SupervisedPrometheus:
     _senses: Senses | None = None
     _snapshots: Snapshots = field(init=False)
     _process: PrometheusProcess | None = None
+    _port: int | None = None
     _state: State = field(default_factory=State)
     _limits: Limits = field(init=False)
 
@@ -187,6 +191,7 @@ class SupervisedPrometheus:
         now = self.clock.monotonic()
         if self._process is not None:
             self.url = self._process.listening_url()
+            self._port = urlsplit(self.url).port if self.url else self._port
         observation, ended = self.senses.observe(self._process, self._state, now)
         if observation.ready is False:
             with suppress(MonitordError, OSError):  # what it reads at every request may be gone
@@ -262,7 +267,7 @@ class SupervisedPrometheus:
             self.configuration.install(self.clock.monotonic())
             self.launch.refresh()
             self._process = PrometheusProcess.start(
-                self.launch.argv(), self.session.prometheus_log, self.launch.environment()
+                self.launch.argv(self._port), self.session.prometheus_log, self.launch.environment()
             )
         except (MonitordError, OSError) as error:  # the session folder is away, say
             self.failure = f"Prometheus could not be started: {error}"
@@ -286,6 +291,8 @@ class SupervisedPrometheus:
             getattr(self.log, line.level)(line.event, **line.keys)
         if ended is not None:
             self._process, self.url = None, None
+            if ended.diagnosis.cause is Cause.PORT:  # somebody took the free one meanwhile
+                self._port = None
             self.senses.start_over()
         wrong = failure(before, after, ended, self.senses.unwritable)
         self.failure = self.failure if wrong is None else wrong

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zlib import crc32
 
 import pytest
@@ -168,6 +169,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) -> None:
     world.ready()
     world.keep_scraping(3)
+    url = world.prometheus.url
     for number in range(1, ROUNDS + 1):
         kept, pid = world.samples(), world.kill()
         world.told("prometheus.exited", number)
@@ -175,6 +177,7 @@ def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) 
         world.told("prometheus.ready", number + 1)
         assert world.prometheus.pid != pid
         assert not Path(f"/proc/{pid}").exists()
+        assert world.prometheus.url == url, "whoever uses it must look for it again"
         assert world.samples() >= kept
         assert world.outages == ["prometheus_exited"] * number
     world.keep_scraping(1)
@@ -268,6 +271,18 @@ def test_a_taken_port_names_its_owner(session: Session, exporter: FakeExporter, 
             taken.close()
             world.ready()
             assert world.prometheus.url == f"http://127.0.0.1:{port}"
+
+
+def test_a_free_port_that_somebody_took_meanwhile_is_another_one(world: World) -> None:
+    world.ready()
+    port = urlsplit(world.prometheus.url).port
+    assert port is not None
+    world.kill(signal.SIGSTOP)
+    world.kill()
+    wait_until(lambda: world.prometheus.pid is None, "it to be gone")
+    with socket.create_server(("127.0.0.1", int(port))):
+        world.told("prometheus.ready", 2)
+        assert urlsplit(world.prometheus.url).port not in (None, port)
 
 
 def test_two_never_run_on_one_data_folder(
