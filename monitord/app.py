@@ -22,6 +22,7 @@ from monitord.daemon.health import HealthPoll
 from monitord.daemon.measure import Measurement
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
+from monitord.daemon.usage import UsageLog
 from monitord.daemon.windows import WindowReconciler
 from monitord.errors import ExitCode, MonitordError
 from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, read_holder, release
@@ -92,9 +93,10 @@ class Daemon:
             session, reader, settings, clock, self.log, EndedJobs(clock, self.log),
             wake=self.loop.wake,
         )  # fmt: skip
+        self.usage = UsageLog(clock, lambda: self.prometheus.pid)
         measurement = Measurement(
             session, settings, self.prometheus.client, lambda: self.targets.registry,
-            lambda: self.prometheus.outages.known,
+            lambda: self.prometheus.outages.known, self.usage.until_now,
         )  # fmt: skip
         self.health = HealthPoll(
             clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,
@@ -243,6 +245,7 @@ class Daemon:
             self.loop.remove("targets", "windows", "health", "tell", "heartbeat")
             self.loop.stop()
             return HEARTBEAT_SECONDS
+        self.usage.note()
         self._publish_status()
         return HEARTBEAT_SECONDS
 

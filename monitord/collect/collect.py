@@ -8,6 +8,7 @@ from typing import Protocol
 
 from monitord.clock import SystemClock
 from monitord.collect.collection import Collection, QueryRecord
+from monitord.collect.cost import scraped_bytes_query
 from monitord.collect.coverage import TargetCoverage, cover_targets
 from monitord.collect.readings import read
 from monitord.collect.request import CollectionRequest
@@ -51,6 +52,7 @@ def collect(
     start = now()
     asking = _Asking(client, now)
     coverage = _coverage(request, asking)
+    scraped = asking.ask("own_cost", scraped_bytes_query(request.span))
     of_kpis = [
         _rows_of(request, recipe, kpi, coverage, asking) for recipe in request.recipes for kpi in recipe.kpis
     ]
@@ -60,7 +62,10 @@ def collect(
     status, reasons = judge(request, coverage, (*asking.failures(), *extra_reasons))
     warnings = dict.fromkeys(text for record in asking.records for text in record.warnings)
     records = tuple(asking.records)
-    return Collection(request, rows, coverage, records, status, reasons, tuple(warnings), start, now())
+    scraped_bytes = round(scraped.series[0].value) if scraped and scraped.series else None
+    return Collection(
+        request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), scraped_bytes
+    )
 
 
 def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCoverage, ...]:

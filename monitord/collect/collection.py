@@ -29,7 +29,10 @@ class QueryRecord:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked."""
+    """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked.
+
+    `scraped_bytes` is how much its scrapes brought in; None is unknown.
+    """
 
     request: CollectionRequest
     rows: tuple[KpiRow, ...]
@@ -40,3 +43,4 @@ class Collection:
     warnings: tuple[str, ...]
     start: float
     end: float
+    scraped_bytes: int | None = None

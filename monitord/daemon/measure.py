@@ -9,7 +9,7 @@ import contextlib
 import os
 import platform
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import Provenance, manifest
 from monitord.collect.collect import collect
+from monitord.collect.collection import Collection
+from monitord.collect.cost import Moment, own_cost
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import are_settled, settle_query
 from monitord.collect.verdict import Reason
@@ -49,6 +51,7 @@ class Measurement:
     connect: Callable[[float], PrometheusClient]
     registry: Callable[[], Registry]
     outages: Callable[[], Outages] = Outages
+    usage: Callable[[], Sequence[Moment]] = tuple
 
     def settled(self, end: float) -> bool:
         """Say whether every target has been scraped after `end` (Unix seconds).
@@ -82,7 +85,7 @@ class Measurement:
             collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
             provenance = Provenance(
                 __version__, platform.python_version(), _host(), self._prometheus(version),
-                _slurm(os.environ), None, window.markers,
+                _slurm(os.environ), self._own_cost(collection), window.markers,
             )  # fmt: skip
         folder = store.publish(
             self.session.artifacts, window.id, window_files(collection, self._inputs(window)),
@@ -100,6 +103,14 @@ class Measurement:
             return load_recipes(), [
                 Reason("recipe_refused", f"the session's own recipes are left out: {error}")
             ]
+
+    def _own_cost(self, collection: Collection) -> Mapping[str, Any]:
+        """Return what monitoring itself cost during the window."""
+        window = collection.request.window
+        return own_cost(self.usage(), window.start, window.end) | {
+            "scrapes": sum(target.scrapes for target in collection.coverage),
+            "scraped_bytes": collection.scraped_bytes,
+        }
 
     def _reasons(self, unsettled: bool) -> list[Reason]:
         timeout = self.settings.windows.settle_timeout

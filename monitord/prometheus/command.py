@@ -106,6 +106,7 @@ def command_line(build: Build, options: ServerOptions) -> list[str]:
         f"--storage.tsdb.retention.time={format_duration(options.retention)}",
         f"--web.listen-address={options.listen}",
         "--log.level=info",
+        "--enable-feature=extra-scrape-metrics",  # for the bytes that a window's scrapes brought in
     ]
     if options.retention_bytes is not None:
         arguments.append(f"--storage.tsdb.retention.size={options.retention_bytes}B")

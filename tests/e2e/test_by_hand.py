@@ -279,6 +279,15 @@ def test_each_gpu_has_its_own_row(bench: Bench) -> None:
     assert float(session["max"]["value"]) == 80
 
 
+def test_what_monitoring_itself_cost_is_told(bench: Bench) -> None:
+    cost = bench.manifest("run01")["own_cost"]
+    for process in ("daemon", "prometheus"):
+        assert cost[process]["cpu_seconds"] > 0
+    scrapes = sum(int(row["scrapes"]) for row in bench.table("run01", "coverage.csv"))
+    assert cost["scrapes"] == scrapes
+    assert cost["scraped_bytes"] > 100 * scrapes
+
+
 def test_a_withdrawn_target_is_in_no_later_window(bench: Bench) -> None:
     assert {row["job"] for row in bench.table("gpu01", "coverage.csv")} <= {"demo", "dcgm", "web", "node"}
     declared = {t["job"] for t in bench.manifest("gpu01")["targets"] if t["url"]}

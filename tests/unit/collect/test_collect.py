@@ -315,7 +315,7 @@ def test_queries_warnings_and_added_reasons_are_kept() -> None:
     assert found.warnings == ("slow",)
     assert (found.status, found.reasons) == ("partial", (late,))
     assert [q.use for q in found.queries] == [
-        "coverage", "resets", "k.series", "k.increase", "k.rates"
+        "coverage", "resets", "own_cost", "k.series", "k.increase", "k.rates"
     ]  # fmt: skip
     assert (found.start, found.end) == (500, 500)
 

@@ -38,6 +38,7 @@ def test_it_is_this_line() -> None:
         "--storage.tsdb.retention.time=15d",
         "--web.listen-address=127.0.0.1:0",
         "--log.level=info",
+        "--enable-feature=extra-scrape-metrics",
         "--storage.tsdb.retention.size=1000B",
         "--web.config.file=/s/web.yml",
     ]
