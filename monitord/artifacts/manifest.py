@@ -31,7 +31,9 @@ class Provenance:
     prometheus: Mapping[str, Any]
     slurm: Mapping[str, Any] | None = None
     own_cost: Mapping[str, Any] | None = None
+    clock: Mapping[str, Any] | None = None
     markers: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
@@ -62,8 +64,9 @@ def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
             "outages": [outage_json(outage) for outage in collection.request.outages],
         },
         "own_cost": _copied(provenance.own_cost),
+        "clock": _copied(provenance.clock),
         "markers": dict(provenance.markers),
-        "warnings": [*collection.warnings, *_notes(window)],
+        "warnings": [*collection.warnings, *_notes(window), *provenance.warnings],
     }
 
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import platform
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from monitord import __version__
 from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import Provenance, manifest
+from monitord.clock import SystemClock
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.cost import Moment, own_cost
@@ -33,6 +34,7 @@ from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
 from monitord.recipes.model import Recipe
 from monitord.session import Session
 from monitord.settings import Settings
+from monitord.skew import Skew, measure_skew
 from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window
@@ -83,9 +85,11 @@ class Measurement:
                 left_open=has_left_open_ranges(version),
             )
             collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
+            skew = measure_skew(self.session.status, SystemClock())
             provenance = Provenance(
                 __version__, platform.python_version(), _host(), self._prometheus(version),
-                _slurm(os.environ), self._own_cost(collection), window.markers,
+                _slurm(os.environ), self._own_cost(collection), _clock(skew), window.markers,
+                tuple(_warnings(skew, window)),
             )  # fmt: skip
         folder = store.publish(
             self.session.artifacts, window.id, window_files(collection, self._inputs(window)),
@@ -146,6 +150,20 @@ class Measurement:
 
     def _prometheus(self, version: str) -> Mapping[str, Any]:
         return {"version": version, "scrape_interval_seconds": self.settings.scrape_interval}
+
+
+def _clock(skew: Skew | None) -> Mapping[str, Any] | None:
+    if skew is None:
+        return None
+    return {"files_ahead_seconds": skew.seconds, "uncertainty_seconds": skew.uncertainty}
+
+
+def _warnings(skew: Skew | None, window: Window) -> Iterator[str]:
+    if skew and skew.is_notable and window.markers:
+        yield (
+            f"files here are dated {skew.seconds:+.1f} s off this machine's clock, which dates scrapes: the "
+            "window may be shifted by as much; write the times into the markers (at:), or mend the clocks"
+        )
 
 
 def _host() -> Mapping[str, Any]:

@@ -288,6 +288,12 @@ def test_what_monitoring_itself_cost_is_told(bench: Bench) -> None:
     assert cost["scraped_bytes"] > 100 * scrapes
 
 
+def test_the_clock_of_the_markers_is_that_of_the_scrapes(bench: Bench) -> None:
+    clock = bench.manifest("run01")["clock"]
+    assert abs(clock["files_ahead_seconds"]) < 0.5
+    assert bench.manifest("run01")["warnings"] == []
+
+
 def test_a_withdrawn_target_is_in_no_later_window(bench: Bench) -> None:
     assert {row["job"] for row in bench.table("gpu01", "coverage.csv")} <= {"demo", "dcgm", "web", "node"}
     declared = {t["job"] for t in bench.manifest("gpu01")["targets"] if t["url"]}
