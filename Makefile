@@ -34,7 +34,8 @@ test: check tools  ## linters, then every test, on real Prometheus and node_expo
 
 soak: tools  ## Prometheus through every fault on every version, and a hundred rounds of kills: half an hour
 	MONITORD_TEST_ROUNDS=100 python -m pytest --timeout 7200 \
-	    tests/integration/prometheus/test_supervised.py tests/e2e/test_prometheus_faults.py
+	    tests/integration/prometheus/test_supervised.py tests/e2e/test_prometheus_faults.py \
+	    tests/e2e/test_collection_faults.py
 
 bench: tools  ## speed, as ratios to a floor, a peer or an aim; GROUPS="disk blind" runs those alone
 	@python -m tests.bench $(GROUPS)
