@@ -21,6 +21,7 @@ from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.measure import Measurement
 from monitord.daemon.reading import TargetReader
+from monitord.daemon.settling import Settling
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.usage import UsageLog
 from monitord.daemon.windows import WindowReconciler
@@ -102,9 +103,12 @@ class Daemon:
             clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,
             wake=lambda: self.loop.wake("health"),
         )  # fmt: skip
+        settling = Settling(
+            clock, measurement.last_scrapes, measurement.targets, wake=lambda: self.loop.wake("windows")
+        )
         self.windows = WindowReconciler(
             session, settings, clock, self.log,
-            settled=measurement.settled, collect=measurement.measure, wake=lambda: self.loop.wake("windows"),
+            settled=settling.is_settled, collect=measurement.measure, wake=lambda: self.loop.wake("windows"),
             collected=self.prometheus.keep_window,
         )  # fmt: skip
 

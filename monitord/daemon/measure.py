@@ -22,7 +22,7 @@ from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.cost import Moment, own_cost
 from monitord.collect.request import CollectionRequest, ExpectedTarget
-from monitord.collect.settle import are_settled, settle_query
+from monitord.collect.settle import settle_query
 from monitord.collect.verdict import Reason
 from monitord.daemon.windows import Collected
 from monitord.errors import InvalidInputError
@@ -30,6 +30,7 @@ from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.command import has_left_open_ranges
 from monitord.prometheus.outages import Outages
+from monitord.prometheus.series import Answer
 from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
 from monitord.recipes.model import Recipe
 from monitord.session import Session
@@ -39,7 +40,6 @@ from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window
 
-# Whether windows have settled is asked on the main loop, which must not wait long for an answer.
 SETTLE_TIMEOUT_SECONDS = 2.0
 QUERY_TIMEOUT_SECONDS = 60.0
 
@@ -55,14 +55,19 @@ class Measurement:
     outages: Callable[[], Outages] = Outages
     usage: Callable[[], Sequence[Moment]] = tuple
 
-    def settled(self, end: float) -> bool:
-        """Say whether every target has been scraped after `end` (Unix seconds).
-
-        Raises PrometheusError when Prometheus cannot say.
-        """
+    def last_scrapes(self) -> Answer:
+        """Return when each target was last scraped; raises PrometheusError."""
         with self.connect(SETTLE_TIMEOUT_SECONDS) as client:
-            last_scrapes = client.query(settle_query(self.session.name))
-        return are_settled(self._targets(end), last_scrapes, end)
+            return client.query(settle_query(self.session.name))
+
+    def targets(self, end: float) -> tuple[ExpectedTarget, ...]:
+        """Return the targets in force, but those that were registered only after the window."""
+        return tuple(
+            ExpectedTarget(endpoint.url, endpoint.labels, endpoint.interval or self.settings.scrape_interval)
+            for entry in self.registry().entries.values()
+            if entry.in_force and (entry.accepted_at or 0.0) <= end
+            for endpoint in entry.in_force.endpoints
+        )
 
     def measure(self, window: Window, unsettled: bool) -> Collected:
         """Collect a window and publish its artifacts.
@@ -77,7 +82,7 @@ class Measurement:
             request = CollectionRequest(
                 session=self.session.name,
                 window=window,
-                targets=self._targets(window.end),
+                targets=self.targets(window.end),
                 scrape_interval=self.settings.scrape_interval,
                 min_coverage=self.settings.windows.min_coverage,
                 recipes=select_recipes(recipes, window.recipes),
@@ -120,15 +125,6 @@ class Measurement:
         timeout = self.settings.windows.settle_timeout
         text = f"not every target was scraped after the window's end within {timeout:g} s"
         return [Reason("settle_timeout", text)] if unsettled else []
-
-    def _targets(self, end: float) -> tuple[ExpectedTarget, ...]:
-        """Return the targets in force, but those that were registered only after the window."""
-        return tuple(
-            ExpectedTarget(endpoint.url, endpoint.labels, endpoint.interval or self.settings.scrape_interval)
-            for entry in self.registry().entries.values()
-            if entry.in_force and (entry.accepted_at or 0.0) <= end
-            for endpoint in entry.in_force.endpoints
-        )
 
     def _inputs(self, window: Window) -> dict[str, bytes]:
         """Return what the window was measured from; credentials are in none of these files."""

@@ -227,10 +227,7 @@ class WindowReconciler:
             return work.retry_at - monotonic
         overdue = monotonic - work.since >= self.settings.windows.settle_timeout
         if not work.settled and not overdue:
-            try:
-                work.settled = self.settled(work.window.end)
-            except MonitordError:
-                work.settled = False
+            work.settled = self.settled(work.window.end)
             if not work.settled:
                 return 0.25
         self._tell_of(work.window, State.COLLECTING)
