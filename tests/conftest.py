@@ -31,6 +31,12 @@ def wait_until(condition: Callable[[], T | None], what: str = "the condition", s
     return value
 
 
+@pytest.fixture(scope="session", autouse=True)
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have what daemons put into the machine's scratch go away with the tests."""
+    os.environ["TMPDIR"] = str(tmp_path_factory.mktemp("scratch"))
+
+
 @pytest.fixture(scope="session", params=VERSIONS)
 def each_build(request: pytest.FixtureRequest) -> Build:
     """Every real version of Prometheus in turn."""

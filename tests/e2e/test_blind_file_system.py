@@ -103,8 +103,8 @@ def wait_for(bench: Bench, client: str, *ports: int) -> None:
     wait_until(lambda: in_file_sd(bench).get(client, set()) == wanted, f"{client} at {ports}", PATIENCE)
 
 
-def states(bench: Bench, clients: list[str]) -> set[str]:
-    return {bench.target(f"{client}.yaml")["state"] for client in clients}
+def states(bench: Bench, clients: list[str]) -> set[str | None]:
+    return {bench.target(f"{client}.yaml").get("state") for client in clients}  # None: not told yet
 
 
 def wait_full_scans(bench: Bench, probe: str) -> None:
