@@ -12,13 +12,14 @@ from monitord.daemon.targets import TargetReconciler
 from monitord.errors import PrometheusError
 from monitord.prometheus.api import PrometheusClient
 from monitord.targets.feedback import Health, HealthKey
-from monitord.targets.health import DOWN_SECONDS, next_poll, read_healths
+from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS, next_poll, read_healths
 
 # With tens of thousands of targets one answer takes half a second of work: it is asked for so seldom that
 # this stays well below one hundredth of the time.
 COST_FACTOR = 200.0
 TIMEOUT_SECONDS = 20.0
 UNDER_WAY_SECONDS = 60.0
+HOW_MANY = 'count_values("up", up)'
 
 Healths = dict[HealthKey, Health]
 
@@ -33,6 +34,7 @@ class HealthPoll:
     is_ready: Callable[[], bool]
     wake: Callable[[], None]
     _question: Background[tuple[Healths, float]] = field(init=False)
+    _healths: Healths = field(default_factory=dict)
     _not_before: float = 0.0
 
     def __post_init__(self) -> None:
@@ -50,13 +52,23 @@ class HealthPoll:
             return 1.0
         if now < self._not_before:
             return self._not_before - now
-        self._question.ask(self._ask)
+        known = self._healths
+        all_up = bool(known) and next_poll(self.targets.registry, known) == SETTLED_SECONDS
+        self._question.ask(self._confirm if all_up else self._ask)
         return UNDER_WAY_SECONDS
 
     def start_over(self) -> None:
         """Ask at the next poll: this is another Prometheus, and what the last one cost says nothing of it."""
         self._not_before = 0.0
+        self._healths = {}
         self._question.forget()
+
+    def _confirm(self) -> tuple[Healths, float]:
+        """Ask how many are up, which costs next to nothing, and for more only when it is not all of them."""
+        asked, known = self.clock.monotonic(), self._healths
+        with self.connect(TIMEOUT_SECONDS) as client:
+            counts = {series.labels["up"]: series.value for series in client.query(HOW_MANY).series}
+        return (known, self.clock.monotonic() - asked) if counts == {"1": len(known)} else self._ask()
 
     def _ask(self) -> tuple[Healths, float]:
         asked = self.clock.monotonic()
@@ -69,6 +81,7 @@ class HealthPoll:
             healths, cost = answer.result()
         except PrometheusError:
             return DOWN_SECONDS  # its supervision tells of that
+        self._healths = healths
         self.targets.set_healths(healths)
         self._not_before = now + cost * COST_FACTOR
         return max(next_poll(self.targets.registry, healths), cost * COST_FACTOR)

@@ -10,6 +10,7 @@ import pytest
 
 from monitord.daemon.health import COST_FACTOR, HealthPoll
 from monitord.errors import PrometheusUnavailableError
+from monitord.prometheus.series import Answer, Series
 from monitord.targets.feedback import Health
 from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS
 from monitord.targets.registry import Registry
@@ -36,7 +37,8 @@ class FakePrometheus:
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.cost = 0.0
-        self.asked = 0
+        self.asked = self.counted = 0
+        self.counts: dict[str, float] = {}
         self.is_away = False
 
     def __enter__(self) -> FakePrometheus:
@@ -44,6 +46,10 @@ class FakePrometheus:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def query(self, promql: str) -> Answer:
+        self.counted += 1
+        return Answer(tuple(Series({"up": value}, ((0.0, n),)) for value, n in self.counts.items()))
 
     def targets_json(self) -> bytes:
         self.asked += 1
@@ -127,5 +133,24 @@ def test_another_prometheus_is_asked_at_once_whatever_the_last_one_cost(world: W
     world.prometheus.cost = 14.0  # it hung for a while
     assert world.ask() > 1000
     world.health.start_over()
+    world.ask()
+    assert world.prometheus.asked == 2
+
+
+def test_while_all_are_up_it_is_only_asked_how_many_are(world: World) -> None:
+    world.ask()
+    world.prometheus.counts = {"1": 1.0}
+    for _ in range(5):
+        world.clock.advance(SETTLED_SECONDS)
+        assert world.ask() == SETTLED_SECONDS
+    assert (world.prometheus.asked, world.prometheus.counted) == (1, 5)
+    assert world.targets.told[-1] == {("c", "j", "i"): Health("up")}
+
+
+@pytest.mark.parametrize("counts", [{"0": 1.0}, {"1": 2.0}, {}, {"0": 1.0, "1": 1.0}])
+def test_when_it_is_another_number_more_is_asked_for(world: World, counts: dict[str, float]) -> None:
+    world.ask()
+    world.prometheus.counts = counts
+    world.clock.advance(SETTLED_SECONDS)
     world.ask()
     assert world.prometheus.asked == 2
