@@ -13,7 +13,7 @@ from monitord.children import Child
 from monitord.session import Session
 from tests.bench.figures import Row, aimed
 from tests.bench.file_sd import FileSd, marked
-from tests.bench.session import await_ready, created_session, drop, running_daemon
+from tests.bench.session import await_ready, await_that, created_session, drop, running_daemon
 
 BURST = 1_000
 FILES = 10_000
@@ -24,6 +24,7 @@ PORTS = (1, 2, 3)  # nothing listens there, and Prometheus hardly ever asks: see
 QUIET = {"scrape_interval": "1h"}
 BURST_AIM_SECONDS, COLD_AIM_SECONDS, CHANGE_AIM_MS = 1.0, 3.0, 150.0
 CPU_AIM_PERCENT, RSS_AIM_MB = 1.0, 150.0
+CALM_PERCENT = 5.0  # below which it is taken to have told all statuses, and to rest from now on
 
 
 def measure(folder: Path) -> list[Row]:
@@ -84,6 +85,7 @@ def _changes(session: Session, file_sd: FileSd) -> Row:
 
 def _rest(daemon: Child) -> list[Row]:
     process = psutil.Process(daemon.pid)
+    await_that(lambda: process.cpu_percent(interval=2.0) < CALM_PERCENT, "the daemon to be at rest")
     before, started = sum(process.cpu_times()[:2]), time.perf_counter()
     time.sleep(REST_SECONDS)
     cpu = 100 * (sum(process.cpu_times()[:2]) - before) / (time.perf_counter() - started)
