@@ -12,6 +12,7 @@ from monitord.collect.coverage import TargetCoverage, cover_targets
 from monitord.collect.readings import read
 from monitord.collect.request import CollectionRequest
 from monitord.collect.results import reported_rows
+from monitord.collect.slo import judge_slo
 from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
@@ -60,7 +61,8 @@ def collect(
     status, reasons = judge(request, coverage, (*asking.failures(), *extra_reasons))
     warnings = dict.fromkeys(text for record in asking.records for text in record.warnings)
     records = tuple(asking.records)
-    return Collection(request, rows, coverage, records, status, reasons, tuple(warnings), start, now())
+    slo = judge_slo(request.window, request.recipes, rows, coverage)
+    return Collection(request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), slo)
 
 
 def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCoverage, ...]:
