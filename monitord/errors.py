@@ -36,6 +36,12 @@ class NotReadyError(MonitordError):
     exit_code = ExitCode.NOT_READY
 
 
+class SloBreachedError(MonitordError):
+    """A window was collected, and broke an SLO condition."""
+
+    exit_code = ExitCode.SLO_BREACHED
+
+
 class IncompleteDataError(MonitordError):
     """A window was collected, but not all of its data was there."""
 

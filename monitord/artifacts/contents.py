@@ -56,7 +56,11 @@ def summary(collection: Collection) -> dict[str, Any]:
         "schema": SUMMARY_SCHEMA,
         "run_id": collection.request.window.id,
         "status": collection.status,
-        "kpis": {kpi.name: {"help": kpi.help, "unit": kpi.unit, "kind": kpi.kind} for kpi in kpis},
+        "kpis": {
+            kpi.name: {"help": kpi.help, "unit": kpi.unit, "kind": kpi.kind, "better": kpi.better}
+            for kpi in kpis
+        },
+        "slo": [asdict(result) for result in collection.slo],
         "rows": [asdict(row) for row in collection.rows],
     }
 

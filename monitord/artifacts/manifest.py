@@ -12,7 +12,6 @@ from monitord.clock import to_iso
 from monitord.collect.collection import Collection
 from monitord.collect.coverage import TargetCoverage, overall, worst
 from monitord.prometheus.outages import outage_json
-from monitord.windows.model import Window
 
 SCHEMA = "monitord/manifest/v1"
 
@@ -52,6 +51,7 @@ def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
         },
         "status": collection.status,
         "reasons": [asdict(reason) for reason in collection.reasons],
+        "slo": [asdict(result) for result in collection.slo],
         "collected": {"from": to_iso(collection.start), "to": to_iso(collection.end)},
         "tool": {"name": "monitord", "version": provenance.version, "python": provenance.python},
         "host": dict(provenance.host),
@@ -66,7 +66,7 @@ def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
         "own_cost": _copied(provenance.own_cost),
         "clock": _copied(provenance.clock),
         "markers": dict(provenance.markers),
-        "warnings": [*collection.warnings, *_notes(window), *provenance.warnings],
+        "warnings": [*collection.warnings, *provenance.warnings],
     }
 
 
@@ -74,10 +74,6 @@ def public_url(url: str) -> str:
     """Return a URL without what may be secret in it: user, password, query and fragment."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
-def _notes(window: Window) -> list[str]:
-    return ["the window's slo conditions were kept, not evaluated"] if window.slo else []
 
 
 def _targets(collection: Collection) -> list[dict[str, Any]]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from monitord.errors import ExitCode, InvalidFileError, MonitordError, Problem
+from monitord.errors import ExitCode, InvalidFileError, InvalidInputError, MonitordError, Problem
+
+if TYPE_CHECKING:
+    from monitord.windows.markers import MarkerSpec, WindowSpec
 
 _TELLING_KEYS = {
     "kpis": "recipe",
@@ -67,6 +71,8 @@ def _check(file: Path, kind: str | None) -> str:
             marker = read_marker(name, dropped.modified_at, dropped.modified_ns, dropped.content)
             if marker.problems:
                 raise InvalidFileError(marker.problems)
+            if marker.spec is not None and marker.spec.slo:
+                _check_conditions(file, dropped.content, marker.spec)
             return "window marker"
         case "recipe":
             from monitord.recipes.load import check_recipe
@@ -79,6 +85,32 @@ def _check(file: Path, kind: str | None) -> str:
             return "settings file"
         case _:
             return _check_target(file, dropped.content)
+
+
+def _check_conditions(file: Path, content: bytes, spec: MarkerSpec | WindowSpec) -> None:
+    """Hold a marker's conditions against the recipes in force; outside of a session only those that
+    come with monitord are known, and a KPI that is in none of them may be one's own."""
+    from monitord.conditions import misfit, parse_condition
+    from monitord.documents import read_document
+    from monitord.recipes.load import load_recipes, select_recipes
+    from monitord.recipes.model import units_of
+
+    folder = file.absolute().parent.parent
+    in_session = (folder / "session.yaml").exists()
+    try:
+        recipes = load_recipes(folder / "recipes" if in_session else None)
+        recipes = select_recipes(recipes, spec.recipes) if in_session else recipes
+    except InvalidInputError as error:
+        raise InvalidFileError([Problem(1, 1, "slo", f"cannot be checked: {error}")]) from None
+    units = units_of(recipes)
+    known = {name.partition(".")[0] for name in units}
+    document = read_document(content)
+    for index, condition in enumerate(map(parse_condition, spec.slo)):
+        problem = misfit(condition, units) if in_session or condition.kpi in known else ""
+        if problem:
+            document.add(("slo", index), problem)
+    if document.problems:
+        raise InvalidFileError(document.problems)
 
 
 def _check_target(file: Path, content: bytes) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from monitord.atomic import publish, read_json
+from monitord.cli.markers import marker_content
 from monitord.cli.options import DURATION, MOMENT, check_name, open_session, session_option
+from monitord.cli.slo import check_slo, refuse_breach, refuse_undecided, slo_option, tell_slo
 from monitord.cli.wait import await_goal, window_check
 from monitord.clock import to_iso
 from monitord.errors import ExitCode, IncompleteDataError, InvalidInputError, NotReadyError
@@ -30,6 +32,7 @@ MANIFEST = "MANIFEST.json"
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Copy the results here."
 )
 @click.option("--run-id", metavar="ID", help="Name of the window [default: collect-DATE-TIME].")
+@slo_option
 @click.option(
     "--timeout", type=DURATION, default="120s", show_default=True, metavar="120s", help="How long to wait."
 )
@@ -40,11 +43,13 @@ def command(
     end: float,
     out: Path | None,
     run_id: str | None,
+    slo: tuple[str, ...],
     timeout: float,
 ) -> int:
     """Collect a past window: ask the daemon for it, wait, and copy its artifacts.
 
-    Prints the folder of the results. Exits with 5 when the data of the window is incomplete.
+    Prints the folder of the results. Exits with 4 when the window breached an SLO condition, else with
+    5 when its data is incomplete or a condition could not be decided.
 
     \b
     Example:
@@ -55,11 +60,13 @@ def command(
     window_id = check_name(run_id or time.strftime("collect-%Y%m%d-%H%M%S", time.gmtime()), "window")
     if end <= start:
         raise InvalidInputError("--to-iso must be later than --from-iso")
+    check_slo(session, slo)
     if not is_running(session, time.time()):
         raise NotReadyError(f"session {session_name} has no running daemon; start it with: monitord start")
     if out is not None and out.is_dir() and any(out.iterdir()):
         raise InvalidInputError(f"{out} is not empty; results are never mixed with other files")
-    stamp = _drop(session, window_id, start, end)
+    asked = {"from": to_iso(start), "to": to_iso(end), **({"slo": list(slo)} if slo else {})}
+    stamp = _drop(session, window_id, asked)
     check = window_check(session, window_id, lambda status: (status.get("markers") or {}) == stamp)
     await_goal(check, f"window {window_id}", timeout)
     artifacts = session.artifacts / window_id
@@ -69,13 +76,13 @@ def command(
     return _report(artifacts)
 
 
-def _drop(session: Session, window_id: str, start: float, end: float) -> dict[str, int]:
+def _drop(session: Session, window_id: str, asked: dict[str, Any]) -> dict[str, int]:
     """Drop the marker; return its file's name and modification time, which the result will name."""
     for kind in ("start", "stop"):
         if (session.windows / f"{window_id}.{kind}").exists():
             raise InvalidInputError(f"{window_id}.{kind} exists in {session.windows}; use another --run-id")
     marker = session.windows / f"{window_id}.yaml"
-    if not publish(marker, f"from: {to_iso(start)}\nto: {to_iso(end)}\n".encode(), session.file_mode):
+    if not publish(marker, marker_content("yaml", asked), session.file_mode):
         marker.touch()
     return {marker.name: marker.stat().st_mtime_ns}
 
@@ -88,8 +95,11 @@ def _copy(artifacts: Path, out: Path) -> None:
 
 def _report(artifacts: Path) -> int:
     manifest: Any = read_json(artifacts / MANIFEST)
+    tell_slo(manifest)
+    refuse_breach(manifest)
     if manifest["status"] != "complete":
         reasons = "; ".join(reason["message"] for reason in manifest["reasons"])
         raise IncompleteDataError(f"the window is {manifest['status']}: {reasons}")
+    refuse_undecided(manifest)
     click.echo("the window is complete", err=True)
     return ExitCode.OK

@@ -47,6 +47,10 @@ to: 2026-01-31T09:40:00Z
 # labels: {variant: baseline}  # kept in the manifest
 # recipes: [http, node]        # default: all that are in force
 
+# slo:                         # conditions that it must keep
+#   - latency.p99 < 250 ms
+#   - coverage >= 0.95
+
 # What the client measured itself; it stands beside the rest as reported.<name>.
 # results:
 #   requests: 30000

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
 
 from monitord.atomic import publish, read_json
+from monitord.cli.markers import marker_content
 from monitord.cli.options import (
     DURATION,
     check_name,
@@ -18,8 +21,9 @@ from monitord.cli.options import (
     session_option,
 )
 from monitord.cli.output import print_json, print_table
+from monitord.cli.slo import check_slo, refuse_breach, refuse_undecided, slo_option, tell_slo
 from monitord.cli.wait import await_goal, window_check
-from monitord.errors import ExitCode, InvalidFileError, InvalidInputError, MonitordError
+from monitord.errors import ExitCode, InvalidInputError, MonitordError
 from monitord.overview import window_statuses
 from monitord.session import Session
 
@@ -40,7 +44,14 @@ def command() -> None:
 @session_option
 @_id_option
 @label_option
-def start(session_name: str, root: Path, window_id: str, labels: tuple[tuple[str, str], ...]) -> int:
+@slo_option
+def start(
+    session_name: str,
+    root: Path,
+    window_id: str,
+    labels: tuple[tuple[str, str], ...],
+    slo: tuple[str, ...],
+) -> int:
     """Open a window: touch its start marker, and print the marker's path.
 
     \b
@@ -49,7 +60,8 @@ def start(session_name: str, root: Path, window_id: str, labels: tuple[tuple[str
     """
     session = open_session(root, session_name)
     _refuse_if_open(session, window_id)
-    click.echo(_touch(session, window_id, "start", labels))
+    check_slo(session, slo)
+    click.echo(_touch(session, window_id, "start", _says(labels, slo)))
     return ExitCode.OK
 
 
@@ -110,6 +122,7 @@ def list_windows(session_name: str, root: Path, output: str) -> int:
 @session_option
 @_id_option
 @label_option
+@slo_option
 @click.option("--timeout", type=DURATION, default="120s", show_default=True, metavar="120s",
               help="How long to wait for the results once the command has ended.")  # fmt: skip
 @click.option("--no-wait", is_flag=True, help="Do not wait for the results.")
@@ -119,6 +132,7 @@ def run(
     root: Path,
     window_id: str,
     labels: tuple[tuple[str, str], ...],
+    slo: tuple[str, ...],
     timeout: float,
     no_wait: bool,
     arguments: tuple[str, ...],
@@ -128,15 +142,23 @@ def run(
     The results are waited for, and their folder is printed; monitoring that fails says so on
     standard error and never fails the command.
 
+    With SLO conditions, from --slo or a recipe, a command that ended with 0 exits with 4 when one was
+    breached and with 5 when one could not be decided, and with --slo results that do not come are an
+    error too. Any other code of the command's own wins.
+
     \b
     Example:
       monitord window run --session bench01 --id run01 -- srun ./benchmark --size 32
+      monitord window run --session bench01 --id run02 --slo 'latency.p99 < 250 ms' -- ./benchmark
     """
     from monitord.children import run_attached
 
     session = open_session(root, session_name)
     _refuse_if_open(session, window_id)
-    _touch(session, window_id, "start", labels)
+    if slo and no_wait:
+        raise click.UsageError("--slo needs the results; leave --no-wait out")
+    check_slo(session, slo)
+    _touch(session, window_id, "start", _says(labels, slo))
     try:
         code = run_attached(arguments)
     finally:
@@ -150,36 +172,37 @@ def run(
         )
         await_goal(check, f"window {window_id}", timeout)
     except MonitordError as error:
+        if slo and code == ExitCode.OK:
+            raise
         click.echo(f"monitord: {error}", err=True)
         return code
     status: Any = read_json(session.window_status(window_id))
     click.echo(status["artifacts"], err=True)
+    manifest: Any = read_json(Path(status["artifacts"]) / "MANIFEST.json")
+    tell_slo(manifest)
+    if code == ExitCode.OK:
+        refuse_breach(manifest)
+        refuse_undecided(manifest)
     return code
 
 
-def _touch(session: Session, window_id: str, kind: str, labels: tuple[tuple[str, str], ...] = ()) -> Path:
+def _says(labels: tuple[tuple[str, str], ...], slo: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a start marker is to hold."""
+    return {key: value for key, value in (("labels", dict(labels)), ("slo", list(slo))) if value}
+
+
+def _touch(
+    session: Session, window_id: str, kind: str, says: Mapping[str, Any] = MappingProxyType({})
+) -> Path:
     """Write a marker anew, so that its time is now, and return its path."""
     marker = session.windows / f"{check_name(window_id, 'window')}.{kind}"
-    content = _with_labels(labels) if labels else b""
+    content = marker_content(kind, says)
     try:
         if not publish(marker, content, session.file_mode):
             marker.touch()
     except OSError as error:
         raise InvalidInputError(f"cannot write {marker}: {error.strerror}") from error
     return marker
-
-
-def _with_labels(labels: tuple[tuple[str, str], ...]) -> bytes:
-    """Return a marker's content. Raises InvalidInputError when a label cannot be one."""
-    from monitord.documents import write_document
-    from monitord.windows.markers import parse_marker
-
-    content = write_document({"labels": dict(labels)})
-    try:
-        parse_marker("start", content)
-    except InvalidFileError as error:
-        raise InvalidInputError("\n".join(f"{p.field}: {p.message}" for p in error.problems)) from None
-    return content
 
 
 def _require_started(session: Session, window_id: str) -> None:

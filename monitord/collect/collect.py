@@ -13,6 +13,7 @@ from monitord.collect.coverage import TargetCoverage, cover_targets
 from monitord.collect.readings import read
 from monitord.collect.request import CollectionRequest
 from monitord.collect.results import reported_rows
+from monitord.collect.slo import judge_slo
 from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
@@ -63,8 +64,9 @@ def collect(
     warnings = dict.fromkeys(text for record in asking.records for text in record.warnings)
     records = tuple(asking.records)
     scraped_bytes = round(scraped.series[0].value) if scraped and scraped.series else None
+    slo = judge_slo(request.window, request.recipes, rows, coverage)
     return Collection(
-        request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), scraped_bytes
+        request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), slo, scraped_bytes
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest
+from monitord.collect.slo import SloResult
 from monitord.collect.summary import KpiRow
 from monitord.collect.verdict import Reason, WindowStatus
 from monitord.recipes.span import Query
@@ -43,4 +44,5 @@ class Collection:
     warnings: tuple[str, ...]
     start: float
     end: float
+    slo: tuple[SloResult, ...] = ()
     scraped_bytes: int | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, WithJsonSchema, model_validator
 
+from monitord.conditions import REPORTED, ConditionText, misfit, parse_condition
 from monitord.validation import Model, Name, refuse
 
 Kind = Literal["counter", "gauge", "histogram", "expr"]
@@ -141,6 +143,9 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         default=1.0, description="factor from what is measured into the unit"
     )
+    better: Literal["lower", "higher"] | None = Field(
+        default=None, description="which way is better when two windows are compared; default: neither"
+    )
     stats: Stats = Field(description="what is told of it: mean, min, max, total, count, p50, p99, value")
     by: GroupLabels = Field(default=(), description="scopes beside the session that get rows of their own")
 
@@ -190,6 +195,23 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
         return 1.0 if stat == "count" else self.scale
 
 
+def _units(kpis: tuple[Kpi, ...]) -> dict[str, str]:
+    return {f"{kpi.name}.{stat}": kpi.unit_of(stat) for kpi in kpis for stat in kpi.stats}
+
+
+def _about_own_kpis(text: str, info: ValidationInfo) -> str:
+    """Refuse a condition on anything else; KPIs that were refused themselves are complained of once."""
+    condition, kpis = parse_condition(text), info.data.get("kpis")
+    if condition.kpi.startswith(REPORTED):
+        raise refuse("what a client reports is its own; put the condition into its marker")
+    if kpis is not None and (problem := misfit(condition, _units(kpis))):
+        raise refuse(problem)
+    return text
+
+
+OwnCondition = Annotated[ConditionText, AfterValidator(_about_own_kpis)]
+
+
 class Recipe(Model, title="recipe"):
     """A recipe file: KPIs for the targets whose job name fits one of the patterns in `services`."""
 
@@ -199,11 +221,20 @@ class Recipe(Model, title="recipe"):
     kpis: Annotated[
         tuple[Kpi, ...], Field(strict=False, json_schema_extra={"minItems": 1}), AfterValidator(_some)
     ] = Field(description="the KPIs")
+    # After `kpis`, which it is checked against.
+    slo: Annotated[tuple[OwnCondition, ...], Field(strict=False)] = Field(
+        default=(), description="conditions on its KPIs, judged in every window that it is in force for"
+    )
 
     @model_validator(mode="after")
     def _names_each_kpi_once(self) -> Recipe:
         _unique(tuple(kpi.name for kpi in self.kpis))
         return self
+
+
+def units_of(recipes: Iterable[Recipe]) -> dict[str, str]:
+    """Return the unit of every `KPI.STAT` of these recipes."""
+    return {name: unit for recipe in recipes for name, unit in _units(recipe.kpis).items()}
 
 
 GROUP_LABELS: tuple[GroupLabel, ...] = get_args(GroupLabel)

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchem
 from pydantic_core import CoreSchema
 
 from monitord.clock import YEAR_10000, check_moment, from_iso
+from monitord.conditions import ConditionText
 from monitord.documents import read_document
 from monitord.errors import InvalidFileError, Problem, excerpt
 from monitord.validation import Labels, Model, Name, is_name, refuse, validate
@@ -71,8 +72,8 @@ class MarkerSpec(Model):
     at: Moment | None = Field(default=None, description="the moment meant, instead of the file's own time")
     labels: Labels = Field(default={}, description="labels of the window, kept in its manifest")
     recipes: list[Name] = Field(default=[], description="recipes to compute; default: all that are in force")
-    slo: list[str] = Field(
-        default=[], description="conditions such as latency.p99 < 250 ms, kept in the manifest"
+    slo: list[ConditionText] = Field(
+        default=[], description="conditions such as latency.p99 < 250 ms, judged when it is collected"
     )
 
 
@@ -91,8 +92,8 @@ class WindowSpec(Model, title="past window"):
     to: Moment = Field(description="where the window ends")
     labels: Labels = Field(default={}, description="labels of the window, kept in its manifest")
     recipes: list[Name] = Field(default=[], description="recipes to compute; default: all that are in force")
-    slo: list[str] = Field(
-        default=[], description="conditions such as latency.p99 < 250 ms, kept in the manifest"
+    slo: list[ConditionText] = Field(
+        default=[], description="conditions such as latency.p99 < 250 ms, judged when it is collected"
     )
     results: Results = Field(
         default={}, description="what the client itself measured: name: number, or name: {value, unit}"

@@ -61,10 +61,14 @@ def test_a_start_opens_and_a_stop_closes() -> None:
 
 
 def test_the_stop_marker_is_laid_over_the_start_marker() -> None:
-    start = marker("start", 0, "labels: {a: '1', b: '1'}\nrecipes: [node]\nslo: [one]\n")
-    stop = marker("stop", 60, "labels: {b: '2'}\nslo: [two]\nresults: {total: 5}\n")
+    start = marker("start", 0, "labels: {a: '1', b: '1'}\nrecipes: [node]\nslo: [a.mean < 1]\n")
+    stop = marker("stop", 60, "labels: {b: '2'}\nslo: [a.mean < 2]\nresults: {total: 5}\n")
     window = window_of(decide(markers(start, stop), None, LATER))
-    assert (window.labels, window.recipes, window.slo) == ({"a": "1", "b": "2"}, ("node",), ("one", "two"))
+    assert (window.labels, window.recipes, window.slo) == (
+        {"a": "1", "b": "2"},
+        ("node",),
+        ("a.mean < 1", "a.mean < 2"),
+    )
     assert window.reported["total"].value == 5
 
 

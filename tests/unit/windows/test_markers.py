@@ -57,7 +57,7 @@ def test_at_overrules_the_time_of_the_file(at: str) -> None:
 
 def test_what_a_stop_marker_reports() -> None:
     content = (
-        b"results: {requests: 1000, rate: {value: 2.5, unit: requests/s}}\nrecipes: [node]\nslo: [x < 1]"
+        b"results: {requests: 1000, rate: {value: 2.5, unit: requests/s}}\nrecipes: [node]\nslo: [x.max < 1]"
     )
     spec = read_marker("r.stop", AT, NS, content).spec
     assert isinstance(spec, StopMarkerSpec)
@@ -65,7 +65,7 @@ def test_what_a_stop_marker_reports() -> None:
         "requests": (1000.0, ""),
         "rate": (2.5, "requests/s"),
     }
-    assert (spec.recipes, spec.slo) == (["node"], ["x < 1"])
+    assert (spec.recipes, spec.slo) == (["node"], ["x.max < 1"])
 
 
 def test_a_past_window() -> None:
@@ -143,3 +143,9 @@ def test_garbage_is_a_problem_and_nothing_worse(kind: str, content: bytes) -> No
     assert all(str(problem).isprintable() for problem in marker.problems)
     if isinstance(marker.spec, MarkerSpec):
         assert 0 <= marker.at < 1e12
+
+
+def test_a_condition_that_is_none_is_pointed_at() -> None:
+    (problem,) = problems("r.start", b"slo:\n  - latency.p99 < 250 ms\n  - latency.p99 250 ms\n")
+    assert problem.startswith("3:5: slo[1]: 'latency.p99 250 ms' is no condition: expected one of < <= > >=")
+    assert "at character 13" in problem

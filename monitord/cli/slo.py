@@ -1,0 +1,64 @@
+"""What a window's SLO conditions mean for a command: its messages and its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from monitord.errors import IncompleteDataError, InvalidInputError, SloBreachedError
+from monitord.session import Session
+
+slo_option = click.option(
+    "--slo", "slo", multiple=True, metavar="CONDITION",
+    help="Condition that the window must keep, such as 'latency.p99 < 250 ms'; may be repeated.",
+)  # fmt: skip
+
+
+def check_slo(session: Session, slo: Sequence[str]) -> None:
+    """Hold conditions against the recipes in force before anything is measured.
+
+    Raises InvalidInputError for one that is none, or that no KPI of the session could decide.
+    """
+    from monitord.conditions import misfit, parse_condition
+    from monitord.recipes.load import load_recipes
+    from monitord.recipes.model import units_of
+
+    units = units_of(load_recipes(session.recipes)) if slo else {}
+    for text in slo:
+        try:
+            problem = misfit(parse_condition(text), units)
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            raise InvalidInputError(f"--slo: {problem}")
+
+
+def tell_slo(manifest: Mapping[str, Any]) -> None:
+    """Say on standard error what became of each condition."""
+    for result in manifest.get("slo", []):
+        click.echo(f"slo {result['status']}: {_told(result)}", err=True)
+
+
+def refuse_breach(manifest: Mapping[str, Any]) -> None:
+    """Raise SloBreachedError when a condition was breached."""
+    if breached := _those(manifest, "breached"):
+        raise SloBreachedError(f"the window breached {breached}")
+
+
+def refuse_undecided(manifest: Mapping[str, Any]) -> None:
+    """Raise IncompleteDataError when a condition is unknown: none passes for want of data."""
+    if unknown := _those(manifest, "unknown"):
+        raise IncompleteDataError(f"not decided: {unknown}")
+
+
+def _those(manifest: Mapping[str, Any], status: str) -> str:
+    return "; ".join(_told(result) for result in manifest.get("slo", []) if result["status"] == status)
+
+
+def _told(result: Mapping[str, Any]) -> str:
+    value = result["value"]
+    number = f"{value:.6g}" if isinstance(value, float | int) else value
+    facts = [f"{number} {result['unit']}".strip() if value is not None else "", result["reason"]]
+    return f"{result['condition']} ({'; '.join(fact for fact in facts if fact)})"

@@ -1,0 +1,139 @@
+"""Whether a window kept its SLO conditions. Pure.
+
+A condition is `met` or `breached` by a value that is there, else `unknown`: missing data never meets
+a condition and never breaches it. A recipe's conditions are about its own KPIs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from monitord.collect import estimate as why
+from monitord.collect.coverage import TargetCoverage, overall
+from monitord.collect.summary import KpiRow
+from monitord.conditions import COVERAGE, REPORTED, Condition, misfit, parse_condition, unit_problem
+from monitord.recipes.model import Recipe, units_of
+from monitord.windows.model import Window
+
+SloStatus = Literal["met", "breached", "unknown"]
+_WORST_FIRST: tuple[SloStatus, ...] = ("breached", "unknown", "met")
+
+
+@dataclass(frozen=True, slots=True)
+class SloResult:
+    """What became of a condition.
+
+    `value` and `limit` are in `unit`, that of what is measured; the value is the one furthest from
+    the limit in the bad direction, where a scope has several. `recipe` names the recipe that the
+    condition is from, None when it is the window's own.
+    """
+
+    condition: str
+    status: SloStatus
+    value: float | None
+    limit: float | None
+    unit: str
+    reason: str
+    recipe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A number that a condition is about; `low` and `high` bound a percentile's bucket."""
+
+    value: float | None
+    unit: str
+    place: str = ""
+    reason: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+def judge_slo(
+    window: Window, recipes: Sequence[Recipe], rows: Sequence[KpiRow], targets: Sequence[TargetCoverage]
+) -> tuple[SloResult, ...]:
+    """Return what became of the window's conditions, then of each recipe's; the same is told once."""
+    asked: dict[str, str | None] = dict.fromkeys(window.slo)
+    for recipe in recipes:
+        for text in recipe.slo:
+            asked.setdefault(text, recipe.name)
+    units = units_of(recipes)
+    return tuple(
+        _judge(parse_condition(text), source, rows, targets, units) for text, source in asked.items()
+    )
+
+
+def _judge(
+    condition: Condition,
+    recipe: str | None,
+    rows: Sequence[KpiRow],
+    targets: Sequence[TargetCoverage],
+    units: Mapping[str, str],
+) -> SloResult:
+    measured = _coverage(condition, targets) if condition.kpi == COVERAGE else _of_rows(condition, rows)
+    unit = measured[0].unit if measured else ""
+    limit = condition.limit_in(unit)
+    if not measured or limit is None:
+        reason = misfit(condition, units) or (
+            unit_problem(condition, unit) if measured else _absence(condition)
+        )
+        return SloResult(condition.text, "unknown", None, None, unit, reason, recipe)
+    verdicts = [(_status(condition, each, limit), each) for each in measured]
+    status = min((status for status, _ in verdicts), key=_WORST_FIRST.index)
+    at_fault = [each for each_status, each in verdicts if each_status == status]
+    worst = max if condition.operator.startswith("<") else min
+    told = worst(at_fault, key=lambda each: math.nan if each.value is None else each.value)
+    return SloResult(condition.text, status, told.value, limit, unit, _reason(told, limit), recipe)
+
+
+def _status(condition: Condition, measured: _Measured, limit: float) -> SloStatus:
+    if measured.value is None or math.isnan(measured.value):
+        return "unknown"
+    holds = condition.holds(measured.value, limit)
+    if measured.reason == why.ABOVE_HIGHEST_BUCKET and holds == condition.operator.startswith("<"):
+        return "unknown"  # the true value is somewhere above the value
+    return "met" if holds else "breached"
+
+
+def _reason(measured: _Measured, limit: float) -> str:
+    facts = [measured.place, measured.reason]
+    if measured.low is not None and measured.high is not None and measured.low < limit < measured.high:
+        facts.append(
+            f"the limit lies inside the bucket from {measured.low:g} to {measured.high:g},"
+            " where the value is interpolated"
+        )
+    return "; ".join(filter(None, facts))
+
+
+def _of_rows(condition: Condition, rows: Iterable[KpiRow]) -> list[_Measured]:
+    return [
+        _Measured(row.value, row.unit, _place(row), row.reason, row.bucket_lo, row.bucket_hi)
+        for row in rows
+        if (row.kpi, row.stat, row.scope) == (condition.kpi, condition.stat, condition.scope)
+        and all(getattr(row, label) == value for label, value in condition.labels.items())
+    ]
+
+
+def _place(row: KpiRow) -> str:
+    labels = {name: getattr(row, name) for name in ("client", "service", "node", "gpu")}
+    return ", ".join(f"{name} {value}" for name, value in labels.items() if value)
+
+
+def _coverage(condition: Condition, targets: Iterable[TargetCoverage]) -> list[_Measured]:
+    fitting = [
+        target
+        for target in targets
+        if all(getattr(target, label) == value for label, value in condition.labels.items())
+    ]
+    ratio = overall(fitting)
+    return [_Measured(ratio, "ratio", reason="no scrape was due" if ratio is None else "")]
+
+
+def _absence(condition: Condition) -> str:
+    if condition.kpi.startswith(REPORTED):
+        return f"the client reported no {condition.kpi.removeprefix(REPORTED)} in its stop marker"
+    labels = ", ".join(f"{name} {value}" for name, value in condition.labels.items())
+    return f"there is no row of {condition.measure} for {labels}; see the KPI's `by`, and the names"
