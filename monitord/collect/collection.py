@@ -15,7 +15,7 @@ from monitord.recipes.span import Query
 class QueryRecord:
     """A query that was made, what it was for, and what came of it.
 
-    `use` is `coverage`, `resets` or the KPI's name with the role that the answer plays in it.
+    `use` is `recipes`, `coverage`, `resets` or the KPI's name with the role that the answer plays in it.
     `series` is None when the query failed; `seconds` is how long the answer took.
     """
 
@@ -29,7 +29,10 @@ class QueryRecord:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked."""
+    """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked.
+
+    `request.recipes` are those in force.
+    """
 
     request: CollectionRequest
     rows: tuple[KpiRow, ...]

@@ -186,6 +186,14 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
             if not self.unit.endswith("/s"):
                 raise refuse(f"{stat} needs a unit per second, such as requests/s")
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics without which there is no value; none are known of an expression."""
+        if self.metric is None:
+            return ()
+        name = self.metric if self.kind in {"counter", "gauge"} else f"{self.metric}_count"
+        return (name, self.per.partition("{")[0]) if self.per else (name,)
+
     def unit_of(self, stat: str) -> str:
         """Return the unit of one stat: some are not in the KPI's own."""
         if self.kind == "counter":
@@ -204,6 +212,9 @@ class Recipe(Model, title="recipe"):
     name: Name = Field(description="the recipe's name; a session's own replaces a packaged one")
     help: Text = Field(description="what it is about, in a sentence")
     services: JobPatterns = Field(default=("*",), description="job names (with * and ?) that it fits")
+    applies: Literal["always", "when_present"] = Field(
+        default="always", description="when_present: only to windows that hold a metric of one of its KPIs"
+    )
     kpis: Annotated[
         tuple[Kpi, ...], Field(strict=False, json_schema_extra={"minItems": 1}), AfterValidator(_some)
     ] = Field(description="the KPIs")
@@ -211,6 +222,12 @@ class Recipe(Model, title="recipe"):
     @model_validator(mode="after")
     def _names_each_kpi_once(self) -> Recipe:
         _unique(tuple(kpi.name for kpi in self.kpis))
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_present(self) -> Recipe:
+        if self.applies == "when_present" and not any(kpi.metrics for kpi in self.kpis):
+            raise refuse("applies: when_present needs a KPI that names a metric, which an expr does not")
         return self
 
 

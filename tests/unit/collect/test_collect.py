@@ -407,3 +407,36 @@ def test_half_a_window_of_scrapes_is_partial() -> None:
     }
     row = one_row(run(kpi(kind="counter", metric="m"), answers, A), "mean")
     assert (row.coverage, row.status, row.reason) == (0.5, "partial", "low_coverage")
+
+
+PACK = Recipe.model_validate(
+    {"name": "pack", "help": "h", "applies": "when_present",
+     "kpis": [{"name": "p", "help": "h", "unit": "x", "kind": "gauge", "metric": "g", "stats": ["max"]}]}
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("present", "named", "applies"),
+    [((), (), False), (("g",), (), True), ((), ("pack",), True)],
+)
+def test_a_pack_applies_when_its_metrics_are_there_or_its_name_is_given(
+    present: tuple[str, ...], named: tuple[str, ...], applies: bool
+) -> None:
+    always = Recipe(name="r", help="h", kpis=(THROUGHPUT,))
+    window = Window("w", 0.0, 100.0, recipes=named)
+    request = CollectionRequest("s", window, (), 5.0, 0.95, (always, PACK))
+    there = answer(*(series(1.0, __name__=name, job="t") for name in present))
+    client = FakeQueryClient({"group by (__name__": there})
+    found = collect(request, client, now=lambda: 0.0)
+    assert ("p" in {row.kpi for row in found.rows}) is applies
+    assert "k" in {row.kpi for row in found.rows}
+    assert (PACK in found.request.recipes) is applies
+    assert ("recipes" in {query.use for query in found.queries}) is not bool(named)
+
+
+def test_when_it_cannot_be_asked_which_packs_apply_that_is_told() -> None:
+    request = CollectionRequest("s", Window("w", 0.0, 100.0), (), 5.0, 0.95, (PACK,))
+    client = FakeQueryClient({"group by (__name__": PrometheusError("too many series")})
+    found = collect(request, client, now=lambda: 0.0)
+    assert (found.rows, found.request.recipes) == ((), ())
+    assert found.reasons[0] == Reason("query_failed", "recipes: too many series")
