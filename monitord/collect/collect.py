@@ -19,6 +19,7 @@ from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.series import Answer
 from monitord.recipes.model import Kpi, Recipe
+from monitord.recipes.presence import in_force, presence_query
 from monitord.recipes.promql import kpi_queries, resets_query, up_query
 from monitord.recipes.span import InstantQuery, Query
 
@@ -47,11 +48,13 @@ def collect(
 ) -> Collection:
     """Collect a window.
 
-    A query that Prometheus refuses costs the KPI it is for, and is told as a reason. Raises
+    Recipes that the window's marker names are all in force, and else those that fit what it holds. A
+    query that Prometheus refuses costs the KPI it is for, and is told as a reason. Raises
     PrometheusUnavailableError when Prometheus cannot answer now: the caller should try again.
     """
     start = now()
     asking = _Asking(client, now)
+    request = replace(request, recipes=_in_force(request, asking))
     coverage = _coverage(request, asking)
     scraped = asking.ask("own_cost", scraped_bytes_query(request.span))
     of_kpis = [
@@ -68,6 +71,13 @@ def collect(
     return Collection(
         request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), slo, scraped_bytes
     )
+
+
+def _in_force(request: CollectionRequest, asking: _Asking) -> tuple[Recipe, ...]:
+    query = None if request.window.recipes else presence_query(request.recipes, request.span)
+    if query is None:
+        return request.recipes
+    return in_force(request.recipes, asking.ask("recipes", query) or Answer(()))
 
 
 def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCoverage, ...]:

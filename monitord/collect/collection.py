@@ -16,7 +16,7 @@ from monitord.recipes.span import Query
 class QueryRecord:
     """A query that was made, what it was for, and what came of it.
 
-    `use` is `coverage`, `resets` or the KPI's name with the role that the answer plays in it.
+    `use` is `recipes`, `coverage`, `resets` or the KPI's name with the role that the answer plays in it.
     `series` is None when the query failed; `seconds` is how long the answer took.
     """
 
@@ -32,7 +32,8 @@ class QueryRecord:
 class Collection:
     """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked.
 
-    `scraped_bytes` is how much its scrapes brought in; None is unknown.
+    `request.recipes` are those in force, `scraped_bytes` is how much its scrapes brought in; None is
+    unknown.
     """
 
     request: CollectionRequest

@@ -40,7 +40,7 @@ class CounterReading:
         increase = total(self._increase[group] for group in measured)
         if stat == "total":
             return Estimate(increase, n, reason=reason)
-        if stat == "mean":
+        if stat in {"mean", "rate"}:
             return divide(increase, self._whole(groups), n, reason)
         if self._span.tiles == 1:
             return divide(increase, self._whole(groups), 1, reason)

@@ -54,6 +54,15 @@ def respelt_groups(answer: Answer) -> frozenset[Group]:
     return frozenset(group for (group, _), spellings in bounds.items() if spellings > 1)
 
 
+def read_quantiles(answer: Answer) -> Mapping[Group, Mapping[float, list[float]]]:
+    """Return each group's summaries: by quantile, what each series of the group has."""
+    found: dict[Group, dict[float, list[float]]] = {}
+    for series in answer.series:
+        quantiles = found.setdefault(group_of(series.labels), {})
+        quantiles.setdefault(float(series.labels["quantile"]), []).append(series.value)
+    return found
+
+
 def read_steps(answer: Answer) -> Steps:
     """Return each group's values over time in the answer to a range query."""
     return {group_of(series.labels): dict(series.samples) for series in answer.series}

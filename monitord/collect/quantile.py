@@ -1,14 +1,14 @@
-"""Quantiles of bucketed histograms, by the rules of Prometheus's `histogram_quantile`.
+"""Quantiles of bucketed histograms and of samples, by the rules of Prometheus's own functions.
 
-The bounds of the bucket come with the value, because they are all that is really known: the true
-quantile lies between them, and the value is an interpolation that takes observations to be spread
-evenly inside the bucket.
+Of a histogram (`histogram_quantile`) the bounds of the bucket come with the value, because they are
+all that is really known: the true quantile lies between them, and the value is an interpolation that
+takes observations to be spread evenly inside the bucket.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -63,3 +63,12 @@ def merge_buckets(histograms: Iterable[Mapping[float, float]]) -> tuple[dict[flo
     common = set(each[0]).intersection(*each[1:])
     merged = {bound: math.fsum(buckets[bound] for buckets in each) for bound in sorted(common)}
     return merged, any(len(buckets) > len(common) for buckets in each)
+
+
+def sample_quantile(q: float, samples: Collection[float]) -> float:
+    """Return the q-quantile of some samples, as `quantile_over_time` does: linear between ranks."""
+    ordered = sorted(samples)
+    below, share = divmod(q * (len(ordered) - 1), 1)
+    low = ordered[int(below)]
+    high = ordered[min(int(below) + 1, len(ordered) - 1)]
+    return low if low == high else low * (1 - share) + high * share

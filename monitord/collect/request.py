@@ -29,9 +29,10 @@ class CollectionRequest:
 
     `targets` are those declared and in force at the window's end; `scrape_interval` (seconds) holds
     for targets that are not among them; `min_coverage` is the share of scrapes, from 0 to 1, below
-    which a number is called partial. `outages` are those of Prometheus that touched the window, and
-    `left_open` says that the server which is asked leaves a sample at the very start of a range out
-    of it.
+    which a number is called partial. `recipes` are those that may apply: which of them do depends on
+    what the window holds, unless its marker names them. `outages` are those of Prometheus that
+    touched the window, and `left_open` says that the server which is asked leaves a sample at the
+    very start of a range out of it.
     """
 
     session: str

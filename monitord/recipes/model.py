@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, WithJsonS
 from monitord.conditions import REPORTED, ConditionText, misfit, parse_condition
 from monitord.validation import Model, Name, refuse
 
-Kind = Literal["counter", "gauge", "histogram", "expr"]
+Kind = Literal["counter", "gauge", "histogram", "summary", "expr"]
 T = TypeVar("T")
 GroupLabel = Literal["client", "service", "node", "gpu"]
 
@@ -25,11 +25,13 @@ _JOB_PATTERN = r"[A-Za-z0-9._*?-]{1,128}"
 _PLACEHOLDER = re.compile(r"\$[A-Za-z_]*")
 _PERCENTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,3})?)", re.ASCII)
 _STATS: dict[str, tuple[str, ...]] = {
-    "counter": ("mean", "min", "max", "total"),
-    "gauge": ("mean", "min", "max"),
-    "histogram": ("mean", "count"),
+    "counter": ("mean", "rate", "min", "max", "total"),
+    "gauge": ("mean", "min", "max", "std"),
+    "histogram": ("mean", "count", "total", "rate"),
+    "summary": ("mean", "count", "total", "rate"),
     "expr": ("value",),
 }
+_WITH_PERCENTILES = frozenset({"gauge", "histogram", "summary"})
 
 
 def _matching(pattern: str, message: str) -> AfterValidator:
@@ -129,7 +131,7 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     name: KpiName = Field(description="the KPI's name in the results")
     help: Text = Field(description="what it measures, in a sentence")
     unit: Text = Field(description="its unit, such as requests/s, ms or %")
-    kind: Kind = Field(description="how it is read: from a counter, a gauge, a histogram, or by PromQL")
+    kind: Kind = Field(description="how it is read: from a metric of that type, or by PromQL (expr)")
     metric: MetricName | None = Field(default=None, description="the metric that it is read from")
     match: Matchers | None = Field(
         default=None, description='label matchers that narrow the metric, such as code!="404"'
@@ -146,7 +148,9 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     better: Literal["lower", "higher"] | None = Field(
         default=None, description="which way is better when two windows are compared; default: neither"
     )
-    stats: Stats = Field(description="what is told of it: mean, min, max, total, count, p50, p99, value")
+    stats: Stats = Field(
+        description="what is told of it, by kind: mean, min, max, std, rate, total, count, p99"
+    )
     by: GroupLabels = Field(default=(), description="scopes beside the session that get rows of their own")
 
     @model_validator(mode="after")
@@ -177,22 +181,34 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
             raise refuse("expr must group by ($by), since `by` asks for more scopes than the session")
 
     def _check_stat(self, stat: str) -> None:
-        known = _STATS[self.kind]
-        if stat not in known and not (self.kind == "histogram" and quantile_of(stat)):
-            percentiles = ", p50, p99.9 and other percentiles" if self.kind == "histogram" else ""
-            raise refuse(f"a {self.kind} has no stat {stat!r}; it has {', '.join(known)}{percentiles}")
-        if stat == "total" and (self.per is not None or not self.unit.endswith("/s")):
-            raise refuse("total needs a unit per second (such as requests/s) and no `per`")
+        known, percentiles = _STATS[self.kind], self.kind in _WITH_PERCENTILES
+        if stat not in known and not (percentiles and quantile_of(stat)):
+            more = ", p50, p99.9 and other percentiles" if percentiles else ""
+            raise refuse(f"a {self.kind} has no stat {stat!r}; it has {', '.join(known)}{more}")
+        if self.kind == "counter" and stat in {"rate", "total"}:
+            if self.per is not None:
+                raise refuse(f"{stat} takes no `per`; the ratio is the mean")
+            if not self.unit.endswith("/s"):
+                raise refuse(f"{stat} needs a unit per second, such as requests/s")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics without which there is no value; none are known of an expression."""
+        if self.metric is None:
+            return ()
+        name = self.metric if self.kind in {"counter", "gauge"} else f"{self.metric}_count"
+        return (name, self.per.partition("{")[0]) if self.per else (name,)
 
     def unit_of(self, stat: str) -> str:
-        """Return the unit of one stat: totals and counts are not in the KPI's own."""
-        if stat == "total":
-            return self.unit.removesuffix("/s")
-        return "observations" if stat == "count" else self.unit
+        """Return the unit of one stat: some are not in the KPI's own."""
+        if self.kind == "counter":
+            return self.unit.removesuffix("/s") if stat == "total" else self.unit
+        return {"count": "observations", "rate": "observations/s"}.get(stat, self.unit)
 
     def scale_of(self, stat: str) -> float:
         """Return the factor into the stat's unit: observations are counted, whatever they measure."""
-        return 1.0 if stat == "count" else self.scale
+        counts = self.kind != "counter" and stat in {"count", "rate"}
+        return 1.0 if counts else self.scale
 
 
 def _units(kpis: tuple[Kpi, ...]) -> dict[str, str]:
@@ -218,6 +234,9 @@ class Recipe(Model, title="recipe"):
     name: Name = Field(description="the recipe's name; a session's own replaces a packaged one")
     help: Text = Field(description="what it is about, in a sentence")
     services: JobPatterns = Field(default=("*",), description="job names (with * and ?) that it fits")
+    applies: Literal["always", "when_present"] = Field(
+        default="always", description="when_present: only to windows that hold a metric of one of its KPIs"
+    )
     kpis: Annotated[
         tuple[Kpi, ...], Field(strict=False, json_schema_extra={"minItems": 1}), AfterValidator(_some)
     ] = Field(description="the KPIs")
@@ -229,6 +248,12 @@ class Recipe(Model, title="recipe"):
     @model_validator(mode="after")
     def _names_each_kpi_once(self) -> Recipe:
         _unique(tuple(kpi.name for kpi in self.kpis))
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_present(self) -> Recipe:
+        if self.applies == "when_present" and not any(kpi.metrics for kpi in self.kpis):
+            raise refuse("applies: when_present needs a KPI that names a metric, which an expr does not")
         return self
 
 

@@ -48,7 +48,7 @@ def kpi_queries(kpi: Kpi, services: tuple[str, ...], span: Span) -> dict[str, Qu
         return _counter_queries(kpi, matchers, services, span)
     if kpi.kind == "gauge":
         return _gauge_queries(kpi, matchers, span)
-    return _histogram_queries(kpi, matchers, span)
+    return _observation_queries(kpi, matchers, span)
 
 
 def up_query(span: Span) -> InstantQuery:
@@ -58,10 +58,10 @@ def up_query(span: Span) -> InstantQuery:
 
 def resets_query(kpi: Kpi, services: tuple[str, ...], span: Span) -> InstantQuery | None:
     """Return the query for a KPI's most resets of a counter per target; None without counters."""
-    if kpi.kind not in {"counter", "histogram"}:
+    if kpi.kind not in {"counter", "histogram", "summary"}:
         return None
     matchers = session_matchers(span.session, services) + (f",{kpi.match}" if kpi.match else "")
-    metric = f"{kpi.metric}_count" if kpi.kind == "histogram" else kpi.metric
+    metric = kpi.metric if kpi.kind == "counter" else f"{kpi.metric}_count"
     return span.at_end(f"max by ({', '.join(GROUPING[:-1])}) (resets({metric}{{{matchers}}}{span.whole}))")
 
 
@@ -93,19 +93,27 @@ def _gauge_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
     ):
         if stat in kpi.stats:
             queries[role] = span.at_end(_grouped(aggregation, f"{role}_over_time({samples})"))
+    if "std" in kpi.stats or any(map(quantile_of, kpi.stats)):
+        # quantile_over_time is one of a series, and quantiles of several series cannot be merged.
+        queries["samples"] = span.at_end(samples)
     return queries
 
 
-def _histogram_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
+def _observation_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
     samples = f"{{{matchers}}}{span.whole}"
     queries: dict[str, Query] = {
         "series": span.at_end(_grouped("count", f"count_over_time({kpi.metric}_count{samples})")),
         "count": span.at_end(_grouped("sum", f"increase({kpi.metric}_count{samples})")),
     }
-    if "mean" in kpi.stats:
+    if not {"mean", "total"}.isdisjoint(kpi.stats):
         queries["sum"] = span.at_end(_grouped("sum", f"increase({kpi.metric}_sum{samples})"))
-    if any(quantile_of(stat) for stat in kpi.stats):
-        queries["buckets"] = span.at_end(_grouped("sum", f"increase({kpi.metric}_bucket{samples})", "le"))
+    if any(map(quantile_of, kpi.stats)):
+        if kpi.kind == "histogram":
+            increase = f"increase({kpi.metric}_bucket{samples})"
+            queries["buckets"] = span.at_end(_grouped("sum", increase, "le"))
+        else:
+            selector = f'{kpi.metric}{{{matchers},quantile!=""}}'
+            queries["quantiles"] = span.at_end(f"last_over_time({selector}{span.whole})")
     return queries
 
 

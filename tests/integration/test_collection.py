@@ -47,7 +47,7 @@ QUEUES = Recipe.model_validate(
         "help": "a gauge, and how often it was scraped",
         "kpis": [
             {"name": "queue", "help": "h", "unit": "requests", "kind": "gauge", "metric": "queue_length",
-             "stats": ["mean", "min", "max"]},
+             "stats": ["mean", "min", "max", "std", "p5", "p99"]},
             {"name": "looks", "help": "h", "unit": "samples", "kind": "expr", "stats": ["value"],
              "expr": "sum(count_over_time(queue_length{$selector}$window))"},
         ],
@@ -175,6 +175,20 @@ def test_samples_at_both_edges_count(collection: Collection) -> None:
     assert stats["mean"].value == pytest.approx((1 + 59 * 50 + 100) / 61, rel=1e-12)
     assert {found.n for found in stats.values()} == {61}
     assert row(collection, "looks", "value").value == 61
+
+
+@pytest.mark.parametrize("stat", ["std", "p5", "p99"])
+def test_the_spread_and_the_percentiles_of_a_gauge_are_what_the_server_itself_computes(
+    collection: Collection, client: PrometheusClient, start: float, stat: str
+) -> None:
+    range_ms = 300_000 + has_left_open_ranges(client.build_info()["version"])
+    of_range = {"std": "stddev_over_time(", "p5": "quantile_over_time(0.05, "}.get(
+        stat, "quantile_over_time(0.99, "
+    )
+    (theirs,) = client.query(f"{of_range}queue_length[{range_ms}ms])", start + SECONDS).series
+    ours = row(collection, "queue", stat)
+    assert ours.value == pytest.approx(theirs.value, rel=1e-9)
+    assert ours.n == 61
 
 
 @pytest.mark.parametrize("q", [0.5, 0.95, 0.99])

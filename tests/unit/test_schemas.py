@@ -194,7 +194,7 @@ WRONG = [
     ("recipe", f"{KPI}kind: gauge, metric: 'a{{x=\"1\"}}', stats: [mean]}}\n"),
     ("recipe", f"{KPI}kind: gauge, metric: a, match: 'x=\"1\"}} or up{{', stats: [mean]}}\n"),
     ("recipe", f"{KPI}kind: counter, metric: a, per: 'b{{x=1}}', stats: [mean]}}\n"),
-    ("recipe", f"{KPI}kind: summary, metric: a, stats: [mean]}}\n"),
+    ("recipe", f"{KPI}kind: sumary, metric: a, stats: [mean]}}\n"),
     ("settings", "scrape_interval: 5\n"),
     ("settings", "prometheus: {prot: 1}\n"),
     ("settings", "prometheus: {port: 65536}\n"),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def one_row(collection: Collection, stat: str, scope: str = "session", **labels:
     return row
 
 
-THROUGHPUT = kpi(kind="counter", metric="m", stats=["mean", "min", "max", "total"], by=["client"])
+THROUGHPUT = kpi(kind="counter", metric="m", stats=["mean", "rate", "min", "max", "total"], by=["client"])
 COUNTED = answer(series(2.0, **A), series(1.0, **B))
 
 
@@ -62,6 +63,7 @@ def test_a_counter_over_the_window_and_its_extremes_over_whole_steps() -> None:
     found = run(THROUGHPUT, answers, A, B)
     mean = one_row(found, "mean")
     assert (mean.value, mean.n, mean.unit, mean.status, mean.coverage) == (10, 3, "x/s", "ok", 1)
+    assert replace(one_row(found, "rate"), stat="mean") == mean
     # At 20 s one of the two has no rate: 1.0 would be the rate of half of them, not a minimum.
     low, high = one_row(found, "min"), one_row(found, "max")
     assert (low.value, low.n, low.status, low.reason) == (15, 2, "partial", "steps_missing")
@@ -144,6 +146,35 @@ def test_gauges_merge_by_their_samples() -> None:
     assert (gpu.value, gpu.client, gpu.coverage) == (90, "", 1)
 
 
+def test_spread_and_percentiles_of_a_gauge_are_of_all_samples_together() -> None:
+    """A busy GPU beside an idle one: the mean of both medians would be 50."""
+    gauge = kpi(kind="gauge", metric="g", stats=["std", "p50", "p25", "p99"], by=["client"])
+    answers = {
+        "count_over_time(g": answer(series(1.0, **A), series(3.0, **B)),
+        "g{session": answer(series({1.0: 100.0}, **A), series({1.0: 0.0, 2.0: 0.0, 3.0: 0.0}, **B)),
+    }
+    found = run(gauge, answers, A, B)
+    assert [one_row(found, stat).value for stat in ("p50", "p25")] == [0, 0]
+    assert one_row(found, "p99").value == pytest.approx(97)
+    assert one_row(found, "std").value == pytest.approx(math.sqrt(1875))
+    assert one_row(found, "std", "client", client="c2").value == 0
+    assert (one_row(found, "p50").n, one_row(found, "p50").status) == (4, "ok")
+
+
+def test_samples_that_are_not_a_number_are_left_out_of_percentiles_and_that_is_said() -> None:
+    gauge = kpi(kind="gauge", metric="g", stats=["p50", "std"], by=["client"])
+    answers = {
+        "count_over_time(g": answer(series(3.0, **A), series(1.0, **B)),
+        "g{session": answer(series({1.0: 4.0, 2.0: math.nan, 3.0: 6.0}, **A), series(math.nan, **B)),
+    }
+    found = run(gauge, answers, A, B)
+    for stat, value in (("p50", 5), ("std", 1)):
+        row = one_row(found, stat)
+        assert (row.value, row.n, row.status, row.reason) == (value, 2, "partial", "not_a_number")
+    row = one_row(found, "p50", "client", client="c2")
+    assert (row.value, row.n, row.status, row.reason) == (None, 0, "no_data", "not_a_number")
+
+
 def test_what_is_not_a_number_is_unknown() -> None:
     gauge = kpi(kind="gauge", metric="g", stats=["mean", "max"])
     answers = {
@@ -158,6 +189,54 @@ def test_what_is_not_a_number_is_unknown() -> None:
 
 
 LATENCY = kpi(kind="histogram", metric="h", scale=1000, stats=["mean", "p99", "count"], by=["client"])
+
+
+SUMMARY = kpi(kind="summary", metric="s", stats=["mean", "p99", "rate", "total"], by=["client"])
+
+
+def quantiles(*each: Any) -> dict[str, Answer | Exception]:
+    return {
+        "count_over_time(s_count": answer(series(1.0, **A), series(1.0, **B)),
+        "increase(s_count": answer(series(30.0, **A), series(10.0, **B)),
+        "increase(s_sum": answer(series(60.0, **A), series(60.0, **B)),
+        "last_over_time(s{": answer(*each),
+    }
+
+
+def test_a_summary_has_a_merged_mean_and_percentiles_of_single_targets_only() -> None:
+    one, other = series(9.0, **A, quantile="0.99"), series(7.0, **B, quantile="0.990")
+    found = run(SUMMARY, quantiles(one, other), A, B)
+    assert [one_row(found, stat).value for stat in ("mean", "rate", "total")] == [3, 0.4, 120]
+    assert {one_row(found, stat).status for stat in ("mean", "rate", "total")} == {"ok"}
+    p99 = one_row(found, "p99")
+    assert (p99.value, p99.status, p99.reason) == (None, "no_data", "summary_not_mergeable")
+    for client, value in (("c1", 9), ("c2", 7)):
+        p99 = one_row(found, "p99", "client", client=client)
+        assert (p99.value, p99.status, p99.reason) == (value, "partial", "summary_own_window")
+
+
+def test_several_summaries_of_one_target_are_not_merged_and_other_quantiles_not_guessed() -> None:
+    models = [series(9.0, **A, quantile="0.99", model="a"), series(1.0, **A, quantile="0.99", model="b")]
+    found = run(SUMMARY, quantiles(*models, series(5.0, **B, quantile="0.9")), A, B)
+    assert one_row(found, "p99", "client", client="c1").reason == "summary_not_mergeable"
+    missing = one_row(found, "p99", "client", client="c2")
+    assert (missing.value, missing.status, missing.reason) == (None, "no_data", "quantile_absent")
+
+
+def test_a_histogram_has_the_sum_and_the_rate_of_its_observations() -> None:
+    counted = kpi(kind="histogram", metric="h", scale=1000, stats=["total", "rate", "p5"])
+    count, observed = answer(series(50.0, **A)), answer(series(5.0, **A))
+    answers = latency(*buckets(A, l1=50.0, lInf=50.0), count=count, total=observed)
+    found = run(counted, answers, A)
+    assert [(one_row(found, s).value, one_row(found, s).unit) for s in ("total", "rate")] == [
+        (5000, "x/s"), (0.5, "observations/s")
+    ]  # fmt: skip
+    assert one_row(found, "p5").value == pytest.approx(50)
+    idle = latency(count=answer(series(0.0, **A)), total=answer(series(0.0, **A)))
+    found = run(counted, idle, A)
+    assert [(one_row(found, s).value, one_row(found, s).status) for s in ("total", "rate")] == [
+        (0, "ok"), (0, "ok")
+    ]  # fmt: skip
 
 
 def buckets(labels: dict[str, str], **counts: float) -> list[Any]:
@@ -291,7 +370,7 @@ def test_a_refused_query_costs_its_kpi_and_is_told() -> None:
     answers: dict[str, Answer | Exception] = {"increase(m": PrometheusError("too many samples")}
     found = run(THROUGHPUT, answers, A)
     assert {(r.status, r.reason, r.value) for r in found.rows} == {("error", "query_failed", None)}
-    assert [r.stat for r in found.rows] == ["mean", "min", "max", "total"]
+    assert [r.stat for r in found.rows] == ["mean", "rate", "min", "max", "total"]
     assert found.reasons == (Reason("query_failed", "k.increase: too many samples"),)
     assert found.status == "partial"
     assert [q.error for q in found.queries if q.series is None] == ["too many samples"]
@@ -328,3 +407,36 @@ def test_half_a_window_of_scrapes_is_partial() -> None:
     }
     row = one_row(run(kpi(kind="counter", metric="m"), answers, A), "mean")
     assert (row.coverage, row.status, row.reason) == (0.5, "partial", "low_coverage")
+
+
+PACK = Recipe.model_validate(
+    {"name": "pack", "help": "h", "applies": "when_present",
+     "kpis": [{"name": "p", "help": "h", "unit": "x", "kind": "gauge", "metric": "g", "stats": ["max"]}]}
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("present", "named", "applies"),
+    [((), (), False), (("g",), (), True), ((), ("pack",), True)],
+)
+def test_a_pack_applies_when_its_metrics_are_there_or_its_name_is_given(
+    present: tuple[str, ...], named: tuple[str, ...], applies: bool
+) -> None:
+    always = Recipe(name="r", help="h", kpis=(THROUGHPUT,))
+    window = Window("w", 0.0, 100.0, recipes=named)
+    request = CollectionRequest("s", window, (), 5.0, 0.95, (always, PACK))
+    there = answer(*(series(1.0, __name__=name, job="t") for name in present))
+    client = FakeQueryClient({"group by (__name__": there})
+    found = collect(request, client, now=lambda: 0.0)
+    assert ("p" in {row.kpi for row in found.rows}) is applies
+    assert "k" in {row.kpi for row in found.rows}
+    assert (PACK in found.request.recipes) is applies
+    assert ("recipes" in {query.use for query in found.queries}) is not bool(named)
+
+
+def test_when_it_cannot_be_asked_which_packs_apply_that_is_told() -> None:
+    request = CollectionRequest("s", Window("w", 0.0, 100.0), (), 5.0, 0.95, (PACK,))
+    client = FakeQueryClient({"group by (__name__": PrometheusError("too many series")})
+    found = collect(request, client, now=lambda: 0.0)
+    assert (found.rows, found.request.recipes) == ((), ())
+    assert found.reasons[0] == Reason("query_failed", "recipes: too many series")

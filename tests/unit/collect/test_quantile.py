@@ -1,13 +1,14 @@
 """Quantiles: against a brute-force oracle, and against the observations themselves."""
 
 import math
+import statistics
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitord.collect.quantile import bucket_quantile, merge_buckets
+from monitord.collect.quantile import bucket_quantile, merge_buckets, sample_quantile
 
 BOUNDS = st.lists(st.integers(1, 10**6).map(lambda n: n / 1000), min_size=1, max_size=12, unique=True).map(
     sorted
@@ -99,3 +100,14 @@ def test_bounds_that_some_lack_fall_away() -> None:
     assert merged == {2.0: 15, math.inf: 16}
     assert mixed
     assert merge_buckets([]) == ({}, False)
+
+
+@given(samples=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=50), percent=st.integers(1, 99))
+def test_a_quantile_of_samples_is_linear_between_ranks(samples: list[float], percent: int) -> None:
+    expected = statistics.quantiles(samples, n=100, method="inclusive")[percent - 1]
+    assert sample_quantile(percent / 100, samples) == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+def test_a_quantile_of_one_sample_or_among_infinities() -> None:
+    assert sample_quantile(0.99, [3.0]) == 3
+    assert sample_quantile(0.5, [math.inf, math.inf, 1.0]) == math.inf

@@ -32,7 +32,10 @@ def test_a_counter_with_all_its_keys() -> None:
     [
         ("kind: counter, stats: [mean]", "a counter needs a metric"),
         ("kind: counter, metric: a, stats: [p99]", "a counter has no stat 'p99'"),
-        ("kind: counter, metric: a, per: b, stats: [total]", "total needs a unit per second"),
+        ("kind: counter, metric: a, stats: [std]", "it has mean, rate, min, max, total"),
+        ("kind: counter, metric: a, per: b, stats: [total]", "total takes no `per`"),
+        ("kind: counter, metric: a, per: b, stats: [rate]", "rate takes no `per`"),
+        ("kind: gauge, metric: a, stats: [rate]", "it has mean, min, max, std, p50"),
         ("kind: gauge, metric: a, per: b, stats: [mean]", "per is for counters only"),
         ("kind: gauge, metric: a, expr: b, stats: [mean]", "expr is for kind expr"),
         ("kind: gauge, metric: a, stats: []", "the list is empty"),
@@ -51,7 +54,8 @@ def test_a_counter_with_all_its_keys() -> None:
         ("kind: expr, expr: 'up{$selector}$windw', stats: [value]", "$windw stands for nothing"),
         ("kind: expr, expr: 'up{$selector}', by: [node], stats: [value]", "must group by"),
         ("kind: expr, metric: up, expr: 'up{$selector}', stats: [value]", "takes no metric"),
-        ("kind: summary, metric: a, stats: [mean]", "found the text 'summary'"),
+        ("kind: summary, metric: a, stats: [max]", "it has mean, count, total, rate, p50"),
+        ("kind: sumary, metric: a, stats: [mean]", "found the text 'sumary'"),
     ],
 )
 def test_what_is_refused_is_pointed_at(kpi: str, message: str) -> None:
@@ -59,6 +63,22 @@ def test_what_is_refused_is_pointed_at(kpi: str, message: str) -> None:
         check_recipe(recipe(kpi))
     assert any(message in problem.message for problem in caught.value.problems), str(caught.value)
     assert all(problem.line == 4 for problem in caught.value.problems)
+
+
+def test_a_total_of_a_counter_needs_a_unit_per_second() -> None:
+    text = recipe("kind: counter, metric: a, stats: [total]").replace(b"x/s", b"W")
+    with pytest.raises(InvalidFileError, match="total needs a unit per second"):
+        check_recipe(text)
+
+
+@pytest.mark.parametrize("kind", ["histogram", "summary"])
+def test_observations_are_counted_and_their_sum_is_in_the_unit(kind: str) -> None:
+    kpi = check_recipe(
+        recipe(f"kind: {kind}, metric: a, scale: 1000, stats: [mean, total, count, rate, p5]")
+    ).kpis[0]
+    assert [(kpi.unit_of(stat), kpi.scale_of(stat)) for stat in kpi.stats] == [
+        ("x/s", 1000), ("x/s", 1000), ("observations", 1), ("observations/s", 1), ("x/s", 1000)
+    ]  # fmt: skip
 
 
 def test_a_kpi_is_named_once_and_a_recipe_has_one() -> None:

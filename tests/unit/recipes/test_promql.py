@@ -58,6 +58,18 @@ def test_a_histogram_keeps_its_buckets_apart() -> None:
     assert set(queries) == {"series", "count", "buckets"}
 
 
+def test_spread_and_percentiles_of_a_gauge_ask_for_the_samples_themselves() -> None:
+    queries = kpi_queries(kpi(kind="gauge", metric="g", stats=["std", "p50"]), ("*",), SPAN)
+    assert queries["samples"].promql == 'g{session="bench01"}[100123ms]'
+    assert set(queries) == {"count", "samples"}
+
+
+def test_a_summary_is_asked_for_its_own_quantiles_series_by_series() -> None:
+    queries = kpi_queries(kpi(kind="summary", metric="s", stats=["total", "p99"]), ("*",), SPAN)
+    assert queries["quantiles"].promql == ('last_over_time(s{session="bench01",quantile!=""}[100123ms])')
+    assert set(queries) == {"series", "count", "sum", "quantiles"}
+
+
 def test_an_expression_is_evaluated_once_a_scope() -> None:
     free = kpi(
         kind="expr",
@@ -76,6 +88,9 @@ def test_up_and_resets() -> None:
     resets = resets_query(kpi(kind="histogram", metric="h"), ("*",), SPAN)
     assert resets is not None
     assert 'resets(h_count{session="bench01"}[100123ms])' in resets.promql
+    resets = resets_query(kpi(kind="summary", metric="s"), ("*",), SPAN)
+    assert resets is not None
+    assert 'resets(s_count{session="bench01"}[100123ms])' in resets.promql
     assert resets_query(kpi(kind="gauge", metric="g"), ("*",), SPAN) is None
 
 

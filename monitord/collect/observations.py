@@ -1,0 +1,108 @@
+"""Histograms and summaries: how much was observed, and quantiles where they can be known."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+
+from monitord.collect import estimate as why
+from monitord.collect.estimate import Estimate, divide, total
+from monitord.collect.groups import (
+    Group,
+    read_buckets,
+    read_quantiles,
+    read_values,
+    respelt_groups,
+)
+from monitord.collect.quantile import bucket_quantile, merge_buckets
+from monitord.prometheus.series import Answer
+from monitord.recipes.model import quantile_of
+from monitord.recipes.span import Span
+
+Answers = Mapping[str, Answer]
+
+
+class ObservationReading(ABC):
+    """What histograms and summaries have in common: how many observations, and their sum.
+
+    Both are counters, and merge over any set of targets.
+    """
+
+    def __init__(self, answers: Answers, span: Span) -> None:
+        self._seconds = span.seconds
+        self.groups = read_values(answers["series"]).keys()
+        self._count = read_values(answers["count"])
+        self._sum = read_values(answers["sum"]) if "sum" in answers else {}
+
+    def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002
+        if not groups:
+            return Estimate(None, reason=why.METRIC_ABSENT)
+        measured = [group for group in groups if group in self._count]
+        count = total(self._count[group] for group in measured)
+        if not measured or math.isnan(count):
+            return Estimate(None, reason=why.NOT_A_NUMBER if measured else why.TOO_FEW_SAMPLES)
+        reason = why.TOO_FEW_SAMPLES if len(measured) < len(groups) else ""
+        q = quantile_of(stat)
+        if count == 0 and (q or stat == "mean"):
+            return Estimate(None, 0, reason=why.NO_OBSERVATIONS)
+        return self._percentile(q, measured, reason) if q else self._counted(stat, measured, count, reason)
+
+    def _counted(self, stat: str, groups: Collection[Group], count: float, reason: str) -> Estimate:
+        n = round(count)
+        if stat == "count":
+            return Estimate(count, n, reason=reason)
+        if stat == "rate":
+            return Estimate(count / self._seconds, n, reason=reason)
+        observed = total(self._sum.get(group, math.nan) for group in groups)
+        return Estimate(observed, n, reason=reason) if stat == "total" else divide(observed, count, n, reason)
+
+    @abstractmethod
+    def _percentile(self, q: float, groups: Collection[Group], reason: str) -> Estimate:
+        """Estimate a quantile over groups that have observations."""
+
+
+class HistogramReading(ObservationReading):
+    """Histograms. A quantile is one over all that was observed, never a mean of several."""
+
+    def __init__(self, answers: Answers, span: Span) -> None:
+        super().__init__(answers, span)
+        self._buckets = read_buckets(answers["buckets"]) if "buckets" in answers else {}
+        self._respelt = respelt_groups(answers["buckets"]) if "buckets" in answers else frozenset()
+
+    def _percentile(self, q: float, groups: Collection[Group], reason: str) -> Estimate:
+        if not self._respelt.isdisjoint(groups):
+            reason = why.BUCKETS_RESPELT
+        histograms = [self._buckets[group] for group in groups if group in self._buckets]
+        if len(histograms) < len(groups):
+            reason = why.BUCKETS_MISSING
+        merged, mixed = merge_buckets(histograms)
+        found = bucket_quantile(q, merged)
+        if found is None:
+            return Estimate(None, reason=why.MIXED_BUCKETS if mixed else why.BUCKETS_MISSING)
+        if mixed:
+            reason = why.MIXED_BUCKETS
+        if math.isinf(found.high):
+            reason = why.ABOVE_HIGHEST_BUCKET
+        return Estimate(found.value, round(merged[math.inf]), found.low, found.high, reason)
+
+
+class SummaryReading(ObservationReading):
+    """Summaries. Their quantiles were computed by the exporter, and no two of them can be merged.
+
+    So there is a percentile where one series is all there is, and even that is of the time over which
+    the exporter keeps observations, which is not the window: it is never more than `partial`.
+    """
+
+    def __init__(self, answers: Answers, span: Span) -> None:
+        super().__init__(answers, span)
+        self._quantiles = read_quantiles(answers["quantiles"]) if "quantiles" in answers else {}
+
+    def _percentile(self, q: float, groups: Collection[Group], reason: str) -> Estimate:  # noqa: ARG002
+        exported = [self._quantiles.get(group, {}) for group in groups]
+        values = [value for each in exported for value in each.get(q, ())]
+        if len(groups) > 1 or len(values) > 1:
+            return Estimate(None, reason=why.SUMMARY_NOT_MERGEABLE)
+        if not values:
+            return Estimate(None, reason=why.QUANTILE_ABSENT)
+        return Estimate(values[0], reason=why.SUMMARY_OWN_WINDOW)

@@ -1,0 +1,36 @@
+"""Which recipes a window's own metrics put in force. Pure.
+
+Most packs are for services that a session does not run: they apply to windows that hold what they
+measure, so that a summary is not a list of what is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from monitord.prometheus.series import Answer
+from monitord.recipes.model import Recipe
+from monitord.recipes.promql import quote, session_matchers
+from monitord.recipes.span import InstantQuery, Span
+
+
+def presence_query(recipes: Sequence[Recipe], span: Span) -> InstantQuery | None:
+    """Return the query for which metrics the window holds, by job; None when nothing depends on it."""
+    optional = (recipe for recipe in recipes if recipe.applies == "when_present")
+    names = sorted({name for recipe in optional for kpi in recipe.kpis for name in kpi.metrics})
+    if not names:
+        return None
+    selector = f"{{__name__=~{quote('|'.join(names))},{session_matchers(span.session)}}}"
+    return span.at_end(f"group by (__name__, job) (last_over_time({selector}{span.whole}))")
+
+
+def in_force(recipes: Sequence[Recipe], present: Answer) -> tuple[Recipe, ...]:
+    """Return the recipes that always apply, and those of which a KPI has all its metrics."""
+    found = {(series.labels["__name__"], series.labels.get("job", "")) for series in present.series}
+    return tuple(recipe for recipe in recipes if recipe.applies == "always" or _is_present(recipe, found))
+
+
+def _is_present(recipe: Recipe, found: set[tuple[str, str]]) -> bool:
+    names = {name for name, job in found if any(fnmatchcase(job, each) for each in recipe.services)}
+    return any(kpi.metrics and names.issuperset(kpi.metrics) for kpi in recipe.kpis)
