@@ -15,6 +15,7 @@ from monitord.recipes.span import InstantQuery
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
 QUERIES_SCHEMA = "monitord/queries/v1"
+_IN_ROWS = {"name", "stats", "by"}
 COVERAGE_COLUMNS = (
     "job",
     "instance",
@@ -56,10 +57,7 @@ def summary(collection: Collection) -> dict[str, Any]:
         "schema": SUMMARY_SCHEMA,
         "run_id": collection.request.window.id,
         "status": collection.status,
-        "kpis": {
-            kpi.name: {"help": kpi.help, "unit": kpi.unit, "kind": kpi.kind, "better": kpi.better}
-            for kpi in kpis
-        },
+        "kpis": {kpi.name: kpi.model_dump(mode="json", exclude=_IN_ROWS) for kpi in kpis},
         "slo": [asdict(result) for result in collection.slo],
         "rows": [asdict(row) for row in collection.rows],
     }

@@ -1,0 +1,141 @@
+"""`monitord compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from monitord.errors import ExitCode, InvalidInputError
+
+if TYPE_CHECKING:
+    from monitord.artifacts.compare import Run
+    from monitord.artifacts.comparison import Comparison
+
+OUTPUTS = ("table", "json", "markdown", "junit")
+
+
+def _percents(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> dict[str, float]:
+    limits = {}
+    for text in given:
+        name, _, percent = text.partition("=")
+        try:
+            limits[name] = float(percent.strip().removesuffix("%"))
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is not KPI=PERCENT, as in latency.p99=5") from None
+        if not name or not 0 <= limits[name] < float("inf"):
+            raise click.BadParameter(f"{text!r} is not KPI=PERCENT, with 0 or more percent")
+    return limits
+
+
+def _directions(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> dict[str, str]:
+    found = dict(text.partition("=")[::2] for text in given)
+    if not all(name and direction in {"lower", "higher"} for name, direction in found.items()):
+        raise click.BadParameter("write KPI=lower or KPI=higher")
+    return found
+
+
+@click.command("compare")
+@click.argument("before", metavar="A[,A2...]")
+@click.argument("after", metavar="B[,B2...]")
+@click.option(
+    "--max-regression", "limits", multiple=True, callback=_percents, metavar="KPI=PCT",
+    help="By how many percent a KPI or KPI.STAT of the session may be worse; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--better", "directions", multiple=True, callback=_directions, metavar="KPI=lower|higher",
+    help="Which way a KPI is better, where its recipe does not say so.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Compare what is not comparable, and say so.")
+@click.option(
+    "-o", "--output", type=click.Choice(OUTPUTS), default="table", show_default=True, help="The form."
+)
+def command(
+    before: str,
+    after: str,
+    limits: dict[str, float],
+    directions: dict[str, Literal["lower", "higher"]],
+    force: bool,
+    output: str,
+) -> int:
+    """Put two artifact folders side by side, or repeats of them: before (A) and after (B).
+
+    Of repeats the medians are compared, and the exact Mann-Whitney U test says how easily chance alone
+    would have set them so far apart. A KPI is the same when it does not tell them apart: p above 0.05,
+    or above the least that so few runs can give.
+
+    Folders that do not measure the same are refused, with why. Exits with 1 then, and with 4 when a KPI
+    is worse beyond --max-regression.
+
+    \b
+    Example:
+      monitord compare artifacts/run01 artifacts/run02 --max-regression latency.p99=5
+      monitord compare old1,old2,old3 new1,new2,new3 --max-regression throughput.mean=2 -o junit
+    """
+    from monitord.artifacts.comparable import incomparable, ungated
+    from monitord.artifacts.compare import compare
+    from monitord.artifacts.comparison import Comparison
+
+    old, new = _runs(before), _runs(after)
+    rows = compare(old, new, limits, directions)
+    problems = [*incomparable([*old, *new]), *ungated(rows, limits)]
+    if problems and not force:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise InvalidInputError(f"not comparable:\n{listed}\nuse --force to compare them all the same")
+    comparison = Comparison(tuple(old), tuple(new), tuple(rows), tuple(problems))
+    _print(comparison, output)
+    for row in comparison.regressions:
+        name = f"{row.key[0]}.{row.key[1]}"
+        click.echo(
+            f"monitord: {name} is worse by {abs(row.change or 0):.4g} %, more than {row.limit:g} %", err=True
+        )
+    return ExitCode.SLO_BREACHED if comparison.regressions else ExitCode.OK
+
+
+def _runs(folders: str) -> list[Run]:
+    from monitord.artifacts.ranks import LARGEST_GROUP
+
+    names = [name for name in folders.split(",") if name]
+    if not 1 <= len(names) <= LARGEST_GROUP:
+        raise InvalidInputError(
+            f"{folders!r} names {len(names)} folders; give 1 to {LARGEST_GROUP}, with commas"
+        )
+    if len({Path(name).resolve() for name in names}) < len(names):
+        raise InvalidInputError(f"{folders!r} names a folder twice; a run counts once")
+    return [_run(Path(name)) for name in names]
+
+
+def _run(folder: Path) -> Run:
+    from monitord.artifacts.compare import run_of
+    from monitord.atomic import read_json
+
+    manifest, summary = (read_json(folder / name) for name in ("MANIFEST.json", "metrics_summary.json"))
+    if not isinstance(manifest, dict) or not isinstance(summary, dict):
+        raise InvalidInputError(
+            f"{folder} holds no artifacts of a window: no MANIFEST.json and metrics_summary.json"
+        )
+    try:
+        return run_of(str(folder), manifest, summary)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"{folder}: its MANIFEST.json or summary is of another kind: {error!r}"
+        ) from error
+
+
+def _print(comparison: Comparison, output: str) -> None:
+    from monitord.artifacts.comparison import COLUMNS, cells, heading, to_json, to_junit, to_markdown
+    from monitord.cli.output import print_table
+
+    match output:
+        case "json":
+            click.echo(to_json(comparison), nl=False)
+        case "junit":
+            click.echo(to_junit(comparison), nl=False)
+        case "markdown":
+            click.echo(to_markdown(comparison), nl=False)
+        case _:
+            for line in heading(comparison):
+                click.echo(line)
+            print_table(COLUMNS, [cells(row) for row in comparison.told])
