@@ -53,6 +53,14 @@ _MEANT = {"=": "<= or >=", "==": "<= or >=", "=<": "<=", "=>": ">=", "≤": "<="
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """A stat of a KPI: its unit, and the scopes that it has rows for."""
+
+    unit: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """One condition; `labels` are those of its scope, `scope` the rows that it is about.
 
@@ -97,7 +105,10 @@ def parse_condition(text: str) -> Condition:
         raise ValueError(_unexpected(text, at, "nothing more"))
     measure, scope, comparison, number, unit = found
     kpi, stat = _split(measure)
-    labels = dict(_PAIR.findall(scope))
+    pairs = _PAIR.findall(scope)
+    labels = dict(pairs)
+    if len(labels) < len(pairs):
+        raise ValueError(f"{scope} has a label twice; keep one of them")
     limit = float(number)
     if not math.isfinite(limit):
         raise ValueError(f"{number} is past all numbers; {EXAMPLE}")
@@ -121,20 +132,22 @@ def unit_problem(condition: Condition, unit: str) -> str:
     return f"{condition.measure} is in {unit or 'no unit'}, and {own} cannot be turned into it{hint}"
 
 
-def misfit(condition: Condition, units: Mapping[str, str]) -> str:
-    """Say why a condition cannot be about any of these KPIs; nothing if it can.
+def misfit(condition: Condition, measures: Mapping[str, Measure]) -> str:
+    """Say why a condition cannot be about any of these measures, by `KPI.STAT`; nothing if it can.
 
-    `units` has the unit of every `KPI.STAT` that is known. What clients report is known to them alone.
+    What clients report is known to them alone.
     """
     if condition.kpi == COVERAGE or condition.kpi.startswith(REPORTED):
         return ""
     measure = condition.measure
-    if measure in units:
-        return unit_problem(condition, units[measure])
-    stats = [known.partition(".")[2] for known in units if known.startswith(f"{condition.kpi}.")]
+    if measure in measures:
+        if condition.scope not in measures[measure].scopes:
+            return f"{condition.kpi} has no rows by {condition.scope}; see `by` in its recipe"
+        return unit_problem(condition, measures[measure].unit)
+    stats = [known.partition(".")[2] for known in measures if known.startswith(f"{condition.kpi}.")]
     if stats:
         return f"{condition.kpi} has no stat {condition.stat}; it has {', '.join(stats)}"
-    return f"there is no KPI {condition.kpi}{did_you_mean(measure, tuple(units))}"
+    return f"there is no KPI {condition.kpi}{did_you_mean(measure, tuple(measures))}"
 
 
 def _checked(text: str) -> str:

@@ -73,9 +73,8 @@ class Compared:
         if self.limit is None or self.change is None or self.verdict != "worse":
             return False
         worse = abs(self.change)
-        return worse > self.limit and not math.isclose(
-            worse, self.limit
-        )  # 7 % may come out as 7.000000000000001
+        # A change of just 7 % may come out as 7.000000000000001.
+        return worse > self.limit and not math.isclose(worse, self.limit)
 
 
 def run_of(folder: str, manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> Run:

@@ -93,7 +93,7 @@ def _check_conditions(file: Path, content: bytes, spec: MarkerSpec | WindowSpec)
     from monitord.conditions import misfit, parse_condition
     from monitord.documents import read_document
     from monitord.recipes.load import load_recipes, select_recipes
-    from monitord.recipes.model import units_of
+    from monitord.recipes.model import measures_of
 
     folder = file.absolute().parent.parent
     in_session = (folder / "session.yaml").exists()
@@ -102,11 +102,11 @@ def _check_conditions(file: Path, content: bytes, spec: MarkerSpec | WindowSpec)
         recipes = select_recipes(recipes, spec.recipes) if in_session else recipes
     except InvalidInputError as error:
         raise InvalidFileError([Problem(1, 1, "slo", f"cannot be checked: {error}")]) from None
-    units = units_of(recipes)
-    known = {name.partition(".")[0] for name in units}
+    measures = measures_of(recipes)
+    known = {name.partition(".")[0] for name in measures}
     document = read_document(content)
     for index, condition in enumerate(map(parse_condition, spec.slo)):
-        problem = misfit(condition, units) if in_session or condition.kpi in known else ""
+        problem = misfit(condition, measures) if in_session or condition.kpi in known else ""
         if problem:
             document.add(("slo", index), problem)
     if document.problems:

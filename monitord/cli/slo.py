@@ -23,12 +23,12 @@ def check_slo(session: Session, slo: Sequence[str]) -> None:
     """
     from monitord.conditions import misfit, parse_condition
     from monitord.recipes.load import load_recipes
-    from monitord.recipes.model import units_of
+    from monitord.recipes.model import measures_of
 
-    units = units_of(load_recipes(session.recipes)) if slo else {}
+    measures = measures_of(load_recipes(session.recipes)) if slo else {}
     for text in slo:
         try:
-            problem = misfit(parse_condition(text), units)
+            problem = misfit(parse_condition(text), measures)
         except ValueError as error:
             problem = str(error)
         if problem:

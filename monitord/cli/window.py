@@ -171,19 +171,29 @@ def run(
             session, window_id, lambda status: (status.get("markers") or {}).get(name) == stopped
         )
         await_goal(check, f"window {window_id}", timeout)
+        manifest = _result(session, window_id)
     except MonitordError as error:
         if slo and code == ExitCode.OK:
             raise
         click.echo(f"monitord: {error}", err=True)
         return code
-    status: Any = read_json(session.window_status(window_id))
-    click.echo(status["artifacts"], err=True)
-    manifest: Any = read_json(Path(status["artifacts"]) / "MANIFEST.json")
     tell_slo(manifest)
     if code == ExitCode.OK:
         refuse_breach(manifest)
         refuse_undecided(manifest)
     return code
+
+
+def _result(session: Session, window_id: str) -> dict[str, Any]:
+    """Print the folder of a window's results, and return its manifest."""
+    status: Any = read_json(session.window_status(window_id))
+    click.echo(status["artifacts"], err=True)
+    manifest: Any = read_json(Path(status["artifacts"]) / "MANIFEST.json")
+    if not isinstance(manifest, dict):
+        raise InvalidInputError(
+            f"{status['artifacts']} has no MANIFEST.json; collect window {window_id} again"
+        )
+    return manifest
 
 
 def _says(labels: tuple[tuple[str, str], ...], slo: tuple[str, ...]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Literal
 from monitord.collect import estimate as why
 from monitord.collect.coverage import TargetCoverage, overall
 from monitord.collect.summary import KpiRow
-from monitord.conditions import COVERAGE, REPORTED, Condition, misfit, parse_condition, unit_problem
-from monitord.recipes.model import Recipe, units_of
+from monitord.conditions import COVERAGE, REPORTED, Condition, Measure, misfit, parse_condition, unit_problem
+from monitord.recipes.model import Recipe, measures_of
 from monitord.windows.model import Window
 
 SloStatus = Literal["met", "breached", "unknown"]
@@ -60,9 +60,9 @@ def judge_slo(
     for recipe in recipes:
         for text in recipe.slo:
             asked.setdefault(text, recipe.name)
-    units = units_of(recipes)
+    measures = measures_of(recipes)
     return tuple(
-        _judge(parse_condition(text), source, rows, targets, units) for text, source in asked.items()
+        _judge(parse_condition(text), source, rows, targets, measures) for text, source in asked.items()
     )
 
 
@@ -71,13 +71,13 @@ def _judge(
     recipe: str | None,
     rows: Sequence[KpiRow],
     targets: Sequence[TargetCoverage],
-    units: Mapping[str, str],
+    measures: Mapping[str, Measure],
 ) -> SloResult:
     measured = _coverage(condition, targets) if condition.kpi == COVERAGE else _of_rows(condition, rows)
     unit = measured[0].unit if measured else ""
     limit = condition.limit_in(unit)
     if not measured or limit is None:
-        reason = misfit(condition, units) or (
+        reason = misfit(condition, measures) or (
             unit_problem(condition, unit) if measured else _absence(condition)
         )
         return SloResult(condition.text, "unknown", None, None, unit, reason, recipe)
@@ -136,4 +136,4 @@ def _absence(condition: Condition) -> str:
     if condition.kpi.startswith(REPORTED):
         return f"the client reported no {condition.kpi.removeprefix(REPORTED)} in its stop marker"
     labels = ", ".join(f"{name} {value}" for name, value in condition.labels.items())
-    return f"there is no row of {condition.measure} for {labels}; see the KPI's `by`, and the names"
+    return f"there is no row of {condition.measure} for {labels}"

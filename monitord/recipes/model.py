@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, WithJsonSchema, model_validator
 
-from monitord.conditions import REPORTED, ConditionText, misfit, parse_condition
+from monitord.conditions import REPORTED, ConditionText, Measure, misfit, parse_condition
 from monitord.validation import Model, Name, refuse
 
 Kind = Literal["counter", "gauge", "histogram", "summary", "expr"]
@@ -211,8 +211,12 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
         return 1.0 if counts else self.scale
 
 
-def _units(kpis: tuple[Kpi, ...]) -> dict[str, str]:
-    return {f"{kpi.name}.{stat}": kpi.unit_of(stat) for kpi in kpis for stat in kpi.stats}
+def _measures(kpis: Iterable[Kpi]) -> dict[str, Measure]:
+    return {
+        f"{kpi.name}.{stat}": Measure(kpi.unit_of(stat), ("session", *kpi.by))
+        for kpi in kpis
+        for stat in kpi.stats
+    }
 
 
 def _about_own_kpis(text: str, info: ValidationInfo) -> str:
@@ -220,7 +224,7 @@ def _about_own_kpis(text: str, info: ValidationInfo) -> str:
     condition, kpis = parse_condition(text), info.data.get("kpis")
     if condition.kpi.startswith(REPORTED):
         raise refuse("what a client reports is its own; put the condition into its marker")
-    if kpis is not None and (problem := misfit(condition, _units(kpis))):
+    if kpis is not None and (problem := misfit(condition, _measures(kpis))):
         raise refuse(problem)
     return text
 
@@ -257,9 +261,9 @@ class Recipe(Model, title="recipe"):
         return self
 
 
-def units_of(recipes: Iterable[Recipe]) -> dict[str, str]:
-    """Return the unit of every `KPI.STAT` of these recipes."""
-    return {name: unit for recipe in recipes for name, unit in _units(recipe.kpis).items()}
+def measures_of(recipes: Iterable[Recipe]) -> dict[str, Measure]:
+    """Return every `KPI.STAT` of these recipes."""
+    return _measures(kpi for recipe in recipes for kpi in recipe.kpis)
 
 
 GROUP_LABELS: tuple[GroupLabel, ...] = get_args(GroupLabel)

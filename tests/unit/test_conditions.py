@@ -9,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from monitord.conditions import OPERATORS, ConditionText, misfit, parse_condition
+from monitord.conditions import OPERATORS, ConditionText, Measure, misfit, parse_condition
 
-UNITS = {"latency.p99": "ms", "latency.mean": "ms", "throughput.mean": "requests/s"}
+MEASURES = {
+    "latency.p99": Measure("ms", ("session", "service")),
+    "latency.mean": Measure("ms", ("session", "service")),
+    "throughput.mean": Measure("requests/s", ("session",)),
+}
 SCHEMA = TypeAdapter(ConditionText).json_schema()
 
 
@@ -50,6 +54,7 @@ def test_a_condition(text: str, parts: tuple[object, ...]) -> None:
         ('latency.p99{rack="1"} < 1', "rack is no label of a scope"),
         ('latency.p99{client="a",node="b"} < 1', "no scope has client and node together"),
         ("coverage >= 95 ms", "coverage is in ratio, and ms cannot be turned into it"),
+        ('a.max{node="1",node="2"} > 1', "has a label twice"),
         ('coverage{gpu="0"} > 1', "targets, which have no gpu"),
         ('reported.x{node="0"} > 1', "is of the whole session"),
     ],
@@ -68,11 +73,13 @@ def test_what_is_none_is_told_where(text: str, told: str) -> None:
         ("latency.p99 < 1 msec", "latency.p99 is in ms, and msec cannot be turned into it; did you mean ms?"),
         ("latency.p99 < 1 B", "latency.p99 is in ms, and B cannot be turned into it"),
         ("latncy.p99 < 1", "there is no KPI latncy; did you mean latency.p99?"),
+        ('latency.p99{service="x"} < 1 s', ""),
+        ('latency.p99{gpu="0"} < 1 s', "latency has no rows by gpu; see `by` in its recipe"),
         ("latency.p50 < 1", "latency has no stat p50; it has p99, mean"),
     ],
 )
 def test_a_condition_that_no_kpi_can_decide(text: str, told: str) -> None:
-    found = misfit(parse_condition(text), UNITS)
+    found = misfit(parse_condition(text), MEASURES)
     assert found.startswith(told) if told else not found
 
 
