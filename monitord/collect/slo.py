@@ -40,6 +40,12 @@ class SloResult:
     recipe: str | None = None
 
 
+def worst_of(results: Iterable[SloResult]) -> SloStatus | None:
+    """Return the worst that became of conditions; None when there are none."""
+    found = {result.status for result in results}
+    return next((status for status in _WORST_FIRST if status in found), None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Measured:
     """A number that a condition is about; `low` and `high` bound a percentile's bucket."""

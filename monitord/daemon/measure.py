@@ -23,6 +23,7 @@ from monitord.collect.collection import Collection
 from monitord.collect.cost import Moment, own_cost
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import settle_query
+from monitord.collect.slo import worst_of
 from monitord.collect.verdict import Reason
 from monitord.daemon.windows import Collected
 from monitord.errors import InvalidInputError
@@ -101,8 +102,9 @@ class Measurement:
             manifest(collection, provenance), self.session.file_mode,
         )  # fmt: skip
         return Collected(
-            collection.status, str(folder), tuple(reason.message for reason in collection.reasons)
-        )
+            collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
+            worst_of(collection.slo),
+        )  # fmt: skip
 
     def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
         """Return the recipes in force; a session's own that cannot be used cost only themselves."""

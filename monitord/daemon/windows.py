@@ -42,11 +42,15 @@ RETRY_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The result of a collection: the manifest's verdict and where the artifacts are."""
+    """The result of a collection: the manifest's verdict and where the artifacts are.
+
+    `slo` is the worst that became of a condition; None without any.
+    """
 
     status: str
     folder: str
     reasons: tuple[str, ...] = ()
+    slo: str | None = None
 
 
 Collect = Callable[[Window, bool], Collected]
@@ -255,7 +259,10 @@ class WindowReconciler:
             return
         del self._work[window_id]
         self._outcomes[window_id] = Outcome(State.DONE, window.markers)
-        self._tell_of(window, State.DONE, "; ".join(collected.reasons), collected.folder)
+        self._tell_of(
+            window, State.DONE, "; ".join(collected.reasons), collected.folder,
+            verdict=collected.status, slo=collected.slo,
+        )  # fmt: skip
         self.log.info(
             "window.collected", window=window_id, status=collected.status, artifacts=collected.folder
         )
@@ -272,10 +279,12 @@ class WindowReconciler:
         else:
             self.log.info("window.cancelled", window=window_id)
 
-    def _tell_of(self, window: Window, state: State, reason: str = "", artifacts: str | None = None) -> None:
+    def _tell_of(
+        self, window: Window, state: State, reason: str = "", artifacts: str | None = None, **more: Any
+    ) -> None:
         self._tell(
             window.id, state, window.start, window.end, reason=reason, artifacts=artifacts,
-            truncated=window.truncated, markers=dict(window.markers),
+            truncated=window.truncated, markers=dict(window.markers), **more,
         )  # fmt: skip
 
     def _tell(
@@ -292,6 +301,8 @@ class WindowReconciler:
             "from": None if start is None else to_iso(start),
             "to": None if end is None else to_iso(end),
             "artifacts": None,
+            "verdict": None,
+            "slo": None,
             "reason": "",
             "truncated": False,
             "markers": None,

@@ -272,7 +272,8 @@ def test_what_the_client_measured_stands_beside_it(rows: list[dict[str, str]]) -
 
 def test_each_gpu_has_its_own_row(bench: Bench) -> None:
     rows = bench.table("gpu01", "metrics_summary.csv")
-    found = {(row["gpu"], row["stat"]): float(row["value"]) for row in rows if row["scope"] == "gpu"}
+    of_gpus = [row for row in rows if (row["kpi"], row["scope"]) == ("gpu_util", "gpu")]
+    found = {(row["gpu"], row["stat"]): float(row["value"]) for row in of_gpus}
     assert found == {(gpu, stat): value for gpu, value in GPUS.items() for stat in ("mean", "max")}
     session = session_rows(rows, "gpu_util")
     assert float(session["mean"]["value"]) == pytest.approx(60)
@@ -364,7 +365,7 @@ def test_the_status_of_a_target_has_its_shape(bench: Bench) -> None:
 def test_the_status_of_a_window_has_its_shape(bench: Bench) -> None:
     status = bench.window("run01")
     assert {"state", "from", "to", "artifacts", "reason", "updated_at"} <= set(status)
-    assert status["state"] == "done"
+    assert (status["state"], status["verdict"], status["slo"]) == ("done", "complete", None)
     assert Path(status["artifacts"]) == bench.session.artifacts / "run01"
 
 

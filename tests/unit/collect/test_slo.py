@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord.collect.coverage import TargetCoverage
-from monitord.collect.slo import SloResult, judge_slo
+from monitord.collect.slo import SloResult, SloStatus, judge_slo, worst_of
 from monitord.collect.summary import KpiRow
 from monitord.conditions import OPERATORS
 from monitord.recipes.load import check_recipe, load_recipes
@@ -140,3 +140,17 @@ def test_it_is_breached_by_any_met_by_all_else_unknown(
     )
     expected = "breached" if "breached" in single else "unknown" if "unknown" in single else "met"
     assert found.status == expected
+
+
+@pytest.mark.parametrize(
+    ("statuses", "worst"),
+    [
+        ((), None),
+        (("met",), "met"),
+        (("met", "unknown"), "unknown"),
+        (("unknown", "breached", "met"), "breached"),
+    ],
+)  # fmt: skip
+def test_the_worst_is_what_counts(statuses: tuple[SloStatus, ...], worst: SloStatus | None) -> None:
+    results = [SloResult("c", status, None, None, "", "") for status in statuses]
+    assert worst_of(results) == worst
