@@ -27,7 +27,7 @@ def presence_query(recipes: Sequence[Recipe], span: Span) -> InstantQuery | None
 
 def in_force(recipes: Sequence[Recipe], present: Answer) -> tuple[Recipe, ...]:
     """Return the recipes that always apply, and those of which a KPI has all its metrics."""
-    found = {(series.labels["__name__"], series.labels.get("job", "")) for series in present.series}
+    found = {(series.labels.get("__name__", ""), series.labels.get("job", "")) for series in present.series}
     return tuple(recipe for recipe in recipes if recipe.applies == "always" or _is_present(recipe, found))
 
 

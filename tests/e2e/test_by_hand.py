@@ -272,11 +272,20 @@ def test_what_the_client_measured_stands_beside_it(rows: list[dict[str, str]]) -
 
 def test_each_gpu_has_its_own_row(bench: Bench) -> None:
     rows = bench.table("gpu01", "metrics_summary.csv")
-    found = {(row["gpu"], row["stat"]): float(row["value"]) for row in rows if row["scope"] == "gpu"}
+    of_gpus = [row for row in rows if (row["kpi"], row["scope"]) == ("gpu_util", "gpu")]
+    found = {(row["gpu"], row["stat"]): float(row["value"]) for row in of_gpus}
     assert found == {(gpu, stat): value for gpu, value in GPUS.items() for stat in ("mean", "max")}
     session = session_rows(rows, "gpu_util")
     assert float(session["mean"]["value"]) == pytest.approx(60)
     assert float(session["max"]["value"]) == 80
+
+
+def test_packs_apply_to_the_windows_that_hold_their_metrics(bench: Bench) -> None:
+    kpis = {window: {row["kpi"] for row in bench.table(window, "metrics_summary.csv")}
+            for window in ("run01", "gpu01")}  # fmt: skip
+    assert "gpu_power" in kpis["gpu01"]
+    assert "gpu_power" not in kpis["run01"]
+    assert not any(kpi.startswith("vllm") for kpi in kpis["gpu01"])
 
 
 def test_a_withdrawn_target_is_in_no_later_window(bench: Bench) -> None:

@@ -73,7 +73,7 @@ def test_coverage_and_queries(collection: Collection) -> None:
         't,n1:1,"c,1",t,n1,20,20,1.0,5.0,10,1970-01-12T13:46:42.000Z,1970-01-12T13:48:17.000Z\n'
     )
     queries = json.loads(files["queries.json"])["queries"]
-    assert queries[0] == {
+    assert next(query for query in queries if query["use"] == "coverage") == {
         "use": "coverage",
         "promql": 'up{session="s"}[100500ms]',
         "kind": "instant",
