@@ -24,6 +24,8 @@ from monitord.recipes.promql import kpi_queries, resets_query, up_query
 from monitord.recipes.span import InstantQuery, Query
 
 _CLOCK = SystemClock()
+# Prometheus guesses a metric's type from its name, but a recipe says what it is. It stays in the records.
+_NAME_GUESS = "metric might not be a counter"
 
 
 class QueryClient(Protocol):
@@ -64,7 +66,9 @@ def collect(
     of_kpis.sort(key=lambda rows: all(row.status == "no_data" for row in rows))
     rows = tuple(row for group in (*of_kpis, reported_rows(request.window)) for row in group)
     status, reasons = judge(request, coverage, (*asking.failures(), *extra_reasons))
-    warnings = dict.fromkeys(text for record in asking.records for text in record.warnings)
+    warnings = dict.fromkeys(
+        text for record in asking.records for text in record.warnings if _NAME_GUESS not in text
+    )
     records = tuple(asking.records)
     scraped_bytes = round(scraped.series[0].value) if scraped and scraped.series else None
     slo = judge_slo(request.window, request.recipes, rows, coverage)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from monitord.collect import estimate as why
-from monitord.collect.estimate import Estimate, divide, total
+from monitord.collect.estimate import Estimate, divide, reason_uncounted, total
 from monitord.collect.groups import Group, Steps, Values, read_steps, read_values
 from monitord.prometheus.series import Answer
 from monitord.recipes.span import Span
@@ -21,6 +21,7 @@ class CounterReading:
         self._span = span
         self._series = read_values(answers["series"])
         self._increase = read_values(answers["increase"])
+        self._uncounted = read_values(answers["uncounted"])
         self._rates = _steps(answers, "rates")
         self._divisor: Values | None = None
         if "divisor" in answers:
@@ -38,6 +39,8 @@ class CounterReading:
         reason = why.TOO_FEW_SAMPLES if len(measured) < len(present) else ""
         n = round(total(self._series[group] for group in measured))
         increase = total(self._increase[group] for group in measured)
+        uncounted = total(self._uncounted.get(group, 0.0) for group in measured)
+        reason = reason or reason_uncounted(uncounted, increase)
         if stat == "total":
             return Estimate(increase, n, reason=reason)
         if stat in {"mean", "rate"}:

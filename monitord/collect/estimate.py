@@ -20,12 +20,16 @@ BUCKETS_MISSING = "buckets_missing"
 BUCKETS_RESPELT = "buckets_respelt"
 MIXED_BUCKETS = "mixed_buckets"
 ABOVE_HIGHEST_BUCKET = "above_highest_bucket"
+SERIES_BORN = "series_born"
 SEVERAL_SERIES = "several_series"
 QUANTILE_ABSENT = "quantile_absent"
 SUMMARY_NOT_MERGEABLE = "summary_not_mergeable"
 SUMMARY_OWN_WINDOW = "summary_own_window"
 LOW_COVERAGE = "low_coverage"
 QUERY_FAILED = "query_failed"
+
+# What is left out of an increase, as a share of it, that is not worth telling.
+UNCOUNTED_TOLERANCE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +70,11 @@ def divide(dividend: float, divisor: float, n: int | None, reason: str = "") -> 
     if divisor == 0:
         return Estimate(None, n, reason=DIVISOR_ZERO)
     return Estimate(dividend / divisor, n, reason=reason)
+
+
+def reason_uncounted(uncounted: float, increase: float) -> str:
+    """Say that counters born in the window held much that their increase leaves out, if they did.
+
+    Counters that exporters start at 0 are born without a loss.
+    """
+    return SERIES_BORN if uncounted > UNCOUNTED_TOLERANCE * (increase + uncounted) else ""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 
 from monitord.collect import estimate as why
-from monitord.collect.estimate import Estimate, divide, total
+from monitord.collect.estimate import Estimate, divide, reason_uncounted, total
 from monitord.collect.groups import (
     Group,
     read_buckets,
@@ -33,6 +33,7 @@ class ObservationReading(ABC):
         self._seconds = span.seconds
         self.groups = read_values(answers["series"]).keys()
         self._count = read_values(answers["count"])
+        self._uncounted = read_values(answers["uncounted"])
         self._sum = read_values(answers["sum"]) if "sum" in answers else {}
 
     def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002
@@ -43,6 +44,8 @@ class ObservationReading(ABC):
         if not measured or math.isnan(count):
             return Estimate(None, reason=why.NOT_A_NUMBER if measured else why.TOO_FEW_SAMPLES)
         reason = why.TOO_FEW_SAMPLES if len(measured) < len(groups) else ""
+        uncounted = total(self._uncounted.get(group, 0.0) for group in measured)
+        reason = reason or reason_uncounted(uncounted, count)
         q = quantile_of(stat)
         if count == 0 and (q or stat == "mean"):
             return Estimate(None, 0, reason=why.NO_OBSERVATIONS)

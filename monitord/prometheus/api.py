@@ -8,7 +8,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,6 +23,7 @@ from monitord.prometheus.answers import join_answers, parse_answer, split_range
 from monitord.prometheus.series import Answer
 
 T = TypeVar("T")
+Parameters = Mapping[str, str | list[str]]
 
 _READY_TIMEOUT = 2.0
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s[^-]*-----END CERTIFICATE-----")  # a server shows the first
@@ -116,6 +117,18 @@ class PrometheusClient:
             for first, last in split_range(round(start * 1000), round(end * 1000), step_ms)
         )
 
+    def series(self, *matches: str, start: float, end: float) -> list[dict[str, str]]:
+        """Return the labels of the series with samples between two times that fit any of the selectors.
+
+        Times are Unix seconds.
+        """
+        times = {"start": _seconds(round(start * 1000)), "end": _seconds(round(end * 1000))}
+        return self._list("POST", "series", {"match[]": list(matches), **times})
+
+    def metadata(self, metric: str | None = None) -> dict[str, list[dict[str, str]]]:
+        """Return the type, help and unit of metrics as exporters tell them, or of one metric."""
+        return self._data("metadata", {} if metric is None else {"metric": metric})
+
     def targets(self) -> list[dict[str, Any]]:
         """Return the active targets, as Prometheus describes them."""
         active = self._data("targets", {"state": "active"}).get("activeTargets")
@@ -182,17 +195,34 @@ class PrometheusClient:
         except PrometheusError:
             return False
 
-    def _data(self, path: str, parameters: dict[str, str] | None = None) -> dict[str, Any]:
+    def reload(self) -> None:
+        """Have the server read its configuration again, by its lifecycle API; asked once.
+
+        Raises PrometheusError when it refuses the configuration, or has that API switched off.
+        """
+        response = self._send("POST", "/-/reload", {}, self.timeout)
+        if response.status_code in {401, 403}:
+            raise PrometheusError(self._refusal(response.status_code))
+        if response.status_code != 200:
+            raise PrometheusError(f"{self.url} did not reload: {response.text.strip()[:200]}")
+
+    def _list(self, method: str, path: str, parameters: Parameters) -> list[Any]:
+        found = self._read(method, path, parameters).get("data")
+        if not isinstance(found, list):
+            raise PrometheusError(f"{self.url}/api/v1/{path} answered without a list; is it Prometheus?")
+        return found
+
+    def _data(self, path: str, parameters: Parameters | None = None) -> dict[str, Any]:
         found = self._read("GET", path, parameters or {}).get("data")
         if not isinstance(found, dict):
             raise PrometheusError(f"{self.url}/api/v1/{path} answered without data; is it Prometheus?")
         return found
 
-    def _read(self, method: str, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+    def _read(self, method: str, path: str, parameters: Parameters) -> dict[str, Any]:
         return self._repeat(self._payload, method, path, parameters)
 
     def _repeat(
-        self, take: Callable[[requests.Response], T], method: str, path: str, parameters: dict[str, str]
+        self, take: Callable[[requests.Response], T], method: str, path: str, parameters: Parameters
     ) -> T:
         deadline = time.monotonic() + self.timeout
         pause = _FIRST_PAUSE
@@ -206,7 +236,7 @@ class PrometheusClient:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _send(self, method: str, path: str, parameters: dict[str, str], timeout: float) -> requests.Response:
+    def _send(self, method: str, path: str, parameters: Parameters, timeout: float) -> requests.Response:
         try:
             return self._session.request(
                 method,

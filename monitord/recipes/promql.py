@@ -70,6 +70,7 @@ def _counter_queries(kpi: Kpi, matchers: str, services: tuple[str, ...], span: S
     queries: dict[str, Query] = {
         "series": span.at_end(_grouped("count", f"count_over_time({counter}{span.whole})")),
         "increase": span.at_end(_grouped("sum", f"increase({counter}{span.whole})")),
+        "uncounted": _uncounted_query(counter, span),
     }
     in_tiles = span.tiles > 1 and not {"min", "max"}.isdisjoint(kpi.stats)
     if in_tiles:
@@ -80,6 +81,15 @@ def _counter_queries(kpi: Kpi, matchers: str, services: tuple[str, ...], span: S
         if in_tiles:
             queries["divisor_rates"] = span.over_tiles(_grouped("sum", f"rate({divisor}{span.tile})"))
     return queries
+
+
+def _uncounted_query(counter: str, span: Span) -> InstantQuery:
+    """Return the query for what counters that were born in the window held when first scraped.
+
+    An increase leaves that out: it is between samples, and there was none before.
+    """
+    born = f"min_over_time({counter}{span.whole}) unless last_over_time({counter}{span.around_start})"
+    return span.at_end(_grouped("sum", born))
 
 
 def _gauge_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:
@@ -104,6 +114,7 @@ def _observation_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query
     queries: dict[str, Query] = {
         "series": span.at_end(_grouped("count", f"count_over_time({kpi.metric}_count{samples})")),
         "count": span.at_end(_grouped("sum", f"increase({kpi.metric}_count{samples})")),
+        "uncounted": _uncounted_query(f"{kpi.metric}_count{{{matchers}}}", span),
     }
     if not {"mean", "total"}.isdisjoint(kpi.stats):
         queries["sum"] = span.at_end(_grouped("sum", f"increase({kpi.metric}_sum{samples})"))

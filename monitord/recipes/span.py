@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 MAX_TILES = 120  # enough to see the extremes of a window, and far from Prometheus's 11,000 points
 SCRAPES_PER_TILE = 4  # rate() needs two samples; four still hold two when a scrape is late and one is lost
+BORN_AFTER_INTERVALS = 1.1  # up to here from its start, Prometheus extrapolates to the start of a range
+SOUGHT_BEFORE_INTERVALS = 3  # how far before the window a series is looked for that some scrapes missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,17 @@ class Span:
     def tile(self) -> str:
         """The range selector of a tile, likewise."""
         return self._selector(self.tile_ms)
+
+    @property
+    def around_start(self) -> str:
+        """The range selector of what surrounds the window's start.
+
+        A series without a sample in it, and with one later, was born in the window.
+        """
+        interval_ms = self.interval * 1000
+        after = min(round(BORN_AFTER_INTERVALS * interval_ms), self.length_ms - 1)
+        length = after + round(SOUGHT_BEFORE_INTERVALS * interval_ms)
+        return f"{self._selector(max(1, length))} offset {max(1, self.length_ms - after)}ms"
 
     def _selector(self, milliseconds: int) -> str:
         # Samples have whole milliseconds: one more takes in those at the start, and no other.

@@ -295,6 +295,14 @@ def test_the_clock_of_the_markers_is_that_of_the_scrapes(bench: Bench) -> None:
     assert bench.manifest("run01")["warnings"] == []
 
 
+def test_packs_apply_to_the_windows_that_hold_their_metrics(bench: Bench) -> None:
+    kpis = {window: {row["kpi"] for row in bench.table(window, "metrics_summary.csv")}
+            for window in ("run01", "gpu01")}  # fmt: skip
+    assert "gpu_power" in kpis["gpu01"]
+    assert "gpu_power" not in kpis["run01"]
+    assert not any(kpi.startswith("vllm") for kpi in kpis["gpu01"])
+
+
 def test_a_withdrawn_target_is_in_no_later_window(bench: Bench) -> None:
     assert {row["job"] for row in bench.table("gpu01", "coverage.csv")} <= {"demo", "dcgm", "web", "node"}
     declared = {t["job"] for t in bench.manifest("gpu01")["targets"] if t["url"]}

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ SECONDS = 300.0
 MILLISECOND = 0.001 / SECONDS * 1.01
 """How much longer, relatively, the range is that versions with left-open ranges are asked for."""
 RESET_AT = 151  # seconds into the window at which the second service restarts
+BORN_AT = 150  # seconds into the window at which counters appear
 SLOW = range(100, 160)  # seconds into the window in which the first service handles fewer requests
 BOUNDS = {"0.005": 0.1, "0.05": 0.6, "0.25": 0.95, "1": 0.99, "+Inf": 1.0}  # share at or below
 LABELS = {
@@ -48,6 +50,12 @@ QUEUES = Recipe.model_validate(
         "kpis": [
             {"name": "queue", "help": "h", "unit": "requests", "kind": "gauge", "metric": "queue_length",
              "stats": ["mean", "min", "max", "std", "p5", "p99"]},
+            {"name": "old", "help": "h", "unit": "x/s", "kind": "counter", "metric": "old_total",
+             "stats": ["total"], "by": ["client"]},
+            {"name": "born", "help": "h", "unit": "x/s", "kind": "counter", "metric": "born_total",
+             "stats": ["total"], "by": ["client"]},
+            {"name": "begun", "help": "h", "unit": "x/s", "kind": "counter", "metric": "begun_total",
+             "stats": ["total"], "by": ["client"]},
             {"name": "looks", "help": "h", "unit": "samples", "kind": "expr", "stats": ["value"],
              "expr": "sum(count_over_time(queue_length{$selector}$window))"},
         ],
@@ -89,6 +97,10 @@ def lines_at(start: float, second: float) -> Iterator[str]:
     yield write("up", now, 0.0, "c3")
     yield write("up", now, 1.0, "node")
     yield write("queue_length", now, queue_at(second), "c1")
+    yield write("old_total", now, 10 * (second + 500), "c1")
+    if second >= BORN_AT:
+        yield write("born_total", now, 500 + 10 * (second - BORN_AT), "c1")
+        yield write("begun_total", now, 10 * (second - BORN_AT), "c1")
     for cpu in ("0", "1"):
         for mode, share in (("idle", 0.7), ("user", 0.2), ("system", 0.1)):
             yield write("node_cpu_seconds_total", now, (second + 500) * share, "node", cpu=cpu, mode=mode)
@@ -159,6 +171,32 @@ def test_throughput_is_the_reset_aware_increase_over_the_length(collection: Coll
         found = row(collection, "throughput", "mean", scope[0], client=scope[1])
         assert found.value == pytest.approx(truth, rel=MILLISECOND)
     assert (found.n, found.unit, found.reason) == (2, "requests/s", "low_coverage")
+
+
+def test_increases_are_the_reset_aware_differences_of_the_samples(
+    collection: Collection, client: PrometheusClient, start: float
+) -> None:
+    range_ms = 300_000 + has_left_open_ranges(client.build_info()["version"])
+    total = 0.0
+    for series in client.query(f"http_requests_total[{range_ms}ms]", start + SECONDS).series:
+        values = [value for _, value in series.samples]
+        total += sum(after if after < before else after - before for before, after in pairwise(values))
+    mean = row(collection, "throughput", "mean").value
+    assert mean == pytest.approx(total / SECONDS, rel=MILLISECOND)
+
+
+def test_a_counter_born_in_the_window_lacks_what_it_held_at_first_and_that_is_said(
+    collection: Collection,
+) -> None:
+    rows = {kpi: row(collection, kpi, "total", "client", client="c1") for kpi in ("old", "born", "begun")}
+    assert rows["old"].value == pytest.approx(3000, rel=MILLISECOND)
+    assert (rows["old"].status, rows["old"].reason) == ("ok", "")
+    # 500 of the 2000 were there when it was first scraped; a few of them are extrapolated.
+    assert rows["born"].value == pytest.approx(1500, rel=0.02)
+    assert (rows["born"].status, rows["born"].reason) == ("partial", "series_born")
+    # One that starts at 0 lacks nothing.
+    assert rows["begun"].value == pytest.approx(1500, rel=MILLISECOND)
+    assert (rows["begun"].status, rows["begun"].reason) == ("ok", "")
 
 
 def test_the_extremes_are_those_of_parts_of_the_window(collection: Collection) -> None:
@@ -285,5 +323,5 @@ def tolerance(row: KpiRow) -> float:
 
     What is extrapolated to the range is so to one of 1 ms more; all else is the same but for rounding.
     """
-    is_increase = row.kpi == "throughput" and row.stat == "mean"
+    is_increase = (row.kpi, row.stat) == ("throughput", "mean") or row.stat == "total"
     return MILLISECOND if is_increase else 1e-9

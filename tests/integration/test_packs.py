@@ -249,6 +249,7 @@ def test_a_pack_gives_its_kpis(scraped: Scraped, held: tuple[str, ...]) -> None:
     own = [row for row in found.values() if row.kpi in PACKS[held]]
     assert {row.reason for row in own} <= {"", "summary_own_window"}
     assert not [query for query in collection.queries if query.error]
+    assert not collection.warnings
 
 
 @each_pack

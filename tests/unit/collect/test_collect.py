@@ -85,6 +85,32 @@ def test_a_counter_that_stood_still_is_zero_and_one_that_is_absent_is_unknown() 
     )
 
 
+@pytest.mark.parametrize(
+    ("held", "reason"), [(0.0, ""), (0.5, ""), (2.0, "series_born"), (1e6, "series_born")]
+)
+def test_what_a_counter_held_when_it_was_born_is_said_to_be_missing(held: float, reason: str) -> None:
+    answers = {
+        "count_over_time(m": COUNTED,
+        "increase(m": answer(series(300.0, **A), series(700.0, **B)),
+        "unless last_over_time(m": answer(series(held, **B)),
+    }
+    found = run(THROUGHPUT, answers, A, B)
+    for row in (one_row(found, "mean"), one_row(found, "total", "client", client="c2")):
+        assert (row.status, row.reason) == ("partial" if reason else "ok", reason)
+    assert one_row(found, "total").value == 1000
+    assert one_row(found, "total", "client", client="c1").status == "ok"
+
+
+def test_a_counter_that_was_born_and_stood_still_is_not_known_to_be_zero() -> None:
+    answers = {
+        "count_over_time(m": answer(series(1.0, **A)),
+        "increase(m": answer(series(0.0, **A)),
+        "unless last_over_time(m": answer(series(1.0, **A)),
+    }
+    row = one_row(run(THROUGHPUT, answers, A), "total")
+    assert (row.value, row.status, row.reason) == (0, "partial", "series_born")
+
+
 def test_a_counter_with_one_sample_is_unknown_or_missing_from_the_sum() -> None:
     row = one_row(run(THROUGHPUT, {"count_over_time(m": COUNTED}, A, B), "mean")
     assert (row.value, row.status, row.reason) == (None, "no_data", "too_few_samples")
@@ -274,6 +300,15 @@ def test_a_percentile_is_one_quantile_over_everything_observed() -> None:
     )
 
 
+def test_observations_before_a_histogram_was_first_scraped_are_said_to_be_missing() -> None:
+    count, total = answer(series(10.0, **A)), answer(series(5.0, **A))
+    answers = latency(*buckets(A, l1=10.0, lInf=10.0), count=count, total=total)
+    found = run(LATENCY, answers | {"unless last_over_time(h_count": answer(series(3.0, **A))}, A)
+    rows = [one_row(found, stat) for stat in ("mean", "p99", "count")]
+    assert {(row.status, row.reason) for row in rows} == {("partial", "series_born")}
+    assert rows[0].value == 500
+
+
 def test_no_observation_has_no_percentile_and_is_not_absent() -> None:
     answers = latency(
         *buckets(A, l1=0.0, lInf=0.0),
@@ -394,7 +429,7 @@ def test_queries_warnings_and_added_reasons_are_kept() -> None:
     assert found.warnings == ("slow",)
     assert (found.status, found.reasons) == ("partial", (late,))
     assert [q.use for q in found.queries] == [
-        "coverage", "resets", "own_cost", "k.series", "k.increase", "k.rates"
+        "coverage", "resets", "own_cost", "k.series", "k.increase", "k.uncounted", "k.rates"
     ]  # fmt: skip
     assert (found.start, found.end) == (500, 500)
 

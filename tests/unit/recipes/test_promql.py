@@ -26,6 +26,11 @@ def test_a_counter() -> None:
             f'count {BY} (count_over_time(a_total{{session="bench01"}}[100123ms]))', 1100.123
         ),
         "increase": InstantQuery(f'sum {BY} (increase(a_total{{session="bench01"}}[100123ms]))', 1100.123),
+        "uncounted": InstantQuery(
+            f'sum {BY} (min_over_time(a_total{{session="bench01"}}[100123ms])'
+            ' unless last_over_time(a_total{session="bench01"}[20500ms] offset 94623ms))',
+            1100.123,
+        ),
         "rates": RangeQuery(
             f'sum {BY} (rate(a_total{{session="bench01"}}[20024ms]))', 1020.027, 1100.123, 20.024
         ),
@@ -55,7 +60,7 @@ def test_a_histogram_keeps_its_buckets_apart() -> None:
     assert queries["buckets"].promql == (
         f'sum {BY[:-1]}, le) (increase(h_bucket{{session="bench01"}}[100123ms]))'
     )
-    assert set(queries) == {"series", "count", "buckets"}
+    assert set(queries) == {"series", "count", "uncounted", "buckets"}
 
 
 def test_spread_and_percentiles_of_a_gauge_ask_for_the_samples_themselves() -> None:
@@ -67,7 +72,7 @@ def test_spread_and_percentiles_of_a_gauge_ask_for_the_samples_themselves() -> N
 def test_a_summary_is_asked_for_its_own_quantiles_series_by_series() -> None:
     queries = kpi_queries(kpi(kind="summary", metric="s", stats=["total", "p99"]), ("*",), SPAN)
     assert queries["quantiles"].promql == ('last_over_time(s{session="bench01",quantile!=""}[100123ms])')
-    assert set(queries) == {"series", "count", "sum", "quantiles"}
+    assert set(queries) == {"series", "count", "uncounted", "sum", "quantiles"}
 
 
 def test_an_expression_is_evaluated_once_a_scope() -> None:
@@ -98,7 +103,7 @@ def test_a_server_with_left_open_ranges_is_asked_for_one_millisecond_more_at_the
     counted = kpi(kind="counter", metric="a_total", per="b_total", stats=["mean", "max"])
     summarised = kpi(kind="histogram", metric="h", stats=["mean", "p99"])
     free = kpi(kind="expr", expr="sum(increase(e{$selector}$window))", stats=["value"])
-    more = {"[100123ms]": "[100124ms]", "[20024ms]": "[20025ms]"}
+    more = {"[100123ms]": "[100124ms]", "[20024ms]": "[20025ms]", "[20500ms]": "[20501ms]"}
     for one in (counted, kpi(kind="gauge", metric="g", stats=["min", "max"]), summarised, free):
         closed = kpi_queries(one, ("*",), SPAN)
         for role, query in kpi_queries(one, ("*",), replace(SPAN, left_open=True)).items():
@@ -127,3 +132,17 @@ def test_tiles_cut_the_window_without_leaving_it(start: float, seconds: float, i
     assert window_ms <= first_ms < window_ms + span.tiles  # all of it, but for the rounding
     assert 1 <= span.tiles <= 120
     assert span.tiles == 1 or span.tile_ms >= 4 * interval * 1000 - 1
+
+
+@given(start=st.integers(10**9, 2 * 10**9), length_ms=st.integers(1, 10**8), interval=st.floats(0.1, 600))
+def test_a_birth_is_sought_inside_the_window_but_not_where_rates_reach_back(
+    start: int, length_ms: int, interval: float
+) -> None:
+    span = Span("s", float(start), start + length_ms / 1000, interval)
+    match = re.fullmatch(r"\[(\d+)ms] offset (\d+)ms", span.around_start)
+    assert match
+    length, offset = map(int, match.groups())
+    after = span.length_ms - offset  # milliseconds into the window at which the range ends
+    assert after <= 1.1 * interval * 1000 + 1
+    assert offset >= 1
+    assert length - after >= 3 * interval * 1000 - 1 or span.length_ms == 1
