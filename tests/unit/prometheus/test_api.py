@@ -378,3 +378,33 @@ def test_a_file_without_a_certificate_is_refused(tmp_path: Path) -> None:
             (tmp_path / "tls.crt").write_bytes(content)
         with pytest.raises(InvalidInputError, match=r"tls\.crt (cannot be read as|holds no) "):
             PrometheusClient("https://127.0.0.1:9090", certificate=tmp_path / "tls.crt")
+
+
+def test_series_are_asked_for_by_all_their_selectors(server: Scripted, client: PrometheusClient) -> None:
+    server.answers = [success([{"__name__": "a"}, {"__name__": "b"}])]
+    assert client.series("a", "b", start=1.0, end=2.5) == [{"__name__": "a"}, {"__name__": "b"}]
+    assert server.requests[0].path == "/api/v1/series"
+    assert server.requests[0].parameters == {"match[]": "a", "start": "1.000", "end": "2.500"}
+
+
+def test_series_in_another_shape_are_an_error(server: Scripted, client: PrometheusClient) -> None:
+    server.answers = [success({"no": "list"})]
+    with pytest.raises(PrometheusError, match="answered without a list"):
+        client.series("a", start=1.0, end=2.0)
+
+
+def test_metadata_is_given_as_it_is(server: Scripted, client: PrometheusClient) -> None:
+    server.answers = [success({"up": [{"type": "gauge", "help": "", "unit": ""}]})]
+    assert client.metadata("up")["up"][0]["type"] == "gauge"
+    assert server.requests[0].parameters == {"metric": "up"}
+
+
+def test_a_reload_is_asked_for_once_and_its_refusal_is_told(
+    server: Scripted, client: PrometheusClient
+) -> None:
+    server.answers = [(200, b"")]
+    client.reload()
+    server.answers = [(500, b"failed to reload config: yaml: line 1")]
+    with pytest.raises(PrometheusError, match="did not reload: failed to reload config: yaml: line 1"):
+        client.reload()
+    assert [(request.method, request.path) for request in server.requests] == [("POST", "/-/reload")] * 2
