@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import blind, calls, machine, pickup, scale, startup
+from tests.bench import blind, calls, machine, pickup, scale, startup, windows
 from tests.bench.figures import Row, table
 from tests.bench.session import running_session
 
@@ -32,12 +32,18 @@ def _up(folder: Path) -> list[Row]:
         return pickup.to_up(session, folder)
 
 
+def _windows(folder: Path) -> list[Row]:
+    with running_session(folder, "windows") as session:
+        return windows.measure(session)
+
+
 GROUPS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "startup": ("starting commands", _startup),
     "disk": ("dropping targets", _disk),
     "blind": ("dropping targets on a mount that inotify does not see", blind.measure),
     "scale": (f"dropping {scale.FILES:,} targets", scale.measure),
     "calls": ("counting system calls", calls.measure),
+    "windows": (f"closing {windows.WINDOWS} windows at once", _windows),
     "up": (f"dropping targets until they are up, {pickup.TRIALS} times: two minutes at most", _up),
 }
 
