@@ -38,6 +38,7 @@ from monitord.windows.model import Window
 # Collections mostly wait for Prometheus; more at once would only make each slower.
 PARALLEL_COLLECTIONS = 2
 RETRY_SECONDS = 2.0
+REWRITE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class _Work:
     future: Future[Collected] | None = None
     retry_at: float = 0.0
     settled: bool = False
+    failure: str = ""
 
 
 @dataclass(slots=True)
@@ -245,10 +247,19 @@ class WindowReconciler:
         try:
             collected = future.result()
         except PrometheusUnavailableError as error:
-            work.future, work.retry_at = None, monotonic + RETRY_SECONDS
-            self._tell_of(window, State.SETTLING, str(error))
+            self._retry(work, monotonic + RETRY_SECONDS, str(error))
             return
-        except (MonitordError, OSError) as error:
+        except OSError as error:  # a full disk, say: there is room again some day
+            where = f" ({error.filename})" if error.filename else ""
+            reason = (
+                f"the artifacts cannot be written: {error.strerror or error}{where}; tried again by itself"
+            )
+            if work.failure != reason:
+                self.log.error("window.not_written", window=window_id, reason=reason)
+            work.failure = reason
+            self._retry(work, monotonic + REWRITE_SECONDS, reason)
+            return
+        except MonitordError as error:
             del self._work[window_id]
             self._end(window_id, Outcome(State.FAILED, window.markers), window, str(error))
             return
@@ -267,6 +278,10 @@ class WindowReconciler:
             "window.collected", window=window_id, status=collected.status, artifacts=collected.folder
         )
         self.collected()
+
+    def _retry(self, work: _Work, at: float, reason: str) -> None:
+        work.future, work.retry_at = None, at
+        self._tell_of(work.window, State.SETTLING, reason)
 
     def _end(self, window_id: str, outcome: Outcome, window: Window | None = None, reason: str = "") -> None:
         self._outcomes[window_id] = outcome

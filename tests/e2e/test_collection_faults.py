@@ -6,12 +6,14 @@ import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import wait_until
-from tests.e2e.conftest import Bench
+from tests.e2e.conftest import Bench, benches
 from tests.fakes.exporter import FakeExporter, counter
+from tests.fakes.small_disk import small_disk
 
 pytestmark = pytest.mark.real
 
@@ -71,3 +73,27 @@ def test_a_hundred_clients_that_touch_their_markers_at_once_each_get_their_windo
         assert bench.wait_window(window_id)["state"] == "done"
     assert {path.name for path in bench.session.artifacts.iterdir()} == set(ids)
     assert len(bench.log("window.collected")) == 100
+
+
+def test_a_window_that_finds_no_room_is_collected_once_there_is_some(
+    tmp_path: Path, exporter: FakeExporter
+) -> None:
+    exporter.expose(counter("http_requests_total", 7.0))
+    (tmp_path / "data").mkdir()
+    with small_disk(tmp_path / "disk", 4096) as disk:
+        (disk.folder / "root").mkdir()
+        with benches(disk.folder / "root", prometheus__data_dir=str(tmp_path / "data")) as bench:
+            bench.run()
+            bench.drop("web.yaml", f"services: [{{name: web, endpoint: {exporter.url}}}]\n")
+            bench.wait_up("web.yaml")
+            bench.mark("w.start")
+            bench.wait_window("w", "open")
+            disk.fill()
+            bench.mark("w.stop")
+            scrapes = exporter.scrapes
+            wait_until(lambda: exporter.scrapes > scrapes + 12, "time enough for it to be tried")
+            assert not [path for path in bench.session.artifacts.iterdir() if path.name == "w"]
+            assert bench.window("w")["state"] != "done"
+            disk.free()
+            assert bench.wait_window("w")["state"] == "done"
+            assert {path.name for path in bench.session.artifacts.iterdir()} == {"w"}

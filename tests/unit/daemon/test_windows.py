@@ -168,11 +168,29 @@ def test_prometheus_that_is_away_is_tried_again(world: World) -> None:
     assert len(world.collected) == 3
 
 
+def test_artifacts_that_find_no_room_are_written_once_there_is_some(world: World) -> None:
+    full = OSError(28, "No space left on device", "/s/artifacts/x")
+    world.failures = [full, full]
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until_collected(1)
+
+    def reason() -> str:
+        world.round()
+        return str(world.status()["reason"])
+
+    told = "the artifacts cannot be written: No space left on device (/s/artifacts/x); tried again by itself"
+    wait_until(lambda: reason() == told, "it to be told")
+    assert world.status()["state"] == "settling"
+    world.until("done")
+    assert len(world.collected) == 3
+    assert events(world.entries).count("window.not_written") == 1
+
+
 @pytest.mark.parametrize(
     ("failure", "reason"),
     [
         (InvalidInputError("no recipe nodee; did you mean node?"), "no recipe nodee; did you mean node?"),
-        (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
         (KeyError("x"), "internal error: KeyError('x')"),
     ],
 )
