@@ -71,4 +71,5 @@ def sample_quantile(q: float, samples: Collection[float]) -> float:
     below, share = divmod(q * (len(ordered) - 1), 1)
     low = ordered[int(below)]
     high = ordered[min(int(below) + 1, len(ordered) - 1)]
-    return low if low == high else low * (1 - share) + high * share
+    # Neither twice infinity nor none of it is a number.
+    return low if low == high or not share else low * (1 - share) + high * share

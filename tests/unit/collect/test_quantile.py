@@ -111,3 +111,4 @@ def test_a_quantile_of_samples_is_linear_between_ranks(samples: list[float], per
 def test_a_quantile_of_one_sample_or_among_infinities() -> None:
     assert sample_quantile(0.99, [3.0]) == 3
     assert sample_quantile(0.5, [math.inf, math.inf, 1.0]) == math.inf
+    assert sample_quantile(0.5, [1.0, 2.0, math.inf]) == 2
