@@ -98,7 +98,7 @@ class Measurement:
                 tuple(_warnings(skew, window)),
             )  # fmt: skip
         folder = store.publish(
-            self.session.artifacts, window.id, window_files(collection, self._inputs(window)),
+            self.session.artifacts, window.id, window_files(collection, self._inputs(collection)),
             manifest(collection, provenance), self.session.file_mode,
         )  # fmt: skip
         return Collected(
@@ -128,12 +128,14 @@ class Measurement:
         text = f"not every target was scraped after the window's end within {timeout:g} s"
         return [Reason("settle_timeout", text)] if unsettled else []
 
-    def _inputs(self, window: Window) -> dict[str, bytes]:
+    def _inputs(self, collection: Collection) -> dict[str, bytes]:
         """Return what the window was measured from; credentials are in none of these files."""
-        session = self.session
+        session, window = self.session, collection.request.window
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
-        for folder in (packaged_folder(), session.recipes):
-            inputs |= {f"recipes/{file.name}": file.read_bytes() for file in sorted(folder.glob("*.y*ml"))}
+        used = {recipe.name for recipe in collection.request.recipes}
+        packaged = (file for file in packaged_folder().glob("*.y*ml") if file.stem in used)  # named by it
+        for file in (*sorted(packaged), *sorted(session.recipes.glob("*.y*ml"))):
+            inputs[f"recipes/{file.name}"] = file.read_bytes()
         interval = self.settings.scrape_interval
         groups = {
             file: render_groups(registration.endpoints, interval)

@@ -180,7 +180,8 @@ def test_every_artifact_is_there_and_the_manifest_holds_its_checksum(bench: Benc
     assert found == {*listed, "MANIFEST.json"}
     assert {"metrics_summary.csv", "metrics_summary.json", "coverage.csv", "queries.json"} <= found
     assert {"inputs/prometheus.yml", "inputs/targets.json", "inputs/markers/run01.start"} <= found
-    assert any(path.startswith("inputs/recipes/") for path in found)
+    recipes = {path for path in found if path.startswith("inputs/recipes/")}
+    assert recipes == {f"inputs/recipes/{name}.yaml" for name in ("http", "node", "gpu")}, "those in force"
     for path, entry in listed.items():
         content = (folder / path).read_bytes()
         assert entry["bytes"] == len(content)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import InvalidFileError, InvalidInputError
-from monitord.recipes.load import load_recipes, select_recipes
+from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
 
 
 def write(folder: Path, name: str, kpi: str, file: str = "") -> None:
@@ -65,3 +65,8 @@ def test_selecting_by_name() -> None:
     ]
     with pytest.raises(InvalidInputError, match="no recipe htpp; did you mean http"):
         select_recipes(recipes, ("htpp",))
+
+
+def test_a_packaged_recipe_lies_in_the_file_of_its_name() -> None:
+    """Artifacts hold the files of the recipes in force, found by that."""
+    assert {file.stem for file in packaged_folder().iterdir()} == {recipe.name for recipe in load_recipes()}
