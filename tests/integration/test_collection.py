@@ -7,11 +7,8 @@ count other numbers. All versions are given the same block of data.
 from __future__ import annotations
 
 import math
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +20,10 @@ from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.command import Build, has_left_open_ranges
-from monitord.prometheus.logfmt import listening_url
-from monitord.prometheus.process import find_promtool, read_build
 from monitord.recipes.load import load_recipes
 from monitord.recipes.model import Recipe
 from monitord.windows.model import Window
-from tests.conftest import wait_until
+from tests.fakes.stored import backfill, serving
 from tests.versions import VERSIONS, binary_of, build_of
 
 pytestmark = pytest.mark.real
@@ -109,35 +104,8 @@ def start() -> float:
 @pytest.fixture(scope="module")
 def block(tmp_path_factory: pytest.TempPathFactory, start: float) -> Path:
     """A folder that holds the data from 2 minutes before the window to 2 after it."""
-    folder = tmp_path_factory.mktemp("block")
-    binary = next(filter(None, map(binary_of, VERSIONS)), None)
-    promtool = find_promtool(read_build(binary)) if binary else None
-    if promtool is None:
-        pytest.fail("no promtool with any Prometheus; run `make tools`")
-    text = "\n".join(line for step in range(-24, 85) for line in lines_at(start, step * INTERVAL))
-    (folder / "samples.om").write_text(f"{text}\n# EOF\n")
-    backfill = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "samples.om", "data"]
-    subprocess.run(backfill, cwd=folder, check=True, capture_output=True)
-    return folder / "data"
-
-
-@contextmanager
-def serving(build: Build, data: Path, folder: Path) -> Iterator[PrometheusClient]:
-    """Serve a copy of the data, and nothing else, by one version."""
-    shutil.copytree(data, folder / "data")
-    (folder / "prometheus.yml").write_text("scrape_configs: []\n")
-    command = [str(build.binary), "--config.file=prometheus.yml", "--storage.tsdb.path=data",
-               "--storage.tsdb.retention.time=10y", "--web.listen-address=127.0.0.1:0"]  # fmt: skip
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=folder, stderr=log, stdout=log)
-    try:
-        url = wait_until(lambda: listening_url((folder / "log").read_text()), "Prometheus to listen")
-        with PrometheusClient(url) as connection:
-            wait_until(connection.ready, "Prometheus to be ready")
-            yield connection
-    finally:
-        server.kill()
-        server.wait()
+    lines = (line for step in range(-24, 85) for line in lines_at(start, step * INTERVAL))
+    return backfill(lines, tmp_path_factory.mktemp("block"))
 
 
 def collected(
