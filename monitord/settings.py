@@ -143,6 +143,9 @@ class WindowSettings(Model, title="windows"):
     min_coverage: Ratio = Field(
         default=0.95, description="the share of expected scrapes that a complete window has"
     )
+    samples: bool = Field(
+        default=True, description="whether raw samples are kept as Parquet, where pyarrow is installed"
+    )
 
 
 def _only(default: object) -> AfterValidator:

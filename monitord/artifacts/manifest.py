@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -35,7 +35,7 @@ class Provenance:
     warnings: tuple[str, ...] = ()
 
 
-def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
+def manifest(collection: Collection, provenance: Provenance, warnings: Sequence[str] = ()) -> dict[str, Any]:
     """Return the manifest but for its `files`, which are known when they have been written."""
     window = collection.request.window
     return {
@@ -66,7 +66,7 @@ def manifest(collection: Collection, provenance: Provenance) -> dict[str, Any]:
         "own_cost": _copied(provenance.own_cost),
         "clock": _copied(provenance.clock),
         "markers": dict(provenance.markers),
-        "warnings": [*collection.warnings, *provenance.warnings],
+        "warnings": [*collection.warnings, *warnings, *provenance.warnings],
     }
 
 

@@ -10,6 +10,7 @@ import os
 import platform
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from monitord import __version__
 from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import Provenance, manifest
+from monitord.artifacts.samples import Samples, sampled
 from monitord.clock import SystemClock
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
@@ -97,14 +99,21 @@ class Measurement:
                 _slurm(os.environ), self._own_cost(collection), _clock(skew), window.markers,
                 tuple(_warnings(skew, window)),
             )  # fmt: skip
-        folder = store.publish(
-            self.session.artifacts, window.id, window_files(collection, self._inputs(collection)),
-            manifest(collection, provenance), self.session.file_mode,
-        )  # fmt: skip
+            with self._samples(collection, client) as samples:
+                folder = store.publish(
+                    self.session.artifacts, window.id,
+                    {**window_files(collection, self._inputs(collection)), **samples.files},
+                    manifest(collection, provenance, samples.warnings), self.session.file_mode, samples.rows,
+                )  # fmt: skip
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
             worst_of(collection.slo),
         )  # fmt: skip
+
+    def _samples(self, collection: Collection, client: PrometheusClient) -> AbstractContextManager[Samples]:
+        if not self.settings.windows.samples:
+            return nullcontext(Samples())
+        return sampled(collection, client, self.session.artifacts)
 
     def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
         """Return the recipes in force; a session's own that cannot be used cost only themselves."""

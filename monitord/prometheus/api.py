@@ -94,6 +94,19 @@ class PrometheusClient:
         times = {} if at is None else {"time": _seconds(round(at * 1000))}
         return parse_answer(self._read("POST", "query", {"query": promql, **times}))
 
+    def query_json(self, promql: str, at: float) -> bytes:
+        """Evaluate an expression at one time; return the answer as it is sent, for who decodes a lot."""
+        times = {"time": _seconds(round(at * 1000))}
+        return self._repeat(self._content, "POST", "query", {"query": promql, **times})
+
+    def label_names(self, match: str, start: float, end: float) -> list[str]:
+        """Return the names of the labels of the series that a selector picks in a range of time."""
+        times = {"start": _seconds(round(start * 1000)), "end": _seconds(round(end * 1000))}
+        found = self._read("GET", "labels", {"match[]": match, **times}).get("data")
+        if not isinstance(found, list):
+            raise PrometheusError(f"{self.url} listed its labels in an unknown way; is it Prometheus?")
+        return [str(name) for name in found]
+
     def query_range(self, promql: str, start: float, end: float, step: float) -> Answer:
         """Evaluate an expression at start, start + step, … up to end; Unix seconds and seconds.
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import wait_until
@@ -186,8 +187,13 @@ def test_every_artifact_is_there_and_the_manifest_holds_its_checksum(bench: Benc
         content = (folder / path).read_bytes()
         assert entry["bytes"] == len(content)
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()
-        lines = list(csv.reader(content.decode().splitlines())) if path.endswith(".csv") else None
-        assert entry["rows"] == (len(lines) - 1 if lines else None)
+        if path.endswith(".csv"):
+            assert entry["rows"] == len(list(csv.reader(content.decode().splitlines()))) - 1
+        elif path.endswith(".parquet"):
+            assert entry["rows"] == pq.read_metadata(folder / path).num_rows > 0
+        else:
+            assert entry["rows"] is None
+    assert any(path.startswith("samples/service=") for path in found)
 
 
 def test_no_password_is_published(bench: Bench) -> None:

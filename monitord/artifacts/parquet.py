@@ -1,0 +1,82 @@
+"""Raw samples as Parquet. The only place that imports pyarrow, which is large and optional."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from monitord.prometheus.samples import RawSeries
+
+OWN_COLUMNS = ("timestamp", "metric", "value")
+_TAKEN = re.compile(f"({'|'.join(OWN_COLUMNS)})(_label)*")
+_NAME = "__name__"
+
+
+def is_available() -> bool:
+    """Say whether pyarrow is installed; it is not imported for that."""
+    return importlib.util.find_spec("pyarrow") is not None
+
+
+def column_of(label: str) -> str:
+    """Return the column of a label: its own name, but where that is one of ours."""
+    return f"{label}_label" if _TAKEN.fullmatch(label) else label
+
+
+class SampleFile:
+    """A Parquet file of samples being written, one row group at a time; `rows` counts them.
+
+    `labels` are all that a series may have: each is a column, null where a series lacks it. Labels
+    are dictionaries, as readers take the folder `service=…` for one and would refuse to see it as
+    two types.
+    """
+
+    def __init__(self, path: Path, labels: Sequence[str]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._labels = labels
+        text = pa.dictionary(pa.int32(), pa.string())
+        types = (pa.timestamp("ms", tz="UTC"), text, pa.float64(), *(text for _ in labels))
+        names = (*OWN_COLUMNS, *map(column_of, labels))
+        self._schema = pa.schema(list(zip(names, types, strict=True)))
+        encoded = ["metric", *map(column_of, labels)]
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=encoded)
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+
+    def write(self, series: Sequence[RawSeries]) -> None:
+        """Append all samples of these series, in their order."""
+        table = self._table(series)
+        if table.num_rows:
+            self._writer.write_table(table, row_group_size=table.num_rows)
+            self.rows += table.num_rows
+
+    def _table(self, series: Sequence[RawSeries]) -> Any:
+        import pyarrow as pa
+
+        of_series = pa.table(
+            {
+                column: pa.array([each.metric.get(label) for each in series], self._schema.field(column).type)
+                for label, column in ((_NAME, "metric"), *((name, column_of(name)) for name in self._labels))
+            }
+        )
+        owners = [i for i, each in enumerate(series) for _ in each.values]
+        times = [round(time * 1000) for each in series for time, _ in each.values]
+        values = [float(value) for each in series for _, value in each.values]
+        table = of_series.take(pa.array(owners, pa.int32()))
+        table = table.append_column("timestamp", pa.array(times, self._schema.field("timestamp").type))
+        return table.append_column("value", pa.array(values, pa.float64())).select(self._schema.names)

@@ -1,0 +1,51 @@
+"""Raw samples as Prometheus answers with them, decoded without a dictionary per sample. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from monitord.errors import PrometheusError
+
+
+class RawSeries(msgspec.Struct):
+    """A series and its samples as (Unix seconds, value as text); `histograms` are native ones."""
+
+    metric: dict[str, str]
+    values: list[tuple[float, str]] = []
+    histograms: list[msgspec.Raw] = []
+
+
+class RawAnswer(msgspec.Struct):
+    """The series of one query, and what Prometheus warned of."""
+
+    series: list[RawSeries]
+    warnings: list[str] = []
+
+
+class _Result(msgspec.Struct, tag_field="resultType", tag="matrix"):
+    result: list[RawSeries]
+
+
+class _Payload(msgspec.Struct):
+    data: _Result
+    warnings: list[str] = []
+    infos: list[str] = []
+
+
+_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Payload)
+
+
+def read_samples(content: bytes) -> RawAnswer:
+    """Return what a successful `/api/v1/query` for a range selector was answered with.
+
+    Raises PrometheusError when the content has another shape.
+    """
+    try:
+        payload: _Payload = _DECODER.decode(content)
+    except msgspec.DecodeError as error:
+        raise PrometheusError(
+            f"raw samples were answered with something that is not Prometheus's API: {error}"
+        ) from error
+    return RawAnswer(payload.data.result, [*payload.warnings, *payload.infos])

@@ -1,0 +1,205 @@
+"""Raw samples as Parquet, from each real Prometheus: all of them, and none but them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from monitord.artifacts import parquet
+from monitord.artifacts.samples import NOT_INSTALLED, Samples, sampled
+from monitord.collect.collect import collect
+from monitord.collect.collection import Collection
+from monitord.collect.request import CollectionRequest
+from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.command import Build, has_left_open_ranges
+from monitord.windows.model import Window
+from tests.fakes.backfill import serving, write_block
+
+pytestmark = pytest.mark.real
+
+STEP_MS, STEPS = 5000, 60
+SPECIAL = {7: math.nan, 8: math.inf, 9: -math.inf, 10: 1e-300, 11: 0.1 + 0.2}
+JOBS = ("triton", "8000", "node")
+Key = tuple[str, frozenset[tuple[str, str]]]  # metric, labels
+
+
+def series_of(job: str) -> Iterator[tuple[str, dict[str, str]]]:
+    labels = {"job": job, "instance": "n1:1", "client": "c1", "session": "bench", "node": "n1"}
+    if job != "node":
+        labels["service"] = job
+    yield "up", labels
+    # Labels may be called as our columns are, and differ from metric to metric.
+    yield "a_total", {**labels, "value": "v", "value_label": "w", "metric": 'quoted "name"'}
+    for le in ("0.1", "1.0", "+Inf"):
+        yield "b_seconds_bucket", {**labels, "le": le}
+    if job == "triton":
+        for number in range(40):
+            yield "many", {**labels, "number": str(number)}
+
+
+def value_at(step: int, name: str) -> float:
+    return 1.0 if name == "up" else SPECIAL.get(step, step * 1.5)
+
+
+def written(labels: dict[str, str], name: str, time_ms: int, value: float) -> str:
+    quoted = ",".join(f"{key}={escaped(text)}" for key, text in labels.items())
+    number = {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN" if math.isnan(value) else repr(value))
+    return f"{name}{{{quoted}}} {number} {time_ms / 1000:.3f}"
+
+
+def escaped(text: str) -> str:
+    return '"' + text.replace('"', '\\"') + '"'
+
+
+@pytest.fixture(scope="module")
+def start_ms() -> int:
+    return (math.floor(time.time()) - 3600) * 1000 + 123
+
+
+@pytest.fixture(scope="module")
+def block(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Path:
+    """Data of two sessions, from before the window to after it, with samples at both of its edges."""
+    lines = (
+        written({**labels, **other}, name, start_ms + step * STEP_MS, value_at(step, name))
+        for step in range(-20, STEPS + 20)
+        for job in JOBS
+        for name, labels in series_of(job)
+        for other in ({}, {"session": "other", "alien": "x"})
+    )
+    return write_block(tmp_path_factory.mktemp("block"), lines)
+
+
+@pytest.fixture(scope="module")
+def client(
+    each_build: Build, block: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PrometheusClient]:
+    with serving(each_build, block, tmp_path_factory.mktemp("prometheus")) as connection:
+        yield connection
+
+
+def collected(client: PrometheusClient, start: float, end: float) -> Collection:
+    left_open = has_left_open_ranges(client.build_info()["version"])
+    request = CollectionRequest(
+        "bench", Window("run01", start, end), (), STEP_MS / 1000, 0.95, (), left_open=left_open
+    )
+    return collect(request, client)
+
+
+@pytest.fixture
+def collection(client: PrometheusClient, start_ms: int) -> Collection:
+    return collected(client, start_ms / 1000, (start_ms + STEPS * STEP_MS) / 1000)
+
+
+def laid_out(samples: Samples, folder: Path) -> Path:
+    """Put the files where they are published; return the folder of them all."""
+    for path, file in samples.files.items():
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_bytes(file.read_bytes())
+    return folder / "samples"
+
+
+def samples_in(file: Path) -> dict[Key, dict[int, float]]:
+    """Return the samples in a file by series, each time once."""
+    found: dict[Key, dict[int, float]] = {}
+    table = pq.ParquetFile(file).read()
+    labels = [name for name in table.schema.names if name not in parquet.OWN_COLUMNS]
+    for row in table.to_pylist():
+        of_row = frozenset((name, row[name]) for name in labels if row[name] is not None)
+        values = found.setdefault((row["metric"], of_row), {})
+        time_ms = round(row["timestamp"].timestamp() * 1000)
+        assert time_ms not in values
+        values[time_ms] = row["value"]
+    return found
+
+
+def truth(job: str, start_ms: int) -> dict[Key, dict[int, float]]:
+    return {
+        (name, frozenset((parquet.column_of(label), text) for label, text in labels.items())): {
+            start_ms + step * STEP_MS: value_at(step, name) for step in range(STEPS + 1)
+        }
+        for name, labels in series_of(job)
+    }
+
+
+@pytest.mark.parametrize("most", [100, 100_000], ids=["in pieces", "at once"])
+def test_every_sample_of_the_window_is_there_once_and_exact(
+    client: PrometheusClient, collection: Collection, start_ms: int, tmp_path: Path, most: int
+) -> None:
+    with sampled(collection, client, tmp_path, most) as samples:
+        assert sorted(samples.files) == [f"samples/service={job}/part-0.parquet" for job in sorted(JOBS)]
+        for job in JOBS:
+            path = f"samples/service={job}/part-0.parquet"
+            assert same(samples_in(samples.files[path]), truth(job, start_ms))
+            assert samples.rows[path] == (STEPS + 1) * len(list(series_of(job)))
+        assert samples.warnings == ()
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_servers_own_answer_says_the_same(
+    client: PrometheusClient, collection: Collection, tmp_path: Path
+) -> None:
+    theirs = client.query(
+        f'{{session="bench",job="triton"}}{collection.request.span.whole}', collection.request.window.end
+    )
+    expected: dict[Key, dict[int, float]] = {
+        (
+            series.labels["__name__"],
+            frozenset(
+                (parquet.column_of(label), text)
+                for label, text in series.labels.items()
+                if label != "__name__"
+            ),
+        ): {round(moment * 1000): value for moment, value in series.samples}
+        for series in theirs.series
+    }
+    with sampled(collection, client, tmp_path) as samples:
+        assert same(samples_in(samples.files["samples/service=triton/part-0.parquet"]), expected)
+
+
+def test_types_are_those_that_readers_of_a_whole_folder_need(
+    client: PrometheusClient, collection: Collection, tmp_path: Path
+) -> None:
+    with sampled(collection, client, tmp_path) as samples:
+        folder = laid_out(samples, tmp_path / "published")
+    together = pq.read_table(folder)
+    assert together.num_rows == sum(samples.rows.values())
+    assert str(together.schema.field("timestamp").type) == "timestamp[ms, tz=UTC]"
+    assert str(together.schema.field("value").type) == "double"
+    assert set(together.column("service").unique().to_pylist()) == set(JOBS)
+    # Without its folder's name a file holds the label as it was: an exporter's series have none.
+    assert ds.dataset(folder / "service=node", format="parquet").to_table().column("service").null_count > 0
+
+
+def test_a_window_without_samples_has_no_files(
+    client: PrometheusClient, start_ms: int, tmp_path: Path
+) -> None:
+    early = collected(client, start_ms / 1000 - 3000, start_ms / 1000 - 2900)
+    with sampled(early, client, tmp_path) as samples:
+        assert samples == Samples()
+
+
+def test_without_pyarrow_a_warning_says_what_to_install(
+    client: PrometheusClient, collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "is_available", lambda: False)
+    with sampled(collection, client, tmp_path) as samples:
+        assert samples == Samples(warnings=(NOT_INSTALLED,))
+
+
+def same(found: dict[Key, dict[int, float]], expected: dict[Key, Any]) -> bool:
+    """Compare as `==` does, but that NaN is NaN."""
+    return repr(sorted_all(found)) == repr(sorted_all(expected))
+
+
+def sorted_all(samples: dict[Key, dict[int, float]]) -> list[Any]:
+    return sorted(
+        ((name, sorted(labels), sorted(values.items())) for (name, labels), values in samples.items()),
+        key=lambda each: each[:2],
+    )
