@@ -30,6 +30,7 @@ COMMANDS = {
     "why": "Explain what became of a target.",
     "window": "Open, close and list measurement windows.",
     "collect": "Collect any past window.",
+    "verify": "Compare results with their manifest.",
     "check": "Validate files before they are used.",
     "schema": "Print a JSON Schema for editors.",
     "config": "Show settings and where they come from.",

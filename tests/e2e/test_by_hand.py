@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import wait_until
@@ -181,12 +183,22 @@ def test_every_artifact_is_there_and_the_manifest_holds_its_checksum(bench: Benc
     assert {"metrics_summary.csv", "metrics_summary.json", "coverage.csv", "queries.json"} <= found
     assert {"inputs/prometheus.yml", "inputs/targets.json", "inputs/markers/run01.start"} <= found
     assert any(path.startswith("inputs/recipes/") for path in found)
+    assert any(re.fullmatch(r"samples/service=[^/]+/part-0\.parquet", path) for path in found)
     for path, entry in listed.items():
         content = (folder / path).read_bytes()
         assert entry["bytes"] == len(content)
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()
-        lines = list(csv.reader(content.decode().splitlines())) if path.endswith(".csv") else None
-        assert entry["rows"] == (len(lines) - 1 if lines else None)
+        assert entry["rows"] == rows_in(folder / path)
+
+
+def rows_in(file: Path) -> int | None:
+    match file.suffix:
+        case ".csv":
+            return len(list(csv.reader(file.read_text().splitlines()))) - 1
+        case ".parquet":
+            return int(pq.ParquetFile(file).metadata.num_rows)
+        case _:
+            return None
 
 
 def test_no_password_is_published(bench: Bench) -> None:
