@@ -21,6 +21,17 @@ def is_available() -> bool:
     return importlib.util.find_spec("pyarrow") is not None
 
 
+def count_rows(file: Path) -> int | None:
+    """Return how many rows a file has; None when it is no Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.ParquetFile(file).metadata.num_rows)
+    except pa.ArrowException:
+        return None
+
+
 def column_of(label: str) -> str:
     """Return the column of a label: its own name, but where that is one of ours."""
     return f"{label}_label" if _TAKEN.fullmatch(label) else label

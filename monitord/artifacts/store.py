@@ -39,7 +39,7 @@ def publish(
     when it cannot be written; what stood there before then still stands.
     """
     for path in files:
-        _check_path(path)
+        check_path(path)
     target, aside = artifacts / window_id, artifacts / f"{ASIDE_PREFIX}{window_id}"
     _settle(aside, target)
     building = artifacts / f"{TEMPORARY_PREFIX}{window_id}-{os.getpid()}"
@@ -65,16 +65,17 @@ def clean(artifacts: Path) -> None:
             _settle(entry, artifacts / entry.name.removeprefix(ASIDE_PREFIX))
 
 
+def check_path(path: str) -> None:
+    """Raise ValueError for a path that an artifact file cannot have: it stays in its folder."""
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] == "/" or ".." in parts or path == MANIFEST:
+        raise ValueError(f"{path!r} cannot be the path of an artifact file")
+
+
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return a published folder's manifest, or None when there is none that can be read."""
     manifest = read_json(folder / MANIFEST)
     return manifest if isinstance(manifest, dict) else None
-
-
-def _check_path(path: str) -> None:
-    parts = PurePosixPath(path).parts
-    if not parts or parts[0] == "/" or ".." in parts or path == MANIFEST:
-        raise ValueError(f"{path!r} cannot be the path of an artifact file")
 
 
 def _build(

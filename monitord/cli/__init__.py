@@ -31,6 +31,7 @@ COMMANDS = {
     "window": "Open, close and list measurement windows.",
     "collect": "Collect any past window.",
     "compare": "Compare the artifacts of windows.",
+    "verify": "Compare results with their manifest.",
     "check": "Validate files before they are used.",
     "schema": "Print a JSON Schema for editors.",
     "config": "Show settings and where they come from.",

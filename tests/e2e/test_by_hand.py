@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -183,17 +184,22 @@ def test_every_artifact_is_there_and_the_manifest_holds_its_checksum(bench: Benc
     assert {"inputs/prometheus.yml", "inputs/targets.json", "inputs/markers/run01.start"} <= found
     recipes = {path for path in found if path.startswith("inputs/recipes/")}
     assert recipes == {f"inputs/recipes/{name}.yaml" for name in ("http", "node", "gpu")}, "those in force"
+    assert any(re.fullmatch(r"samples/service=[^/]+/part-0\.parquet", path) for path in found)
     for path, entry in listed.items():
         content = (folder / path).read_bytes()
         assert entry["bytes"] == len(content)
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()
-        if path.endswith(".csv"):
-            assert entry["rows"] == len(list(csv.reader(content.decode().splitlines()))) - 1
-        elif path.endswith(".parquet"):
-            assert entry["rows"] == pq.read_metadata(folder / path).num_rows > 0
-        else:
-            assert entry["rows"] is None
-    assert any(path.startswith("samples/service=") for path in found)
+        assert entry["rows"] == rows_in(folder / path)
+
+
+def rows_in(file: Path) -> int | None:
+    match file.suffix:
+        case ".csv":
+            return len(list(csv.reader(file.read_text().splitlines()))) - 1
+        case ".parquet":
+            return int(pq.ParquetFile(file).metadata.num_rows)
+        case _:
+            return None
 
 
 def test_no_password_is_published(bench: Bench) -> None:
