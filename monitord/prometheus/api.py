@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
 import re
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,18 +13,17 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError
 
 from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.answers import join_answers, parse_answer, split_range
+from monitord.prometheus.pinned import OneCertificate
 from monitord.prometheus.series import Answer
 
 T = TypeVar("T")
 Parameters = Mapping[str, str | list[str]]
 
 _READY_TIMEOUT = 2.0
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s[^-]*-----END CERTIFICATE-----")  # a server shows the first
 _SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)  # it becomes part of a path
 _ADMIN_DISABLED = "admin APIs disabled"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -69,7 +66,7 @@ class PrometheusClient:
         self._session.trust_env = False
         self._session.auth = auth
         if certificate is not None:
-            self._session.mount("https://", _OneCertificate(certificate))
+            self._session.mount("https://", OneCertificate(certificate))
         if _is_loopback(self.url):
             # Compressing costs the server several times what it takes to send the answer plain.
             self._session.headers["Accept-Encoding"] = "identity"
@@ -328,35 +325,6 @@ class PrometheusClient:
 
 class _TryAgainError(PrometheusUnavailableError):
     """The request did not reach an evaluation, and costs nothing to repeat."""
-
-
-class _OneCertificate(HTTPAdapter):
-    """Connects only to who shows one certificate, which is compared before anything is sent.
-
-    Stronger than a chain and a name, and the only way for a certificate that nobody signed and that
-    is asked for by the loopback address.
-    """
-
-    def __init__(self, certificate: Path) -> None:
-        self._fingerprint = _fingerprint(certificate)
-        super().__init__()
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, assert_fingerprint=self._fingerprint)
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        # No authority is asked: the fingerprint alone decides.
-        return super().send(request, **{**options, "verify": False})
-
-
-def _fingerprint(certificate: Path) -> str:
-    try:
-        match = _PEM.search(certificate.read_text(encoding="ascii", errors="replace"))
-        if match is not None:
-            return hashlib.sha256(ssl.PEM_cert_to_DER_cert(match[0])).hexdigest()
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(f"{certificate} cannot be read as a certificate: {error}") from error
-    raise InvalidInputError(f"{certificate} holds no certificate in PEM")
 
 
 def _checked(url: str) -> str:

@@ -16,7 +16,7 @@ from monitord.prometheus.placement import (
     run_locations,
 )
 
-SESSION = Path("/work/sessions/bench01")
+SESSION = Path("/shared/sessions/bench01")
 IN_SESSION = Location(SESSION / "prometheus/data", "the session folder")
 UID = 1000
 
@@ -72,15 +72,15 @@ def test_the_folder_in_scratch_is_unique_to_user_and_session() -> None:
 
 
 def test_the_run_folder_prefers_this_machines_own_file_systems() -> None:
-    environment = {"SLURM_TMPDIR": "/local/7", "TMPDIR": "/work/tmp", "XDG_RUNTIME_DIR": "/run/user/1000"}
-    kinds = {"/work": "lustre"}
-    assert run(environment, kinds) == ["/local/7", "/tmp", "/work/tmp", str(SESSION / "prometheus/run")]
+    environment = {"SLURM_TMPDIR": "/local/7", "TMPDIR": "/shared/tmp", "XDG_RUNTIME_DIR": "/run/user/1000"}
+    kinds = {"/shared": "lustre"}
+    assert run(environment, kinds) == ["/local/7", "/tmp", "/shared/tmp", str(SESSION / "prometheus/run")]
     assert run({}, kinds) == ["/tmp", str(SESSION / "prometheus/run")]
 
 
 def test_data_on_a_network_file_system_are_warned_of() -> None:
-    warning = network_warning(Path("/work/data"), "lustre") or ""
-    assert "/work/data is on lustre" in warning
+    warning = network_warning(Path("/shared/data"), "lustre") or ""
+    assert "/shared/data is on lustre" in warning
     assert "set prometheus.data_dir" in warning
     assert network_warning(Path("/data"), "xfs") is None
 
