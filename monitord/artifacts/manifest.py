@@ -37,14 +37,14 @@ class Provenance:
 
 def manifest(collection: Collection, provenance: Provenance, warnings: Sequence[str] = ()) -> dict[str, Any]:
     """Return the manifest but for its `files`, which are known when they have been written."""
-    window = collection.request.window
+    window, span = collection.request.window, collection.request.span
     return {
         "schema": SCHEMA,
         "session": collection.request.session,
         "window": {
             "id": window.id,
-            "from": to_iso(window.start),
-            "to": to_iso(window.end),
+            "from": to_iso((span.end_ms - span.length_ms) / 1000),
+            "to": to_iso(span.end_ms / 1000),
             "seconds": window.seconds,
             "labels": dict(window.labels),
             "slo": list(window.slo),
@@ -85,6 +85,7 @@ def _targets(collection: Collection) -> list[dict[str, Any]]:
         {
             "url": public_url(declared[target.identity].url) if target.declared else None,
             "labels": dict(declared[target.identity].labels) if target.declared else None,
+            "interval_seconds": declared[target.identity].interval if target.declared else None,
             **_numbers(target),
         }
         for target in collection.coverage

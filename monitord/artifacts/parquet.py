@@ -32,9 +32,34 @@ def count_rows(file: Path) -> int | None:
         return None
 
 
+def read_series(file: Path, metric: str) -> list[tuple[dict[str, str], list[int], list[float]]]:
+    """Return a metric's series: labels, times (Unix milliseconds) and values, as they were written."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(file, filters=[("metric", "=", metric)], partitioning=None)
+    labels = [name for name in table.schema.names if name not in OWN_COLUMNS]
+    types = [*((name, pa.string()) for name in labels), ("timestamp", pa.int64()), ("value", pa.float64())]
+    table = table.select([name for name, _ in types]).cast(pa.schema(types))
+    series = table.group_by(labels, use_threads=False).aggregate([("timestamp", "list"), ("value", "list")])
+    return [
+        (
+            {label_of(name): row[name] for name in labels if row[name] is not None},
+            row["timestamp_list"],
+            row["value_list"],
+        )
+        for row in series.to_pylist()
+    ]
+
+
 def column_of(label: str) -> str:
     """Return the column of a label: its own name, but where that is one of ours."""
     return f"{label}_label" if _TAKEN.fullmatch(label) else label
+
+
+def label_of(column: str) -> str:
+    """Return the label of a column."""
+    return column.removesuffix("_label") if _TAKEN.fullmatch(column) else column
 
 
 class SampleFile:

@@ -15,24 +15,41 @@ from monitord.errors import ExitCode
 @output_option
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR")
 def command(output: str, folder: Path) -> int:
-    """Compare an artifact folder with its manifest: checksums, sizes, rows, missing and extra files.
+    """Compare an artifact folder with its manifest, and its summary with its raw samples.
 
-    Every difference is one line on standard output, FILE: MESSAGE; the exit code is then 1.
+    Checksums, sizes and rows of all files, missing and extra ones; when those are right, every number
+    that Prometheus is not needed for is derived again. Every difference is one line on standard
+    output, FILE: MESSAGE; the exit code is then 1.
 
     \b
     Example:
       monitord verify artifacts/run01
       monitord verify -o json artifacts/run01
     """
+    from monitord.artifacts.derive import Derivation, derive
     from monitord.artifacts.verify import verify_files
 
     differences = verify_files(folder)
+    derivation = Derivation()
+    if not differences:
+        derivation = derive(folder)
+        differences = list(derivation.differences)
     if output == "json":
-        problems = [{"path": each.path, "message": each.message} for each in differences]
-        print_json({"folder": str(folder), "verified": not differences, "problems": problems})
-    else:
-        for each in differences:
-            click.echo(str(each))
-        if not differences:
-            click.echo(f"{folder}: every file is as its manifest says", err=True)
+        print_json(
+            {
+                "folder": str(folder),
+                "verified": not differences,
+                "problems": [{"path": each.path, "message": each.message} for each in differences],
+                "derived_rows": derivation.rows,
+                "notes": list(derivation.notes),
+            }
+        )
+        return ExitCode.INVALID if differences else ExitCode.OK
+    for each in differences:
+        click.echo(str(each))
+    for note in derivation.notes:
+        click.echo(f"{folder}: {note}", err=True)
+    if not differences:
+        derived = f"; {derivation.rows} rows of the summary derived again" if derivation.rows else ""
+        click.echo(f"{folder}: every file is as its manifest says{derived}", err=True)
     return ExitCode.INVALID if differences else ExitCode.OK

@@ -71,6 +71,15 @@ def has_left_open_ranges(version: str) -> bool:
     return match is not None and int(match[1]) >= 3
 
 
+def has_old_extrapolation(version: str) -> bool:
+    """Say whether a server of this version extrapolates to a counter's zero also past half an interval.
+
+    Prometheus did so before 2.52, where a series was born in the range.
+    """
+    match = _VERSION.match(version)
+    return match is not None and (int(match[1]), int(match[2])) < (2, 52)
+
+
 def listen_address(host: str, port: int) -> str:
     """Write HOST:PORT, an IPv6 address in brackets; port 0 asks for a free one."""
     bare = host.strip("[]")

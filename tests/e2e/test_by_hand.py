@@ -202,6 +202,14 @@ def rows_in(file: Path) -> int | None:
             return None
 
 
+def test_the_results_are_verified_and_derived_again_without_prometheus(bench: Bench) -> None:
+    ran = bench.monitord("verify", "-o", "json", bench.session.artifacts / "run01")
+    found = json.loads(ran.stdout)
+    assert (found["problems"], found["notes"]) == ([], [])
+    rows = [row for row in bench.table("run01", "metrics_summary.csv") if "reported." not in row["kpi"]]
+    assert found["derived_rows"] == len(rows) > 20
+
+
 def test_no_password_is_published(bench: Bench) -> None:
     password = bench.session.password_file.read_bytes().strip()
     files = [path for path in bench.session.artifacts.rglob("*") if path.is_file()]

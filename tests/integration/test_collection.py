@@ -20,7 +20,7 @@ from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import Build, has_left_open_ranges
+from monitord.prometheus.command import has_left_open_ranges
 from monitord.recipes.load import load_recipes
 from monitord.recipes.model import Recipe
 from monitord.windows.model import Window
@@ -134,14 +134,6 @@ def the_window(client: PrometheusClient, start: float) -> Collection:
         ExpectedTarget(f"http://{labels['instance']}/metrics", labels, INTERVAL) for labels in LABELS.values()
     )
     return collected(client, Window("run01", start, start + SECONDS), targets)
-
-
-@pytest.fixture(scope="module")
-def client(
-    each_build: Build, block: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PrometheusClient]:
-    with serving(each_build, block, tmp_path_factory.mktemp("prometheus")) as connection:
-        yield connection
 
 
 @pytest.fixture(scope="module")

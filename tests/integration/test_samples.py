@@ -18,9 +18,9 @@ from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import Build, has_left_open_ranges
+from monitord.prometheus.command import has_left_open_ranges
 from monitord.windows.model import Window
-from tests.fakes.backfill import serving, write_block
+from tests.fakes.backfill import write_block
 
 pytestmark = pytest.mark.real
 
@@ -74,14 +74,6 @@ def block(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Path:
         for other in ({}, {"session": "other", "alien": "x"})
     )
     return write_block(tmp_path_factory.mktemp("block"), lines)
-
-
-@pytest.fixture(scope="module")
-def client(
-    each_build: Build, block: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PrometheusClient]:
-    with serving(each_build, block, tmp_path_factory.mktemp("prometheus")) as connection:
-        yield connection
 
 
 def collected(client: PrometheusClient, start: float, end: float) -> Collection:

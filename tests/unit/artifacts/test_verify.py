@@ -84,6 +84,8 @@ def test_json_says_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         "folder": str(folder),
         "verified": False,
         "problems": [{"path": "inputs/b.yml", "message": "is missing"}],
+        "derived_rows": 0,
+        "notes": [],
     }
 
 
