@@ -13,6 +13,7 @@ from monitord.collect.readings import read
 from monitord.collect.request import CollectionRequest
 from monitord.collect.results import reported_rows
 from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
+from monitord.collect.timeseries import TimePoint, over_time
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.series import Answer
@@ -54,13 +55,16 @@ def collect(
     of_kpis = [
         _rows_of(request, recipe, kpi, coverage, asking) for recipe in request.recipes for kpi in recipe.kpis
     ]
+    points = _over_time(request, of_kpis, coverage, asking)
     # What has data comes first: most recipes are for services that a session does not run.
     of_kpis.sort(key=lambda rows: all(row.status == "no_data" for row in rows))
     rows = tuple(row for group in (*of_kpis, reported_rows(request.window)) for row in group)
     status, reasons = judge(request, coverage, (*asking.failures(), *extra_reasons))
     warnings = dict.fromkeys(text for record in asking.records for text in record.warnings)
     records = tuple(asking.records)
-    return Collection(request, rows, coverage, records, status, reasons, tuple(warnings), start, now())
+    return Collection(
+        request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), points
+    )
 
 
 def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCoverage, ...]:
@@ -93,6 +97,23 @@ def _rows_of(
             return failed_rows(subject)
         answers[role] = answer
     return kpi_rows(subject, read(kpi, answers, request.span))
+
+
+def _over_time(
+    request: CollectionRequest,
+    of_kpis: Sequence[Sequence[KpiRow]],
+    coverage: Sequence[TargetCoverage],
+    asking: _Asking,
+) -> tuple[TimePoint, ...]:
+    """Return the points of the KPIs that have a value at all."""
+    known = {row.kpi for rows in of_kpis for row in rows if row.value is not None}
+    return tuple(
+        point
+        for recipe in request.recipes
+        for kpi in recipe.kpis
+        if kpi.name in known
+        for point in over_time(request, recipe, kpi, len(coverage), asking.ask)
+    )
 
 
 class _Asking:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest
 from monitord.collect.summary import KpiRow
+from monitord.collect.timeseries import TimePoint
 from monitord.collect.verdict import Reason, WindowStatus
 from monitord.recipes.span import Query
 
@@ -15,7 +16,8 @@ from monitord.recipes.span import Query
 class QueryRecord:
     """A query that was made, what it was for, and what came of it.
 
-    `use` is `coverage`, `resets` or the KPI's name with the role that the answer plays in it.
+    `use` is `coverage`, `resets` or the KPI's name with the role that the answer plays in it, and
+    `over_time` where it was asked for each step of the window.
     `series` is None when the query failed; `seconds` is how long the answer took.
     """
 
@@ -40,3 +42,4 @@ class Collection:
     warnings: tuple[str, ...]
     start: float
     end: float
+    timeseries: tuple[TimePoint, ...] = ()
