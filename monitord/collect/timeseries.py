@@ -19,7 +19,7 @@ from monitord.recipes.promql import SCOPES, kpi_queries
 from monitord.recipes.span import Query, Span
 
 MAX_STEPS = 300  # as many points as a plot can show
-MAX_TARGET_STEPS = 60_000  # with many targets there are fewer steps: an answer has a value for each
+MAX_TARGET_STEPS = 15_000  # with many targets there are fewer steps: an answer has a value for each
 FEWEST_STEPS = 20
 
 Ask = Callable[[str, Query], Answer | None]
