@@ -8,6 +8,7 @@ from typing import Any
 
 from monitord.artifacts.formats import json_bytes, to_csv
 from monitord.clock import to_iso
+from monitord.collect import timeseries
 from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
@@ -45,6 +46,7 @@ def window_files(collection: Collection, inputs: Mapping[str, bytes]) -> dict[st
             COVERAGE_COLUMNS,
             ([coverage_values(t)[name] for name in COVERAGE_COLUMNS] for t in collection.coverage),
         ),
+        "timeseries.csv": to_csv(timeseries.COLUMNS, (astuple(point) for point in collection.timeseries)),
         "queries.json": json_bytes(queries(collection)),
     }
     return files | {f"inputs/{name}": content for name, content in inputs.items()}

@@ -23,13 +23,16 @@ from monitord.collect.collect import collect
 from monitord.collect.offline import OfflineClient, StoredSeries
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
+from monitord.collect.timeseries import TimePoint
 from monitord.errors import InvalidInputError
 from monitord.prometheus.command import has_left_open_ranges, has_old_extrapolation
 from monitord.recipes.load import read_folder
 from monitord.recipes.model import Recipe
 from monitord.windows.model import Window
 
-SUMMARY = "metrics_summary.csv"
+SUMMARY, TIMESERIES = "metrics_summary.csv", "timeseries.csv"
+Key = tuple[str, ...]
+Row = KpiRow | TimePoint
 TOLERANCE = 1e-6
 """By how much, relatively, a derived value may differ: sums are rounded in another order."""
 _KEY = ("kpi", "stat", "scope", "client", "service", "node", "gpu")
@@ -38,15 +41,19 @@ _BOUNDS = ("bucket_lo", "bucket_hi")
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """How many rows were derived again, those that differ, and what could not be derived and why."""
+    """What was derived again: rows of the summary, points over time, those that differ.
+
+    `notes` say what could not be derived, and why.
+    """
 
     rows: int = 0
+    points: int = 0
     differences: tuple[Difference, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def derive(folder: Path) -> Derivation:
-    """Derive every row of the summary that can be, from files that are as their manifest says."""
+    """Derive what can be of the summary and the time series, from files that are as published."""
     files = sorted(folder.glob("samples/*/*.parquet"))
     if not files:
         return Derivation(notes=("no raw samples were kept, from which to derive the summary",))
@@ -63,34 +70,41 @@ def derive(folder: Path) -> Derivation:
 
     collection = collect(request, OfflineClient(read, request.left_open, old))
     failed = {row.kpi for row in collection.rows if row.status == "error"}
-    ours = {_key(row): row for row in collection.rows if row.kpi not in failed}
-    theirs = {
-        tuple(row[name] for name in _KEY): row for row in _published(folder) if row["kpi"] not in failed
-    }
-    differences = tuple(_compare(ours, theirs))
+    differences: list[Difference] = []
+    compared = []
+    for name, rows, key in (
+        (SUMMARY, collection.rows, _KEY),
+        (TIMESERIES, collection.timeseries, (*_KEY, "timestamp")),
+    ):
+        ours = {tuple(getattr(row, each) for each in key): row for row in rows if row.kpi not in failed}
+        published = (row for row in _published(folder / name) if row["kpi"] not in failed)
+        theirs = {tuple(row[each] for each in key): row for row in published}
+        differences += (Difference(name, message) for message in _compare(ours, theirs))
+        compared.append(len(theirs))
     notes = [f"only a Prometheus can evaluate: {', '.join(sorted(failed))}"] if failed else []
-    return Derivation(len(theirs), differences, tuple(notes))
+    return Derivation(compared[0], compared[1], tuple(sorted(differences)), tuple(notes))
 
 
-def _compare(
-    ours: Mapping[tuple[str, ...], KpiRow], theirs: Mapping[tuple[str, ...], Mapping[str, str]]
-) -> Iterator[Difference]:
+def _compare(ours: Mapping[Key, Row], theirs: Mapping[Key, Mapping[str, str]]) -> Iterator[str]:
     for key in ours.keys() | theirs.keys():
         named = " ".join(filter(None, key))
         if key not in theirs:
-            yield Difference(SUMMARY, f"{named}: has no row, but the samples give one")
+            yield f"{named}: has no row, but the samples give one"
         elif key not in ours:
-            yield Difference(SUMMARY, f"{named}: has a row, but the samples give none")
+            yield f"{named}: has a row, but the samples give none"
         else:
             for name in _differing(theirs[key], ours[key]):
                 told, found = theirs[key][name] or "empty", getattr(ours[key], name)
-                yield Difference(SUMMARY, f"{named}: {name} is {told}, the samples give {found}")
+                yield f"{named}: {name} is {told}, the samples give {found}"
 
 
-def _differing(told: Mapping[str, str], found: KpiRow) -> list[str]:
-    # Rounding decides to which of two buckets a quantile on the bound between them belongs.
-    on_bound = any(told[name] and _same(told[name], found.value) for name in _BOUNDS)
-    names = ("value", "n") if on_bound else ("value", "n", *_BOUNDS)
+def _differing(told: Mapping[str, str], found: Row) -> list[str]:
+    if isinstance(found, TimePoint):
+        names: tuple[str, ...] = ("value",)
+    else:
+        # Rounding decides to which of two buckets a quantile on the bound between them belongs.
+        on_bound = any(told[name] and _same(told[name], found.value) for name in _BOUNDS)
+        names = ("value", "n") if on_bound else ("value", "n", *_BOUNDS)
     return [name for name in names if not _same(told[name], getattr(found, name))]
 
 
@@ -102,14 +116,10 @@ def _same(told: str, found: float | None) -> bool:
     return told != "" and math.isclose(float(told), found, rel_tol=TOLERANCE, abs_tol=most)
 
 
-def _key(row: KpiRow) -> tuple[str, ...]:
-    return tuple(getattr(row, name) for name in _KEY)
-
-
-def _published(folder: Path) -> list[dict[str, str]]:
-    """Return the summary's rows but those that the client reported: they rest on no sample."""
-    with (folder / SUMMARY).open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if not row["kpi"].startswith("reported.")]
+def _published(file: Path) -> list[dict[str, str]]:
+    """Return a table's rows but those that the client reported: they rest on no sample."""
+    with file.open(encoding="utf-8", newline="") as rows:
+        return [row for row in csv.DictReader(rows) if not row["kpi"].startswith("reported.")]
 
 
 def _request(folder: Path) -> tuple[CollectionRequest, bool]:

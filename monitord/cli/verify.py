@@ -41,6 +41,7 @@ def command(output: str, folder: Path) -> int:
                 "verified": not differences,
                 "problems": [{"path": each.path, "message": each.message} for each in differences],
                 "derived_rows": derivation.rows,
+                "derived_points": derivation.points,
                 "notes": list(derivation.notes),
             }
         )
@@ -50,6 +51,8 @@ def command(output: str, folder: Path) -> int:
     for note in derivation.notes:
         click.echo(f"{folder}: {note}", err=True)
     if not differences:
-        derived = f"; {derivation.rows} rows of the summary derived again" if derivation.rows else ""
-        click.echo(f"{folder}: every file is as its manifest says{derived}", err=True)
+        derived = f"; {derivation.rows} rows and {derivation.points} points over time derived again"
+        click.echo(
+            f"{folder}: every file is as its manifest says{derived if derivation.rows else ''}", err=True
+        )
     return ExitCode.INVALID if differences else ExitCode.OK

@@ -15,6 +15,7 @@ from monitord.collect.request import CollectionRequest
 from monitord.collect.results import reported_rows
 from monitord.collect.slo import judge_slo
 from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
+from monitord.collect.timeseries import TimePoint, over_time
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.series import Answer
@@ -62,6 +63,7 @@ def collect(
     of_kpis = [
         _rows_of(request, recipe, kpi, coverage, asking) for recipe in request.recipes for kpi in recipe.kpis
     ]
+    points = _over_time(request, of_kpis, coverage, asking)
     # What has data comes first: most recipes are for services that a session does not run.
     of_kpis.sort(key=lambda rows: all(row.status == "no_data" for row in rows))
     rows = tuple(row for group in (*of_kpis, reported_rows(request.window)) for row in group)
@@ -73,8 +75,9 @@ def collect(
     scraped_bytes = round(scraped.series[0].value) if scraped and scraped.series else None
     slo = judge_slo(request.window, request.recipes, rows, coverage)
     return Collection(
-        request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), slo, scraped_bytes
-    )
+        request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), slo,
+        scraped_bytes, points,
+    )  # fmt: skip
 
 
 def _in_force(request: CollectionRequest, asking: _Asking) -> tuple[Recipe, ...]:
@@ -114,6 +117,23 @@ def _rows_of(
             return failed_rows(subject)
         answers[role] = answer
     return kpi_rows(subject, read(kpi, answers, request.span))
+
+
+def _over_time(
+    request: CollectionRequest,
+    of_kpis: Sequence[Sequence[KpiRow]],
+    coverage: Sequence[TargetCoverage],
+    asking: _Asking,
+) -> tuple[TimePoint, ...]:
+    """Return the points of the KPIs that have a value at all."""
+    known = {row.kpi for rows in of_kpis for row in rows if row.value is not None}
+    return tuple(
+        point
+        for recipe in request.recipes
+        for kpi in recipe.kpis
+        if kpi.name in known
+        for point in over_time(request, recipe, kpi, len(coverage), asking.ask)
+    )
 
 
 class _Asking:

@@ -8,6 +8,7 @@ from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest
 from monitord.collect.slo import SloResult
 from monitord.collect.summary import KpiRow
+from monitord.collect.timeseries import TimePoint
 from monitord.collect.verdict import Reason, WindowStatus
 from monitord.recipes.span import Query
 
@@ -16,7 +17,8 @@ from monitord.recipes.span import Query
 class QueryRecord:
     """A query that was made, what it was for, and what came of it.
 
-    `use` is `recipes`, `coverage`, `resets` or the KPI's name with the role that the answer plays in it.
+    `use` is `recipes`, `coverage`, `resets`, `own_cost` or the KPI's name with the role that the answer
+    plays in it, and `over_time` where it was asked for each step of the window.
     `series` is None when the query failed; `seconds` is how long the answer took.
     """
 
@@ -47,3 +49,4 @@ class Collection:
     end: float
     slo: tuple[SloResult, ...] = ()
     scraped_bytes: int | None = None
+    timeseries: tuple[TimePoint, ...] = ()

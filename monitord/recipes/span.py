@@ -40,7 +40,8 @@ class Span:
     """A session's window as queries see it, in whole milliseconds.
 
     `interval` is the longest scrape interval, in seconds, among the targets. `left_open` says that
-    the server asked leaves a sample at the very start of a range out of it.
+    the server asked leaves a sample at the very start of a range out of it. `most_tiles` says into
+    how many tiles it may be cut.
     """
 
     session: str
@@ -48,6 +49,7 @@ class Span:
     end: float
     interval: float
     left_open: bool = False
+    most_tiles: int = MAX_TILES
 
     @property
     def end_ms(self) -> int:
@@ -65,7 +67,7 @@ class Span:
     def tiles(self) -> int:
         """Into how many tiles the window is cut; 1 when it is too short for two."""
         shortest = max(1, round(SCRAPES_PER_TILE * self.interval * 1000))
-        return max(1, min(MAX_TILES, self.length_ms // shortest))
+        return max(1, min(self.most_tiles, self.length_ms // shortest))
 
     @property
     def tile_ms(self) -> int:

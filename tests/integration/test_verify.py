@@ -20,6 +20,7 @@ from monitord.cli import execute
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
+from monitord.collect.timeseries import COLUMNS
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.command import has_left_open_ranges
 from monitord.recipes.load import check_recipe, load_recipes, packaged_folder
@@ -116,11 +117,12 @@ def folder(client: PrometheusClient, start: float, tmp_path: Path) -> Path:
         )  # fmt: skip
 
 
-def test_every_row_is_derived_again(folder: Path) -> None:
+def test_every_row_and_point_is_derived_again(folder: Path) -> None:
     assert verify_files(folder) == []
     derivation = derive(folder)
     assert derivation.differences == ()
     assert derivation.rows > 50
+    assert derivation.points > 1000
     assert derivation.notes == ("only a Prometheus can evaluate: looks",)
 
 
@@ -135,9 +137,20 @@ def test_a_number_that_the_samples_do_not_give_is_named(folder: Path) -> None:
     assert str(difference).startswith("metrics_summary.csv: throughput mean session: value is 1")
 
 
+def test_a_point_that_the_samples_do_not_give_is_named(folder: Path) -> None:
+    file = folder / "timeseries.csv"
+    first, *others = file.read_text().splitlines()[1:]
+    file.write_text("\n".join([",".join(COLUMNS), f"{first.rpartition(',')[0]},12345.0", *others[1:]]))
+    found = [str(difference) for difference in derive(folder).differences]
+    assert len(found) == 2
+    assert all(text.startswith("timeseries.csv: throughput mean session ") for text in found)
+    assert sum("value is 12345.0, the samples give" in text for text in found) == 1
+    assert sum("has no row, but the samples give one" in text for text in found) == 1
+
+
 def test_the_command_says_what_was_derived(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["verify", str(folder)]) == 0
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert re.search(r"rows of the summary derived again", shown.err)
+    assert re.search(r"\d\d rows and \d+ points over time derived again", shown.err)
     assert "only a Prometheus can evaluate: looks" in shown.err

@@ -85,6 +85,7 @@ def test_json_says_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         "verified": False,
         "problems": [{"path": "inputs/b.yml", "message": "is missing"}],
         "derived_rows": 0,
+        "derived_points": 0,
         "notes": [],
     }
 

@@ -1,0 +1,126 @@
+"""The KPIs over time, for plots: each step of the window measured as if it were a window. Pure.
+
+A percentile of a step says something of that step only: those of a window are in the summary.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+from monitord.clock import to_iso
+from monitord.collect.groups import Group
+from monitord.collect.readings import Reading, read
+from monitord.collect.request import CollectionRequest
+from monitord.prometheus.series import Answer, Series
+from monitord.recipes.model import GROUP_LABELS, Kpi, Recipe, quantile_of
+from monitord.recipes.promql import SCOPES, kpi_queries
+from monitord.recipes.span import Query, Span
+
+MAX_STEPS = 300  # as many points as a plot can show
+MAX_TARGET_STEPS = 15_000  # with many targets there are fewer steps: an answer has a value for each
+FEWEST_STEPS = 20
+
+Ask = Callable[[str, Query], Answer | None]
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimePoint:
+    """A KPI's value over the step that ends at `timestamp`, as published; None is unknown."""
+
+    timestamp: str
+    elapsed_s: float
+    kpi: str
+    stat: str
+    scope: str
+    client: str
+    service: str
+    node: str
+    gpu: str
+    value: float | None
+
+
+COLUMNS = tuple(field.name for field in fields(TimePoint))
+
+
+def over_time(
+    request: CollectionRequest, recipe: Recipe, kpi: Kpi, targets: int, ask: Ask
+) -> list[TimePoint]:
+    """Return a KPI's values over time, in steps that together are the window.
+
+    `ask` returns None for a query that failed, which costs all points of the KPI.
+    """
+    steps = replace(request.span, most_tiles=most_steps(targets))
+    step = Span(steps.session, 0.0, steps.tile_ms / 1000, steps.interval, steps.left_open)
+    stats = _stats(kpi)
+    answers: dict[str, Answer] = {}
+    for role, query in kpi_queries(kpi.model_copy(update={"stats": stats}), recipe.services, step).items():
+        answer = _ask(f"{kpi.name}.{role}.over_time", steps, query, ask)
+        if answer is None:
+            return []
+        answers[role] = answer
+    readings = {time: read(kpi, each, step) for time, each in _by_time(answers, steps).items()}
+    return [point for scope in ("session", *kpi.by) for point in _points(kpi, stats, scope, readings, steps)]
+
+
+def most_steps(targets: int) -> int:
+    """Return into how many steps a window may be cut, by the number of its targets."""
+    return max(FEWEST_STEPS, min(MAX_STEPS, MAX_TARGET_STEPS // max(1, targets)))
+
+
+def _stats(kpi: Kpi) -> tuple[str, ...]:
+    if kpi.kind in {"counter", "gauge"}:
+        return ("mean",)
+    return tuple(stat for stat in kpi.stats if stat in {"mean", "value"} or quantile_of(stat))
+
+
+def _ask(use: str, steps: Span, query: Query, ask: Ask) -> Answer | None:
+    if " offset " in query.promql:
+        return Answer(())  # in the first step it would read data from before the window
+    return ask(use, steps.over_tiles(query.promql))
+
+
+def _by_time(answers: Mapping[str, Answer], steps: Span) -> dict[int, dict[str, Answer]]:
+    """Return the answers at the end of each step (milliseconds), as if each had been asked alone."""
+    series: dict[int, dict[str, list[Series]]] = defaultdict(lambda: defaultdict(list))
+    for role, answer in answers.items():
+        for each in answer.series:
+            for time, value in each.samples:
+                series[round(time * 1000)][role].append(Series(each.labels, ((time, value),)))
+    return {time: {role: Answer(tuple(series[time][role])) for role in answers} for time in _times(steps)}
+
+
+def _times(steps: Span) -> range:
+    return range(steps.end_ms - (steps.tiles - 1) * steps.tile_ms, steps.end_ms + 1, steps.tile_ms)
+
+
+def _points(
+    kpi: Kpi, stats: Sequence[str], scope: str, readings: Mapping[int, Reading], steps: Span
+) -> Iterator[TimePoint]:
+    """Return the points of a scope: one at each step for whatever has a value at any step."""
+    parts = {time: _parts(scope, reading) for time, reading in readings.items()}
+    keys = sorted({key for each in parts.values() for key in each}) if SCOPES[scope] else [()]
+    start_ms = steps.end_ms - steps.length_ms
+    for key in keys:
+        place = dict(zip(SCOPES[scope], key, strict=True))
+        client, service, node, gpu = (place.get(label, "") for label in GROUP_LABELS)
+        for stat in stats:
+            for time, reading in readings.items():
+                estimate = reading.estimate(stat, scope, parts[time].get(key, []))
+                value = estimate.scaled(kpi.scale_of(stat)).value
+                yield TimePoint(
+                    to_iso(time / 1000), (time - start_ms) / 1000, kpi.name, stat, scope,
+                    client, service, node, gpu, value,
+                )  # fmt: skip
+
+
+def _parts(scope: str, reading: Reading) -> dict[Key, list[Group]]:
+    """Split groups by the scope's labels; what lacks one of them is in no part."""
+    parts: dict[Key, list[Group]] = defaultdict(list)
+    for group in reading.groups:
+        key = tuple(getattr(group, label) for label in SCOPES[scope])
+        if all(key):
+            parts[key].append(group)
+    return parts
