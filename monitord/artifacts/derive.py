@@ -113,7 +113,10 @@ def _same(told: str, found: float | None) -> bool:
         return told == ""
     # A count may be an increase that was extrapolated to a half, and then rounded.
     most = 1.0 if isinstance(found, int) else 1e-12
-    return told != "" and math.isclose(float(told), found, rel_tol=TOLERANCE, abs_tol=most)
+    try:
+        return math.isclose(float(told), found, rel_tol=TOLERANCE, abs_tol=most)
+    except ValueError:
+        return False
 
 
 def _published(file: Path) -> list[dict[str, str]]:
