@@ -113,7 +113,10 @@ def _same(told: str, found: float | None) -> bool:
         return told == ""
     # A count may be an increase that was extrapolated to a half, and then rounded.
     most = 1.0 if isinstance(found, int) else 1e-12
-    return told != "" and math.isclose(float(told), found, rel_tol=TOLERANCE, abs_tol=most)
+    try:
+        return math.isclose(float(told), found, rel_tol=TOLERANCE, abs_tol=most)
+    except ValueError:
+        return False
 
 
 def _published(file: Path) -> list[dict[str, str]]:
@@ -126,9 +129,11 @@ def _request(folder: Path) -> tuple[CollectionRequest, bool]:
     """Return what was collected, and whether by a server that extrapolates as old ones do."""
     manifest: dict[str, Any] = read_manifest(folder) or {}
     window, version = manifest["window"], str(manifest["prometheus"]["version"])
+    recipes = _recipes(folder)
+    asked_for = tuple(recipe.name for recipe in recipes)
     request = CollectionRequest(
         session=manifest["session"],
-        window=Window(window["id"], from_iso(window["from"]), from_iso(window["to"])),
+        window=Window(window["id"], from_iso(window["from"]), from_iso(window["to"]), recipes=asked_for),
         targets=tuple(
             ExpectedTarget(target["url"], target["labels"], target["interval_seconds"])
             for target in manifest["targets"]
@@ -136,7 +141,7 @@ def _request(folder: Path) -> tuple[CollectionRequest, bool]:
         ),
         scrape_interval=manifest["prometheus"]["scrape_interval_seconds"],
         min_coverage=0.0,
-        recipes=_recipes(folder),
+        recipes=recipes,
         left_open=has_left_open_ranges(version),
     )
     return request, has_old_extrapolation(version)

@@ -1,0 +1,83 @@
+"""Raw samples that cannot be had cost themselves only, and say why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from monitord.artifacts.samples import Samples, sampled
+from monitord.collect.collection import Collection
+from monitord.collect.request import CollectionRequest
+from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.prometheus.series import Answer
+from monitord.windows.model import Window
+from tests.fakes.query_client import answer, series
+
+REQUEST = CollectionRequest("s", Window("w", 1000.0, 1100.0), (), 5.0, 0.9, ())
+COLLECTION = Collection(REQUEST, (), (), (), "complete", (), (), 0.0, 0.0)
+
+
+class Server:
+    """Has one metric, and answers a query for its samples with what it is told to."""
+
+    def __init__(self, sent: Any) -> None:
+        self.sent = sent
+
+    def query(self, promql: str, at: float) -> Answer:
+        return answer(series(1, job="j", __name__="m"))
+
+    def query_json(self, promql: str, at: float) -> bytes:
+        if isinstance(self.sent, Exception):
+            raise self.sent
+        return json.dumps(self.sent).encode()
+
+    def label_names(self, match: str, start: float, end: float) -> list[str]:
+        return ["__name__", "job"]
+
+
+def matrix(*result: Any, **more: Any) -> dict[str, Any]:
+    return {"status": "success", "data": {"resultType": "matrix", "result": result}, **more}
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (PrometheusError("query processing would load too many samples"), "too many samples"),
+        ({"status": "success"}, "not Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, 2]]}), "not Prometheus's API"),
+    ],
+)
+def test_a_query_that_failed_is_a_warning(tmp_path: Path, sent: Any, said: str) -> None:
+    with sampled(COLLECTION, Server(sent), tmp_path) as samples:
+        (warning,) = samples.warnings
+        assert samples == Samples(warnings=(warning,))
+    assert warning.startswith("raw samples were not kept: ")
+    assert said in warning
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_is_gone_is_asked_again_later(tmp_path: Path) -> None:
+    gone = Server(PrometheusUnavailableError("gone"))
+    with pytest.raises(PrometheusUnavailableError), sampled(COLLECTION, gone, tmp_path):
+        pytest.fail("there are no samples")
+    assert not list(tmp_path.iterdir())
+
+
+def test_native_histograms_and_warnings_are_told(tmp_path: Path) -> None:
+    metric = {"__name__": "m", "job": "j"}
+    histogram = {"metric": metric, "histograms": [[1001, {"count": "1", "buckets": [[0, "1", "2", "3"]]}]]}
+    both = matrix(histogram, {"metric": metric, "values": [[1001.5, "+Inf"]]}, infos=["odd"])
+    with sampled(COLLECTION, Server(both), tmp_path) as samples:
+        assert samples.warnings == ("odd", "raw samples of m are native histograms, which are not kept")
+        (file,) = samples.files.values()
+        (row,) = pq.ParquetFile(file).read().to_pylist()
+    assert (row["metric"], row["job"], row["value"], row["timestamp"].timestamp()) == (
+        "m",
+        "j",
+        float("inf"),
+        1001.5,
+    )
