@@ -15,12 +15,6 @@ def find_memory_limit(setting: int | None, environment: Mapping[str, str] = os.e
     return memory_limit(setting, environment, cgroups, _read(Path("/proc/meminfo")))
 
 
-def resident_bytes(pid: int) -> int | None:
-    """Return how much memory a process takes now, None when there is no such process."""
-    fields = _read(Path(f"/proc/{pid}/statm")).split()
-    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else None
-
-
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8", errors="replace")

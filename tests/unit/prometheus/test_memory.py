@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord.errors import InvalidInputError
-from monitord.prometheus.machine_memory import find_memory_limit, resident_bytes
+from monitord.prometheus.machine_memory import find_memory_limit
 from monitord.prometheus.memory import MemoryLimit, cgroup_files, memory_limit, pressure
 
 MIB = 1024 * 1024
@@ -96,10 +96,8 @@ def test_pressure(resident: int | None, most: int | None, expected: str | None) 
     assert pressure(resident, most) == expected
 
 
-def test_this_machine_has_memory_and_we_take_some_of_it() -> None:
+def test_this_machine_has_memory() -> None:
     found = find_memory_limit(None, {})
     assert found.bytes is not None
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert MIB < found.bytes <= total * 3 // 4
-    assert MIB < (resident_bytes(os.getpid()) or 0) < total
-    assert resident_bytes(2**22 + 1) is None
