@@ -59,6 +59,11 @@ class Session:
         return self.status / "outages.json"
 
     @property
+    def submission(self) -> Path:
+        """The job that `monitord start` submitted last."""
+        return self.status / "submission.json"
+
+    @property
     def lease(self) -> Path:
         return self.status / "daemon.lease"
 

@@ -159,6 +159,16 @@ def _only(default: object) -> AfterValidator:
     return AfterValidator(check)
 
 
+class AllocationSettings(Model, title="allocation"):
+    """What the daemon does when its Slurm allocation is about to end."""
+
+    warn_before: Duration = Field(default=600.0, description="how long before its end a warning is logged")
+    close_before: Duration = Field(
+        default=120.0,
+        description="how long before its end windows are closed and collected; Slurm's signal can be earlier",
+    )
+
+
 class WebSettings(Model, title="web"):
     """The HTTP API and page, which this version does not have."""
 
@@ -184,6 +194,12 @@ class Settings(Model):
     )
     windows: WindowSettings = Field(
         default=WindowSettings(), description="how windows are collected and judged"
+    )
+    allocation: AllocationSettings = Field(
+        default=AllocationSettings(), description="what is done when the Slurm allocation is about to end"
+    )
+    handover: bool = Field(
+        default=False, description="whether another job is submitted that goes on when the allocation ends"
     )
     web: WebSettings = Field(default=WebSettings(), description="not available in this version")
     remote_write: Annotated[list[Any], _only([]), WithJsonSchema({"const": []})] = Field(

@@ -107,6 +107,11 @@ class SlurmCluster:
             "squeue", "--noheader", "--states=all", f"--jobs={job_id}", "--format=%T"
         ).strip()  # fmt: skip
 
+    def cancel_all(self) -> None:
+        """Cancel every job, and wait until the queue is empty."""
+        self.run("scancel", "--user=root")
+        self._await(lambda: not self.run("squeue", "--noheader"), "the queue to be empty")
+
     def start_controller(self) -> None:
         self._spawn("slurmctld", "slurmctld", "-D", "-f", str(self.configuration))
 
@@ -127,8 +132,7 @@ class SlurmCluster:
         """Cancel what runs, end every process and remove the folder."""
         if "slurmctld" in self._processes:
             with suppress(subprocess.SubprocessError, TimeoutError):
-                self.run("scancel", "--user=root")
-                self._await(lambda: not self.run("squeue", "--noheader"), "the queue to be empty")
+                self.cancel_all()
         for name in reversed(list(self._processes)):
             self._end(name)
         shutil.rmtree(self.folder, ignore_errors=True)

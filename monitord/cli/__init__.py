@@ -105,4 +105,10 @@ def execute(arguments: Sequence[str]) -> int:
         # Whoever read our output has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    except Exception:  # noqa: BLE001  # none of the other codes is true of it
+        import traceback
+
+        traceback.print_exc()
+        click.echo("monitord: this is a defect of monitord; please report it with the lines above", err=True)
+        return ExitCode.DEFECT
     return int(code or ExitCode.OK)

@@ -39,6 +39,7 @@ from monitord.recipes.model import Recipe
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.skew import Skew, measure_skew
+from monitord.slurm.allocation import read_allocation
 from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window
@@ -93,11 +94,12 @@ class Measurement:
                 left_open=has_left_open_ranges(version),
             )
             collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
+            allocation = read_allocation(os.environ)
             skew = measure_skew(self.session.status, SystemClock())
             provenance = Provenance(
                 __version__, platform.python_version(), _host(), self._prometheus(version),
-                _slurm(os.environ), self._own_cost(collection), _clock(skew), window.markers,
-                tuple(_warnings(skew, window)),
+                allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
+                window.markers, tuple(_warnings(skew, window)),
             )  # fmt: skip
             with self._samples(collection, client) as samples:
                 folder = store.publish(
@@ -177,15 +179,3 @@ def _warnings(skew: Skew | None, window: Window) -> Iterator[str]:
 
 def _host() -> Mapping[str, Any]:
     return {"hostname": socket.gethostname(), "os": platform.platform(), "arch": platform.machine()}
-
-
-def _slurm(environment: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """Return what Slurm says of the daemon's own job, None outside of one."""
-    job_id = environment.get("SLURM_JOB_ID")
-    if not job_id:
-        return None
-    names = ("SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION", "SLURM_JOB_NODELIST", "SLURM_RESTART_COUNT")
-    return {
-        "job_id": job_id,
-        **{name.removeprefix("SLURM_").lower(): environment.get(name) for name in names},
-    }
