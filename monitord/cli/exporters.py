@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,26 +89,25 @@ def start(
       monitord exporters start --session bench01 --kinds dcgm --image dcgm=/shared/dcgm-exporter.sif
     """
     from monitord.exporters.kinds import read_kinds
-    from monitord.exporters.steps import STEP_NAME, launch, nodes_of, running_job
+    from monitord.exporters.steps import agents_of, launch, nodes_of, running_job
     from monitord.slurm.runner import SlurmRunner
 
     session = open_session(root.absolute(), session_name)
     names = [kind.name for kind in read_kinds(kinds)]
     _check_job(slurm_job_id)
-    client = check_name(client_id or f"job-{slurm_job_id}", "client")
     runner = SlurmRunner()
-    nodes = nodes_of(running_job(runner, slurm_job_id))
-    if runner.steps(slurm_job_id, STEP_NAME):
-        how = f"monitord exporters stop --session {session_name} --slurm-job {slurm_job_id}"
+    job = running_job(runner, slurm_job_id)
+    if agents_of(runner, job):
+        how = f"monitord exporters stop --session {session_name} --slurm-job {job.number}"
         raise InvalidInputError(f"job {slurm_job_id} has exporters already; stop them first: {how}")
     agent = [
-        *_command(session.root, session_name, slurm_job_id),
+        *_command(session.root, session_name, job.number),
         f"--kinds={kinds}",
-        f"--client-id={client}",
+        *([f"--client-id={check_name(client_id, 'client')}"] if client_id else []),
         *(f"--image={kind}={image}" for kind, image in _read_images(images).items()),
         f"--host={host}",
     ]
-    steps = launch(slurm_job_id, nodes, agent, (log_dir or session.logs).absolute())
+    steps = launch(job.number, nodes_of(job), agent, (log_dir or session.logs).absolute())
     open_steps = {step.node: step for step in steps}
     outcomes = {}
 
@@ -139,22 +139,26 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
     """
     from monitord.durations import format_duration
     from monitord.exporters.registration import files_pattern
-    from monitord.exporters.steps import end, pause, remove_files
+    from monitord.exporters.steps import end, find_job, pause, remove_files
     from monitord.slurm.runner import SlurmRunner
 
     session = open_session(root, session_name)
     _check_job(slurm_job_id)
+    number, has_ended = slurm_job_id, True
+    runner = SlurmRunner()
+
+    def wait(done: Callable[[], bool]) -> bool:
+        return wait_for(done, timeout / 2, lambda: "waiting for the exporters to end", pause)
+
     try:
-        have_ended = end(
-            SlurmRunner(),
-            slurm_job_id,
-            lambda done: wait_for(done, timeout / 2, lambda: "waiting for the exporters to end", pause),
-        )
+        if job := find_job(runner, slurm_job_id):
+            number = job.number
+            has_ended = end(runner, job, wait)
     finally:
         # Also where Slurm or a node does not answer: nobody is to be scraped any more.
-        for file in remove_files(session.targets, files_pattern(slurm_job_id)):
+        for file in remove_files(session.targets, files_pattern(number)):
             click.echo(f"withdrawn, as its agent did not: {file}", err=True)
-    if not have_ended:
+    if not has_ended:
         raise NotReadyError(
             f"exporters of job {slurm_job_id} have not ended after {format_duration(timeout)}; they are "
             f"withdrawn; see: squeue --steps --jobs={slurm_job_id}"

@@ -41,24 +41,34 @@ class Step:
         return read_outcome(self.node, self.log.read_text(encoding="utf-8", errors="replace"), code)
 
 
+def find_job(runner: SlurmRunner, job_id: str) -> Job | None:
+    """Return the job that is meant, also one that is over; None when Slurm does not know it any more.
+
+    A number is also that of a whole array, but of one of its tasks first: in its script
+    `$SLURM_JOB_ID` says it. Raises SlurmError, also for an array of which no task is meant.
+    """
+    found = runner.jobs((job_id,), over=True)
+    meant = [job for job in found if job_id in (job.number, job.id)] or list(found)
+    if len(meant) > 1:
+        tasks = ", ".join(job.id for job in meant[:4])
+        raise SlurmError(f"job {job_id} is an array of {len(meant)} tasks; name one of {tasks}")
+    return meant[0] if meant else None
+
+
 def running_job(runner: SlurmRunner, job_id: str) -> Job:
     """Return a job that runs. Raises SlurmError when it does not, and says why."""
-    found = runner.jobs((job_id,), over=True)
-    running = [job for job in found if job.state == "RUNNING" and job.nodelist]
-    if len(running) == 1:
-        return running[0]
-    if running:
-        tasks = ", ".join(job.id for job in running[:4])
-        raise SlurmError(f"job {job_id} is an array of which {len(running)} tasks run; name one of {tasks}")
-    if not found:
+    job = find_job(runner, job_id)
+    if job is None:
         raise UnknownJobError(f"Slurm knows no job {job_id}; see yours with: squeue --me")
-    job = found[0]
     if job.is_over:
         raise SlurmError(f"job {job_id} is over ({job.state}); exporters run inside a job that runs")
-    why = f", {job.reason}" if job.reason else ""
-    raise SlurmError(
-        f"job {job_id} does not run ({job.state}{why}); start its exporters once it does, best in its script"
-    )
+    if job.state != "RUNNING":
+        why = f", {job.reason}" if job.reason else ""
+        raise SlurmError(
+            f"job {job_id} does not run ({job.state}{why}); start its exporters once it does, best in its "
+            "script"
+        )
+    return job
 
 
 def nodes_of(job: Job) -> list[str]:
@@ -96,19 +106,25 @@ def srun(slurm_job_id: str, node: str) -> list[str]:
     ]  # fmt: skip
 
 
-def end(runner: SlurmRunner, slurm_job_id: str, wait: Wait) -> bool:
+def agents_of(runner: SlurmRunner, job: Job) -> tuple[str, ...]:
+    """Return the steps of a job that are agents. Of an array Slurm lists those of every task."""
+    steps = runner.steps(job.number, STEP_NAME)
+    return tuple(step for step in steps if step.startswith(f"{job.id}."))
+
+
+def end(runner: SlurmRunner, job: Job, wait: Wait) -> bool:
     """End the agents of a job, by force where they take their time; say whether all have ended."""
 
     def are_over() -> bool:
-        return not runner.steps(slurm_job_id, STEP_NAME)
+        return not agents_of(runner, job)
 
-    steps = runner.steps(slurm_job_id, STEP_NAME)
+    steps = agents_of(runner, job)
     if not steps:
         return True
     runner.signal("TERM", *steps)
     if wait(are_over):
         return True
-    if left := runner.steps(slurm_job_id, STEP_NAME):
+    if left := agents_of(runner, job):
         runner.cancel(*left)
     return wait(are_over)
 

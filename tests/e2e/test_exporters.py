@@ -186,6 +186,24 @@ def test_what_an_agent_that_was_killed_left_is_withdrawn_with_its_job(
     wait_until(lambda: bench.target(second).get("state") == "withdrawn", "the job's end to be seen", 60)
 
 
+def test_each_task_of_an_array_has_its_own(bench: Bench, cluster: SlurmCluster, tmp_path: Path) -> None:
+    script = tmp_path / "client.sh"
+    script.write_text("#!/bin/sh\nexec sleep 300\n")
+    array = cluster.submit("--array=1-2", "--output=/dev/null", script)
+    wait_until(lambda: cluster.state(array).split() == ["RUNNING"] * 2, "both tasks to run")
+    for task in (1, 2):
+        rows = start(bench, cluster, f"{array}_{task}", "--kinds=node")
+        assert [row["state"] for row in rows.values()] == ["up"]
+    both = {file.name for file in bench.session.targets.iterdir()}
+    assert len(both) == 2
+    stop(bench, cluster, f"{array}_2")
+    left = {file.name for file in bench.session.targets.iterdir()}
+    assert len(left) == 1
+    cluster.run("scancel", array)
+    wait_until(lambda: not any(bench.session.targets.iterdir()), "the array's files to go with it")
+    bench.wait_alone()
+
+
 def test_jobs_that_do_not_run_are_refused(bench: Bench, cluster: SlurmCluster, tmp_path: Path) -> None:
     def refused(job_id: str) -> str:
         return bench.monitord(

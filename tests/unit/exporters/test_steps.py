@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from monitord.errors import SlurmError
-from monitord.exporters.steps import nodes_of, running_job, srun
+from monitord.exporters.steps import STEP_NAME, agents_of, nodes_of, running_job, srun
 from monitord.slurm.runner import SlurmRunner
 
 RUNNING = "7|7|7|RUNNING|1|2|mel[0001-0002]|mel0001|short|None\n"
-TASKS = "7_1|8|7|RUNNING|1|2|n1|n1|short|None\n7_2|7|7|RUNNING|1|2|n2|n2|short|None\n"
+TASKS = "6_1|8|6|RUNNING|1|2|n1|n1|short|None\n6_2|6|6|RUNNING|1|2|n2|n2|short|None\n"
 
 
 def slurm(queue: str) -> SlurmRunner:
@@ -32,12 +32,23 @@ def test_a_job_that_runs_has_its_nodes() -> None:
         ("", "Slurm knows no job 7"),
         ("7|7|7|PENDING|1|2|||short|Resources\n", r"does not run \(PENDING, Resources\)"),
         ("7|7|7|CANCELLED|1|2|n1|n1|short|None\n", r"is over \(CANCELLED\)"),
-        (TASKS, "an array of which 2 tasks run; name one of 7_1, 7_2"),
+        (TASKS, "an array of 2 tasks; name one of 6_1, 6_2"),
     ],
 )
 def test_a_job_that_is_not_there_to_be_entered_is_refused(queue: str, reason: str) -> None:
     with pytest.raises(SlurmError, match=reason):
         running_job(slurm(queue), "7")
+
+
+@pytest.mark.parametrize(("meant", "number"), [("6_1", "8"), ("8", "8"), ("6_2", "6"), ("6", "6")])
+def test_a_task_of_an_array_is_meant_by_its_id_and_by_its_number(meant: str, number: str) -> None:
+    assert running_job(slurm(TASKS), meant).number == number
+
+
+def test_agents_of_one_task_are_not_those_of_another() -> None:
+    task = running_job(slurm(TASKS), "6")
+    listed = f"6_2.batch|batch\n6_2.0|{STEP_NAME}\n6_1.0|{STEP_NAME}\n6_2.1|bench\n"
+    assert agents_of(slurm(listed), task) == ("6_2.0",)
 
 
 def test_a_step_shares_its_node_with_all_others() -> None:
