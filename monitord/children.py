@@ -145,8 +145,11 @@ def run_briefly(argv: Sequence[str], environment: Mapping[str, str], seconds: fl
     return completed.returncode, completed.stdout.decode(errors="replace")
 
 
-def spawn_detached(argv: Sequence[str], log: Path) -> Child:
-    """Start a program that lives on when this process ends; what it prints replaces `log`."""
+def spawn_detached(argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Child:
+    """Start a program that lives on when this process ends; what it prints replaces `log`.
+
+    `environment` is all it sees, this process's unless given.
+    """
     with log.open("wb") as output:
         log.chmod(0o600)
         process = subprocess.Popen(  # the handle outlives this function
@@ -154,6 +157,7 @@ def spawn_detached(argv: Sequence[str], log: Path) -> Child:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env=environment,
             start_new_session=True,
         )
     return Child(process)

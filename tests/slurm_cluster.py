@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NODES = ("n1", "n2")
@@ -111,6 +112,17 @@ class SlurmCluster:
         """Cancel every job, and wait until the queue is empty."""
         self.run("scancel", "--user=root")
         self._await(lambda: not self.run("squeue", "--noheader"), "the queue to be empty")
+
+    @contextmanager
+    def sick_node(self, node: str) -> Iterator[None]:
+        """Have a node's slurmd answer nothing; it goes on afterwards."""
+        process = self._processes[node]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+            self.await_controller()
 
     def start_controller(self) -> None:
         self._spawn("slurmctld", "slurmctld", "-D", "-f", str(self.configuration))

@@ -23,6 +23,7 @@ COMMANDS = {
     "service-register": "Register a service of a client.",
     "client-disconnect": "Withdraw everything a client registered.",
     "service-unregister": "Withdraw one service.",
+    "exporters": "Run exporters on the nodes of a client's job.",
     "start": "Start the daemon in the background.",
     "run": "Run the daemon in the foreground.",
     "status": "Show the daemon, its targets and its windows.",

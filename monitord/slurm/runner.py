@@ -107,6 +107,16 @@ class SlurmRunner:
         """Send a signal to a job's batch script, and to nothing else of it."""
         self._once(["scancel", "--batch", f"--signal={signal_name}", job_id])
 
+    def signal(self, signal_name: str, *ids: str) -> None:
+        """Send a signal to every process of steps. One that is over already is no error.
+
+        `cancel` would kill a step at once: only jobs are given time to end.
+        """
+        try:
+            self._once(["scancel", f"--signal={signal_name}", *ids])
+        except (JobOverError, UnknownJobError):
+            return
+
     def cancel(self, *ids: str) -> None:
         """End jobs or steps. One that is over already is no error."""
         try:
