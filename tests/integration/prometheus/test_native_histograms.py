@@ -10,10 +10,18 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import fmean
 
+import pyarrow.parquet as pq
 import pytest
 
+from monitord.artifacts import store
+from monitord.artifacts.contents import window_files
+from monitord.artifacts.derive import derive
+from monitord.artifacts.manifest import Provenance, manifest
+from monitord.artifacts.samples import sampled
+from monitord.artifacts.verify import verify_files
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
@@ -33,7 +41,7 @@ FIRST, RESTART, LAST, SCRAPES = 4, 12, 22, 26
 SCHEMAS = {"0": 3, "1": 1}  # by GPU
 BOUNDS = [0.01, 0.1, 1.0, 10.0]
 TARGET = {"job": "web", "client": "c1", "service": "web", "node": "n1", "session": "s"}
-OWN = check_recipe(b"""\
+RECIPE = b"""\
 name: own
 help: h
 applies: when_present
@@ -42,7 +50,9 @@ kpis:
      stats: [mean, count, rate, total, p50, p95, p99]}
   - {name: dual, help: h, unit: s, kind: histogram, metric: dual_seconds, stats: [count, p95]}
   - {name: born, help: h, unit: s, kind: histogram, metric: born_seconds, stats: [count]}
-""")
+  - {name: scrapes, help: h, unit: s, kind: gauge, metric: scrape_duration_seconds, stats: [max]}
+"""
+OWN = check_recipe(RECIPE)
 
 
 def observed(scrape: int, gpu: str) -> list[float]:
@@ -164,6 +174,42 @@ def test_values_over_time_add_up(measured: Measured) -> None:
     values = [point.value for point in points if point.stat == "p50"]
     assert len(values) > 2
     assert all(value is not None and 20 < value < 100 for value in values)
+
+
+@pytest.fixture
+def folder(measured: Measured, tmp_path: Path) -> Path:
+    collection, version = measured.collection, str(measured.build.version)
+    prometheus = {"version": version, "scrape_interval_seconds": INTERVAL, "native_histograms": True}
+    files = window_files(collection, {"recipes/own.yaml": RECIPE})
+    with sampled(collection, measured.client, tmp_path, most=200) as samples:
+        published = manifest(collection, Provenance("1", "3", {}, prometheus), samples.warnings)
+        return store.publish(tmp_path, "w", {**files, **samples.files}, published, rows=samples.rows)
+
+
+def test_raw_histograms_are_kept(measured: Measured, folder: Path) -> None:
+    table = pq.read_table(folder / "histograms").to_pylist()
+    rows = [row for row in table if (row["metric"], row["gpu"]) == ("native_seconds", "0")]
+    assert len(rows) == LAST - FIRST + 1
+    last = min(rows, key=lambda row: -row["timestamp"].timestamp())
+    assert last["timestamp"].timestamp() == measured.request.window.end
+    seen = [value for n in range(RESTART, LAST + 1) for value in observed(n, "0")]
+    assert last["histogram"]["count"] == len(seen)
+    assert last["histogram"]["sum"] == pytest.approx(math.fsum(seen))
+    for bucket in last["histogram"]["buckets"]:
+        assert bucket["count"] == sum(bucket["low"] < value <= bucket["high"] for value in seen)
+    assert sum(bucket["count"] for bucket in last["histogram"]["buckets"]) == len(seen)
+
+
+def test_what_rests_on_native_histograms_alone_is_not_derived_again_and_named(
+    measured: Measured, folder: Path
+) -> None:
+    assert verify_files(folder) == []
+    derivation = derive(folder)
+    assert derivation.differences == ()
+    is_classic = measured.build.version >= CLASSIC_BESIDE_NATIVE
+    alone = "born, native" if is_classic else "born, dual, native"
+    assert derivation.notes == (f"only a Prometheus can evaluate: {alone}",)
+    assert derivation.rows == (3 if is_classic else 1)
 
 
 def test_without_the_setting_native_histograms_are_not_asked_for(measured: Measured) -> None:
