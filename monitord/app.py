@@ -35,7 +35,8 @@ from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.session import Session
 from monitord.settings import Settings
-from monitord.slurm.runner import EndedJobs
+from monitord.slurm.ended import EndedJobs
+from monitord.slurm.runner import SlurmRunner
 from monitord.targets.admission import rules_of
 from monitord.targets.names import Names
 from monitord.targets.resolve import Place
@@ -91,7 +92,8 @@ class Daemon:
             AccessCheck(settings.watch.full_scan_interval),
         )  # fmt: skip
         self.targets = TargetReconciler(
-            session, reader, settings, clock, self.log, EndedJobs(clock, self.log),
+            session, reader, settings, clock, self.log,
+            EndedJobs(clock, self.log, SlurmRunner(pauses=()).jobs),
             wake=self.loop.wake,
         )  # fmt: skip
         self.usage = UsageLog(clock, lambda: self.prometheus.pid)

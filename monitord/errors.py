@@ -61,6 +61,12 @@ class PrometheusUnavailableError(PrometheusError):
     """Prometheus could not be reached or was not ready; the same request may succeed later."""
 
 
+class SlurmError(MonitordError):
+    """Slurm refused, or did not do what it was asked to."""
+
+    exit_code = ExitCode.EXTERNAL
+
+
 def excerpt(text: str, limit: int = 60) -> str:
     """Write what a user gave so that a message can hold it.
 

@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from monitord.prometheus.command import Build
 from tests.fakes.exporter import FakeExporter
+from tests.slurm_cluster import NoSlurmError, SlurmCluster
 from tests.versions import VERSIONS, build_of
 
 T = TypeVar("T")
@@ -41,6 +42,17 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> None:
 def each_build(request: pytest.FixtureRequest) -> Build:
     """Every real version of Prometheus in turn."""
     return build_of(request.param)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[SlurmCluster]:
+    """A real Slurm of two nodes; where there can be none the test is skipped, and says why."""
+    try:
+        running = SlurmCluster()
+    except NoSlurmError as error:
+        pytest.skip(str(error))
+    yield running
+    running.close()
 
 
 @pytest.fixture

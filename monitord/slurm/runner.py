@@ -1,103 +1,154 @@
-"""Asking Slurm. The only place that runs its commands."""
+"""Slurm's commands: sbatch, squeue, scancel and scontrol. The only place that runs them."""
 
 from __future__ import annotations
 
-import queue
+import os
 import subprocess
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
 
-from structlog.typing import FilteringBoundLogger
+from monitord.errors import SlurmError
+from monitord.slurm.job import (
+    QUEUE_FORMAT,
+    STEP_FORMAT,
+    TIME_FORMAT,
+    Ending,
+    Job,
+    read_ending,
+    read_queue,
+    read_steps,
+    read_submitted,
+)
+from monitord.slurm.refusal import ControllerDownError, JobOverError, UnknownJobError, refusal
 
-from monitord.clock import Clock
+READ_TIMEOUT_SECONDS = 20.0  # beyond the 10 s in which Slurm's own commands give up
+SUBMIT_TIMEOUT_SECONDS = 60.0  # a busy controller takes its time, and giving up would leave a job behind
+# Between tries of what only reads; a controller that is restarted is away for some seconds.
+PAUSES_SECONDS = (1.0, 3.0)
 
-ASK_EVERY_SECONDS = 30.0
-TIMEOUT_SECONDS = 10.0
-# How long the main loop waits for an answer, which mostly takes some tens of milliseconds.
-PATIENCE_SECONDS = 0.3
-
-Run = Callable[[Sequence[str], float], tuple[int, str, str]]
+T = TypeVar("T")
+Run = Callable[[Sequence[str], float, Mapping[str, str]], tuple[int, str, str]]
 """Runs a command within some seconds; returns exit code, output and errors. Raises OSError."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """Which of the jobs asked for are queued, or why Slurm did not say."""
+class SlurmRunner:
+    """Asks Slurm and tells it things. Every method raises SlurmError; see `slurm/refusal.py`.
 
-    jobs: frozenset[str]
-    queued: frozenset[str] = frozenset()
-    failure: str = ""
-
-
-class EndedJobs:
-    """Which of some jobs have left the queue. Slurm is asked for all at once, and not often.
-
-    While Slurm does not answer, nothing new is known: a job that was there still counts as there. A
-    slow answer is not waited for, but taken when it has come.
+    Only what reads is tried again: a submission that was not answered may have arrived.
     """
 
-    def __init__(self, clock: Clock, log: FilteringBoundLogger, run: Run | None = None) -> None:
-        self._clock = clock
-        self._log = log
-        self._run = run or _run
-        self._ended: frozenset[str] = frozenset()
-        self._asked: frozenset[str] = frozenset()
-        self._asked_at = float("-inf")
-        self._is_asking = False
-        self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
-        self._failure = ""
+    def __init__(
+        self,
+        run: Run | None = None,
+        pause: Callable[[float], None] = time.sleep,
+        pauses: Sequence[float] = PAUSES_SECONDS,
+    ) -> None:
+        self._run = run or run_command
+        self._pause = pause
+        self._pauses = tuple(pauses)
 
-    def __call__(self, jobs: frozenset[str]) -> frozenset[str]:
-        """Return those of the jobs that have left the queue."""
-        now = self._clock.monotonic()
-        patience = 0.0
-        if jobs and not self._is_asking and (jobs - self._asked or now - self._asked_at >= ASK_EVERY_SECONDS):
-            self._asked, self._asked_at, self._is_asking = jobs, now, True
-            ask = threading.Thread(target=lambda: self._answers.put(self._ask(jobs)), daemon=True)
-            ask.start()
-            patience = PATIENCE_SECONDS
-        if self._is_asking:
-            self._take_answer(patience)
-        return self._ended & jobs
-
-    def _take_answer(self, patience: float) -> None:
+    def submit(
+        self,
+        script: Path,
+        options: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
+        """Submit a batch script and return the job's id. `environment` is added to this process's."""
+        command = ["sbatch", "--parsable", *options, str(script), *arguments]
         try:
-            answer = self._answers.get(timeout=patience) if patience else self._answers.get_nowait()
-        except queue.Empty:
-            return
-        self._is_asking = False
-        self._note_failure(answer.failure)
-        if not answer.failure:
-            self._ended = answer.jobs - answer.queued
+            return _read(command, read_submitted, self._once(command, SUBMIT_TIMEOUT_SECONDS, environment))
+        except ControllerDownError as error:
+            raise ControllerDownError(
+                f"{error}; it may have been submitted all the same: look with squeue --me"
+            ) from None
 
-    def _ask(self, jobs: frozenset[str]) -> _Answer:
-        """Ask which of the jobs are in the queue. Runs on a thread."""
+    def jobs(self, ids: Iterable[str], *, over: bool = False) -> tuple[Job, ...]:
+        """Return those of the jobs that are in the queue; `over`: those that ended a while ago as well.
+
+        An array's number stands for all of its tasks.
+        """
         command = [
-            "squeue",
-            "--noheader",
+            "squeue", "--noheader",
             "--all",  # hidden partitions as well
-            "--array-unique",
-            f"--jobs={','.join(sorted(jobs))}",
-            "--format=%i %A %F",  # 7_2, its own number, and 7: users may mean any
-        ]
+            "--array",  # each task by its own number, also those that wait
+            f"--jobs={','.join(sorted(ids))}",
+            *(("--states=all",) if over else ()),
+            f"--format={QUEUE_FORMAT}",
+        ]  # fmt: skip
         try:
-            code, output, errors = self._run(command, TIMEOUT_SECONDS)
-        except OSError as error:
-            return _Answer(jobs, failure=f"squeue cannot be run: {error.strerror}")
-        if code != 0 and "Invalid job id" not in errors:  # said of a single job that is long over
-            return _Answer(jobs, failure=f"squeue: {errors.strip() or f'exit code {code}'}")
-        return _Answer(jobs, frozenset(word for line in output.splitlines() for word in line.split()))
+            return _read(command, read_queue, self._patiently(command))
+        except UnknownJobError:  # said when only one was asked for, and it is long over
+            return ()
 
-    def _note_failure(self, failure: str) -> None:
-        if failure and failure != self._failure:
-            self._log.warning(
-                "slurm.unanswered", reason=failure, consequence="no target is withdrawn for its job"
+    def job(self, job_id: str, *, over: bool = False) -> Job | None:
+        """Return one job; None when it is not in the queue."""
+        return next(iter(self.jobs((job_id,), over=over)), None)
+
+    def ending(self, job_id: str) -> Ending:
+        """Return how a job ended. Raises UnknownJobError some minutes later, when Slurm forgot it."""
+        command = ["scontrol", "show", "job", "--oneliner", job_id]
+        return _read(command, read_ending, self._patiently(command))
+
+    def steps(self, job_id: str, name: str) -> tuple[str, ...]:
+        """Return the running steps of a job that have this name, as `JOB.STEP`."""
+        command = ["squeue", "--noheader", "--steps", f"--jobs={job_id}", f"--format={STEP_FORMAT}"]
+        try:
+            return read_steps(self._patiently(command), name)
+        except UnknownJobError:
+            return ()
+
+    def signal_batch(self, job_id: str, signal_name: str) -> None:
+        """Send a signal to a job's batch script, and to nothing else of it."""
+        self._once(["scancel", "--batch", f"--signal={signal_name}", job_id])
+
+    def cancel(self, *ids: str) -> None:
+        """End jobs or steps. One that is over already is no error."""
+        try:
+            self._once(["scancel", *ids])
+        except (JobOverError, UnknownJobError):
+            return
+
+    def _patiently(self, command: Sequence[str]) -> str:
+        for pause in self._pauses:
+            try:
+                return self._once(command)
+            except ControllerDownError:
+                self._pause(pause)
+        return self._once(command)
+
+    def _once(
+        self,
+        command: Sequence[str],
+        timeout: float = READ_TIMEOUT_SECONDS,
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
+        program = command[0]
+        try:
+            code, output, errors = self._run(
+                command, timeout, {**os.environ, "SLURM_TIME_FORMAT": TIME_FORMAT, **(environment or {})}
             )
-        self._failure = failure
+        except TimeoutError as error:
+            raise ControllerDownError(f"{program}: {error}; try again later; see: scontrol ping") from error
+        except FileNotFoundError as error:
+            raise SlurmError(
+                f"{program}: no such program; is this a machine of a Slurm cluster? Without one, use: "
+                "monitord start --local"
+            ) from error
+        except OSError as error:
+            raise SlurmError(f"{program} cannot be run: {error.strerror}") from error
+        # scancel ends with 0 for a job it does not know, and says so all the same.
+        if code != 0:
+            raise refusal(program, code, errors)
+        return output
 
 
-def _run(command: Sequence[str], timeout: float) -> tuple[int, str, str]:
+def run_command(
+    command: Sequence[str], timeout: float, environment: Mapping[str, str]
+) -> tuple[int, str, str]:
+    """Run a command to its end. Raises OSError, of which TimeoutError."""
     try:
         done = subprocess.run(
             list(command),
@@ -107,7 +158,15 @@ def _run(command: Sequence[str], timeout: float) -> tuple[int, str, str]:
             errors="replace",
             timeout=timeout,
             check=False,
+            env=dict(environment),
         )
     except subprocess.TimeoutExpired as error:
-        raise OSError(0, f"no answer after {timeout:g} s") from error
+        raise TimeoutError(f"no answer after {timeout:g} s") from error
     return done.returncode, done.stdout, done.stderr
+
+
+def _read(command: Sequence[str], read: Callable[[str], T], output: str) -> T:
+    try:
+        return read(output)
+    except ValueError as error:
+        raise SlurmError(f"{command[0]} answered what cannot be read: {error}") from error

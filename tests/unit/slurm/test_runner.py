@@ -1,118 +1,123 @@
-"""Which jobs have left the queue, as far as Slurm says."""
+"""Slurm's commands: what is asked, what is tried again, and what failures become."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from monitord.slurm.runner import ASK_EVERY_SECONDS, EndedJobs
-from tests.conftest import wait_until
-from tests.fakes.clock import FakeClock
-from tests.fakes.log import events, recording_log
+from monitord.errors import SlurmError
+from monitord.slurm.refusal import ControllerDownError, NoSuchPartitionError
+from monitord.slurm.runner import SlurmRunner, run_command
+
+DOWN = (1, "", "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n")
+RUNNING = (0, "7|7|7|RUNNING|1795520464|1795520644|n1|n1|short|None\n", "")
+Answer = tuple[int, str, str] | OSError
 
 
 @dataclass
-class FakeSqueue:
-    """Prints `output`, or raises; remembers what it was asked for."""
+class FakeSlurm:
+    """Gives answers in turn, the last one again and again; remembers what it was asked."""
 
-    output: str = ""
-    code: int = 0
-    errors: str = ""
-    failure: OSError | None = None
+    answers: list[Answer]
     asked: list[list[str]] = field(default_factory=list)
+    environments: list[Mapping[str, str]] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
 
-    def __call__(self, command: Sequence[str], seconds: float) -> tuple[int, str, str]:
+    def __call__(
+        self, command: Sequence[str], _timeout: float, environment: Mapping[str, str]
+    ) -> tuple[int, str, str]:
         self.asked.append(list(command))
-        if self.failure:
-            raise self.failure
-        return self.code, self.output, self.errors
+        self.environments.append(environment)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    @property
+    def runner(self) -> SlurmRunner:
+        return SlurmRunner(self, self.pauses.append, pauses=(1.0, 3.0))
 
 
-def jobs(*ids: str) -> frozenset[str]:
-    return frozenset(ids)
+def test_jobs_are_asked_for_all_at_once_with_times_that_can_be_read() -> None:
+    slurm = FakeSlurm([RUNNING])
+    [job] = slurm.runner.jobs({"8", "7"})
+    assert job.ends_at == 1795520644.0
+    assert "--jobs=7,8" in slurm.asked[0]
+    assert slurm.environments[0]["SLURM_TIME_FORMAT"] == "%s"
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def test_a_job_that_slurm_forgot_is_not_in_the_queue() -> None:
+    slurm = FakeSlurm([(1, "", "slurm_load_jobs error: Invalid job id specified\n")])
+    assert slurm.runner.jobs({"7"}) == ()
+    assert slurm.runner.job("7") is None
+    assert slurm.runner.steps("7", "x") == ()
 
 
-def test_slurm_is_asked_for_all_jobs_at_once_and_not_often(clock: FakeClock) -> None:
-    squeue = FakeSqueue("7 7 7\n")
-    ended = EndedJobs(clock, recording_log()[0], squeue)
-    assert ended(frozenset()) == jobs()
-    assert squeue.asked == []
-    for _ in range(5):
-        assert ended(jobs("7", "8")) == jobs("8")
-    [command] = squeue.asked
-    assert command[0] == "squeue"
-    assert "--jobs=7,8" in command
-    clock.advance(ASK_EVERY_SECONDS)
-    ended(jobs("7", "8"))
-    assert len(squeue.asked) == 2
-    ended(jobs("7"))
-    assert len(squeue.asked) == 2
-    ended(jobs("7", "9"))  # a new one is asked for at once
-    assert len(squeue.asked) == 3
+def test_what_only_reads_is_tried_again() -> None:
+    slurm = FakeSlurm([DOWN, DOWN, RUNNING])
+    assert slurm.runner.job("7") is not None
+    assert slurm.pauses == [1.0, 3.0]
 
 
-@pytest.mark.parametrize("job", ["1234_5", "1240", "1234"])
-def test_a_task_of_an_array_goes_by_any_of_its_numbers(clock: FakeClock, job: str) -> None:
-    ended = EndedJobs(clock, recording_log()[0], FakeSqueue("1234_5 1240 1234\n"))
-    assert ended(jobs(job, "1234_6")) == jobs("1234_6")
+def test_a_controller_that_stays_away_is_told() -> None:
+    slurm = FakeSlurm([DOWN])
+    with pytest.raises(ControllerDownError, match="try again later"):
+        slurm.runner.jobs({"7"})
+    assert len(slurm.asked) == 3
 
 
-def test_slurm_calls_a_single_job_that_is_long_over_invalid(clock: FakeClock) -> None:
-    squeue = FakeSqueue(code=1, errors="slurm_load_jobs error: Invalid job id specified\n")
-    assert EndedJobs(clock, recording_log()[0], squeue)(jobs("7")) == jobs("7")
+@pytest.mark.parametrize("answer", [DOWN, TimeoutError("no answer after 60 s")])
+def test_a_submission_is_never_tried_again(answer: Answer) -> None:
+    slurm = FakeSlurm([answer])
+    with pytest.raises(ControllerDownError, match="may have been submitted all the same"):
+        slurm.runner.submit(Path("a.sh"))
+    assert len(slurm.asked) == 1
+
+
+def test_a_submission_passes_on_options_arguments_and_environment() -> None:
+    slurm = FakeSlurm([(0, "17;alpha\n", "")])
+    job = slurm.runner.submit(Path("/x/a.sh"), ["--time=5"], ["--session", "s"], {"A": "b"})
+    assert job == "17"
+    assert slurm.asked == [["sbatch", "--parsable", "--time=5", "/x/a.sh", "--session", "s"]]
+    assert slurm.environments[0]["A"] == "b"
+
+
+def test_a_refusal_has_its_kind() -> None:
+    slurm = FakeSlurm([(1, "", "sbatch: error: invalid partition specified: nosuch\n")])
+    with pytest.raises(NoSuchPartitionError, match="nosuch"):
+        slurm.runner.submit(Path("a.sh"))
+
+
+def test_to_cancel_what_is_over_is_no_error() -> None:
+    said = "scancel: error: Kill job error on job id 7: Job/step already completing or completed\n"
+    FakeSlurm([(1, "", said)]).runner.cancel("7")
+    FakeSlurm([(1, "", "scancel: error: Invalid job id specified\n")]).runner.cancel("7")
+    with pytest.raises(ControllerDownError):
+        FakeSlurm([DOWN]).runner.cancel("7")
 
 
 @pytest.mark.parametrize(
-    ("squeue", "reason"),
+    ("failure", "told"),
     [
-        (
-            FakeSqueue(failure=FileNotFoundError(2, "No such file or directory")),
-            "cannot be run: No such file",
-        ),
-        (FakeSqueue(failure=OSError(0, "no answer after 10 s")), "no answer after 10 s"),
-        (FakeSqueue(code=1, errors="Unable to contact slurm controller\n"), "squeue: Unable to contact"),
-        (FakeSqueue(code=7), "squeue: exit code 7"),
+        (FileNotFoundError(2, "No such file or directory"), "monitord start --local"),
+        (PermissionError(13, "Permission denied"), "cannot be run: Permission denied"),
     ],
 )
-def test_while_slurm_does_not_answer_nothing_has_ended(
-    clock: FakeClock, squeue: FakeSqueue, reason: str
-) -> None:
-    log, entries = recording_log()
-    ended = EndedJobs(clock, log, squeue)
-    for _ in range(3):
-        assert ended(jobs("7")) == jobs()
-        clock.advance(ASK_EVERY_SECONDS)
-    assert events(entries) == ["slurm.unanswered"]
-    assert reason in entries[0]["reason"]
+def test_a_machine_without_slurm_is_told_so(failure: OSError, told: str) -> None:
+    with pytest.raises(SlurmError, match=told):
+        FakeSlurm([failure]).runner.jobs({"7"})
 
 
-def test_what_has_ended_stays_ended_while_slurm_does_not_answer(clock: FakeClock) -> None:
-    squeue = FakeSqueue("8 8 8\n")
-    ended = EndedJobs(clock, recording_log()[0], squeue)
-    assert ended(jobs("7", "8")) == jobs("7")
-    squeue.failure = OSError(5, "Input/output error")
-    clock.advance(ASK_EVERY_SECONDS)
-    assert ended(jobs("7", "8")) == jobs("7")
+def test_an_answer_that_cannot_be_read_is_an_error_of_slurm() -> None:
+    with pytest.raises(SlurmError, match="squeue answered what cannot be read"):
+        FakeSlurm([(0, "what\n", "")]).runner.jobs({"7"})
 
 
-def test_a_slow_answer_is_not_waited_for_but_taken_when_it_has_come(clock: FakeClock) -> None:
-    may_answer = threading.Event()
-
-    def slow(_command: Sequence[str], _timeout: float) -> tuple[int, str, str]:
-        assert may_answer.wait(20)
-        return 0, "7 7 7\n", ""
-
-    ended = EndedJobs(clock, recording_log()[0], slow)
-    assert ended(jobs("7", "8")) == frozenset()
-    clock.advance(ASK_EVERY_SECONDS + 1)
-    assert ended(jobs("7", "8")) == frozenset(), "nor is a second question asked meanwhile"
-    may_answer.set()
-    assert wait_until(lambda: ended(jobs("7", "8")), "the answer") == jobs("8")
+def test_a_command_that_does_not_answer_is_given_up() -> None:
+    with pytest.raises(TimeoutError, match="no answer"):
+        run_command(["sleep", "60"], 0.1, {"PATH": "/usr/bin:/bin"})
+    script = "echo $A; echo b >&2; exit 3"
+    assert run_command(["sh", "-c", script], 10, {"PATH": "/usr/bin:/bin", "A": "a"}) == (3, "a\n", "b\n")
