@@ -121,6 +121,9 @@ class PrometheusSettings(Model, title="Prometheus"):
         description="when data are copied to the session folder, at the end or after each window as well; "
         "auto: at the end, where they do not lie there",
     )
+    native_histograms: bool = Field(
+        default=False, description="whether histograms are also scraped in their native form"
+    )
     auth: bool = Field(default=True, description="whether it asks for the session's password")
     tls: TlsSettings = Field(default=TlsSettings(), description="whether it serves https")
     start_timeout: Duration = Field(default=60.0, description="how long it may take to become ready")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from monitord.prometheus.series import Answer
+from monitord.prometheus.series import Answer, NativeHistogram
 
 
 class Group(NamedTuple):
@@ -32,6 +32,11 @@ def group_of(labels: Mapping[str, str]) -> Group:
 def read_values(answer: Answer) -> Values:
     """Return the value of each group in the answer to an instant query."""
     return {group_of(series.labels): series.value for series in answer.series}
+
+
+def read_histograms(answer: Answer) -> Mapping[Group, NativeHistogram]:
+    """Return the native histogram of each group in the answer to an instant query."""
+    return {group_of(series.labels): series.value for series in answer.histograms}
 
 
 def read_buckets(answer: Answer) -> Buckets:

@@ -13,14 +13,15 @@ from monitord.clock import to_iso
 from monitord.collect.groups import Group
 from monitord.collect.readings import Reading, read
 from monitord.collect.request import CollectionRequest
-from monitord.prometheus.series import Answer, Series
+from monitord.prometheus.series import Answer, HistogramSeries, Series
 from monitord.recipes.model import GROUP_LABELS, Kpi, Recipe, quantile_of
 from monitord.recipes.promql import SCOPES, kpi_queries
-from monitord.recipes.span import Query, Span
+from monitord.recipes.span import MAX_TILES, Query, Span
 
 MAX_STEPS = 300  # as many points as a plot can show
 MAX_TARGET_STEPS = 15_000  # with many targets there are fewer steps: an answer has a value for each
 FEWEST_STEPS = 20
+NATIVE_SIZE = 5  # a native histogram is as large as the buckets of so many classic ones
 
 Ask = Callable[[str, Query], Answer | None]
 Key = tuple[str, ...]
@@ -52,8 +53,9 @@ def over_time(
 
     `ask` returns None for a query that failed, which costs all points of the KPI.
     """
-    steps = replace(request.span, most_tiles=most_steps(targets))
-    step = Span(steps.session, 0.0, steps.tile_ms / 1000, steps.interval, steps.left_open)
+    is_native = request.native_histograms and kpi.kind == "histogram"
+    steps = replace(request.span, most_tiles=most_steps(targets * (NATIVE_SIZE if is_native else 1)))
+    step = replace(steps, start=0.0, end=steps.tile_ms / 1000, most_tiles=MAX_TILES)
     stats = _stats(kpi)
     answers: dict[str, Answer] = {}
     for role, query in kpi_queries(kpi.model_copy(update={"stats": stats}), recipe.services, step).items():
@@ -84,12 +86,23 @@ def _ask(use: str, steps: Span, query: Query, ask: Ask) -> Answer | None:
 
 def _by_time(answers: Mapping[str, Answer], steps: Span) -> dict[int, dict[str, Answer]]:
     """Return the answers at the end of each step (milliseconds), as if each had been asked alone."""
-    series: dict[int, dict[str, list[Series]]] = defaultdict(lambda: defaultdict(list))
+    series: dict[tuple[int, str], list[Series]] = defaultdict(list)
+    histograms: dict[tuple[int, str], list[HistogramSeries]] = defaultdict(list)
     for role, answer in answers.items():
         for each in answer.series:
             for time, value in each.samples:
-                series[round(time * 1000)][role].append(Series(each.labels, ((time, value),)))
-    return {time: {role: Answer(tuple(series[time][role])) for role in answers} for time in _times(steps)}
+                series[round(time * 1000), role].append(Series(each.labels, ((time, value),)))
+        for native in answer.histograms:
+            for time, histogram in native.samples:
+                one = HistogramSeries(native.labels, ((time, histogram),))
+                histograms[round(time * 1000), role].append(one)
+    return {
+        time: {
+            role: Answer(tuple(series[time, role]), histograms=tuple(histograms[time, role]))
+            for role in answers
+        }
+        for time in _times(steps)
+    }
 
 
 def _times(steps: Span) -> range:

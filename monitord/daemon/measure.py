@@ -92,6 +92,7 @@ class Measurement:
                 recipes=select_recipes(recipes, window.recipes),
                 outages=self.outages().touching(window.start, window.end),
                 left_open=has_left_open_ranges(version),
+                native_histograms=self.settings.prometheus.native_histograms,
             )
             collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
             allocation = read_allocation(os.environ)
@@ -160,7 +161,11 @@ class Measurement:
         return inputs
 
     def _prometheus(self, version: str) -> Mapping[str, Any]:
-        return {"version": version, "scrape_interval_seconds": self.settings.scrape_interval}
+        return {
+            "version": version,
+            "scrape_interval_seconds": self.settings.scrape_interval,
+            "native_histograms": self.settings.prometheus.native_histograms,
+        }
 
 
 def _clock(skew: Skew | None) -> Mapping[str, Any] | None:

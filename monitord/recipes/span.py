@@ -41,7 +41,7 @@ class Span:
 
     `interval` is the longest scrape interval, in seconds, among the targets. `left_open` says that
     the server asked leaves a sample at the very start of a range out of it. `most_tiles` says into
-    how many tiles it may be cut.
+    how many tiles it may be cut. `native` says that the server may hold native histograms.
     """
 
     session: str
@@ -50,6 +50,7 @@ class Span:
     interval: float
     left_open: bool = False
     most_tiles: int = MAX_TILES
+    native: bool = False
 
     @property
     def end_ms(self) -> int:
