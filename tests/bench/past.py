@@ -23,7 +23,7 @@ from tests.bench.session import created_session
 from tests.fakes.backfill import write_block
 
 EXPOSITIONS = Path(__file__).parents[1] / "expositions"
-SERVICES = ("vllm", "tgi", "sglang", "triton", "qdrant", "milvus", "postgres", "minio")
+SERVICES = ("vllm", "qdrant", "postgres", "minio")  # what answers questions from documents, on each node
 EXPORTERS = ("dcgm", "lustre", "node")
 MODES = ("idle", "iowait", "irq", "nice", "softirq", "steal", "system", "user")
 INTERVAL = 5.0

@@ -6,7 +6,6 @@ slows the machine slows all of them. Times are medians, memory is the most that 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,25 +14,25 @@ from statistics import median
 from monitord.prometheus.process import find_binary, read_build
 from tests.bench.figures import Row, aimed, skipped
 from tests.bench.past import Past
-from tests.bench.readers import Taken, read
+from tests.bench.readers import PEER, read
+from tests.bench.taken import Taken
 from tests.fakes.backfill import serving
 
 HOUR = Past(nodes=4, series=1_000, scrapes=720)
 LARGE = Past(nodes=40, series=10_000, scrapes=1_000)
 ROUNDS = 5
 SPEED_AIM, BARE_AIM, MEMORY_AIM, LARGE_AIM_MB = 1 / 5, 5.0, 1 / 3, 400.0
-NEEDED = ("prometheus_api_client", "pandas")
 COLLECTION = "KPIs, CSV, Parquet"
 
 
 def measure(folder: Path) -> list[Row]:
     """Return the rows for an hour of a thousand series."""
     what = f"{HOUR.samples:,} samples"
-    if not all(map(importlib.util.find_spec, NEEDED)):
-        return [skipped(f"{what}: {COLLECTION}", f"no {' and '.join(NEEDED)}; make bench installs them")]
+    if not PEER.exists():
+        return [skipped(f"{what}: {COLLECTION}", f"no peer in {PEER}; make bench installs it")]
     with served(HOUR, folder) as url:
         turns = [
-            {way: read(way, url, HOUR, folder) for way in ("bare", "samples", "monitord", "peer")}
+            {way: read(way, url, HOUR, folder) for way in ("bare", "samples", "whole", "peer")}
             for _ in range(ROUNDS)
         ]
     bare, samples, whole, peer = (_median([turn[way] for turn in turns]) for way in turns[0])
@@ -50,7 +49,7 @@ def measure_large(folder: Path) -> list[Row]:
     """Return the rows for ten million samples."""
     what = f"{LARGE.samples:,} samples"
     with served(LARGE, folder) as url:
-        samples, whole = read("samples", url, LARGE, folder), read("monitord", url, LARGE, folder)
+        samples, whole = read("samples", url, LARGE, folder), read("whole", url, LARGE, folder)
     return [
         aimed(f"{what}: Parquet alone, peak memory", samples.peak_mb, LARGE_AIM_MB, "MB"),
         aimed(f"{what}: {COLLECTION}, peak memory", whole.peak_mb, LARGE_AIM_MB, "MB"),
