@@ -21,7 +21,7 @@ from monitord.recipes.promql import SCOPES, kpi_queries
 from monitord.recipes.span import Query, Span
 
 MAX_STEPS = 120  # as many points as a plot needs: all that there is to know is in the raw samples
-MAX_TARGET_STEPS = 6_000  # with many targets there are fewer steps: an answer has a value for each
+MAX_TARGET_STEPS = 1_500  # with many targets there are fewer steps: an answer has a value for each
 FEWEST_STEPS = 20
 
 Ask = Callable[[str, Query], Answer | None]
@@ -91,12 +91,18 @@ def _ask(use: str, steps: Span, query: Query, ask: Ask) -> Answer | None:
 
 def _by_time(answers: Mapping[str, Answer], steps: Span) -> dict[int, dict[str, Answer]]:
     """Return the answers at the end of each step (milliseconds), as if each had been asked alone."""
-    series: dict[int, dict[str, list[Series]]] = defaultdict(lambda: defaultdict(list))
-    for role, answer in answers.items():
-        for each in answer.series:
-            for time, value in each.samples:
-                series[round(time * 1000)][role].append(Series(each.labels, ((time, value),)))
-    return {time: {role: Answer(tuple(series[time][role])) for role in answers} for time in _times(steps)}
+    series = {role: _at_each_time(answer) for role, answer in answers.items()}
+    return {
+        time: {role: Answer(tuple(series[role].get(time, ()))) for role in answers} for time in _times(steps)
+    }
+
+
+def _at_each_time(answer: Answer) -> dict[int, list[Series]]:
+    series: dict[float, list[Series]] = defaultdict(list)
+    for each in answer.series:
+        for sample in each.samples:
+            series[sample[0]].append(Series(each.labels, (sample,)))
+    return {round(time * 1000): at_once for time, at_once in series.items()}
 
 
 def _times(steps: Span) -> range:

@@ -94,10 +94,13 @@ def exposed(job: str) -> Iterator[tuple[str, Mapping[str, str], Values]]:
         for cpu, mode in product(range(64), MODES):
             yield "node_cpu_seconds_total", {"cpu": str(cpu), "mode": mode}, _growing(0.125 * (cpu + 1))
         return
-    for family in text_string_to_metric_families((EXPOSITIONS / f"{job}.prom").read_text()):
+    text = (EXPOSITIONS / f"{job}.prom").read_text()
+    for family in text_string_to_metric_families(text):
         for each in family.samples:
             grows = family.type in {"counter", "histogram"}
-            yield each.name, each.labels, (_growing if grows else _wavering)(float(each.value))
+            # The parser gives every counter the name that OpenMetrics would.
+            name = each.name if each.name in text else each.name.removesuffix("_total")
+            yield name, each.labels, (_growing if grows else _wavering)(float(each.value))
 
 
 def _growing(value: float) -> Values:
