@@ -58,9 +58,10 @@ class Past:
 
     def block(self, session: Session, folder: Path) -> Path:
         """Write all samples into a new data folder below this one; return it."""
-        return write_block(folder, self._lines(registry_of(session)))
+        return write_block(folder, self.lines(registry_of(session)))
 
-    def _lines(self, registry: Registry) -> Iterator[str]:
+    def lines(self, registry: Registry) -> Iterator[str]:
+        """Yield all samples in OpenMetrics' text, series by series."""
         for registration in registry.in_force().values():
             # node_exporter comes last: it has enough to say to make up the number.
             endpoints = sorted(registration.endpoints, key=lambda endpoint: endpoint.labels["job"] == "node")
