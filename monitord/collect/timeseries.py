@@ -91,18 +91,12 @@ def _ask(use: str, steps: Span, query: Query, ask: Ask) -> Answer | None:
 
 def _by_time(answers: Mapping[str, Answer], steps: Span) -> dict[int, dict[str, Answer]]:
     """Return the answers at the end of each step (milliseconds), as if each had been asked alone."""
-    series = {role: _at_each_time(answer) for role, answer in answers.items()}
-    return {
-        time: {role: Answer(tuple(series[role].get(time, ()))) for role in answers} for time in _times(steps)
-    }
-
-
-def _at_each_time(answer: Answer) -> dict[int, list[Series]]:
-    series: dict[float, list[Series]] = defaultdict(list)
-    for each in answer.series:
-        for sample in each.samples:
-            series[sample[0]].append(Series(each.labels, (sample,)))
-    return {round(time * 1000): at_once for time, at_once in series.items()}
+    series: dict[int, dict[str, list[Series]]] = defaultdict(lambda: defaultdict(list))
+    for role, answer in answers.items():
+        for each in answer.series:
+            for time, value in each.samples:
+                series[round(time * 1000)][role].append(Series(each.labels, ((time, value),)))
+    return {time: {role: Answer(tuple(series[time][role])) for role in answers} for time in _times(steps)}
 
 
 def _times(steps: Span) -> range:
