@@ -100,7 +100,10 @@ class SampleFile:
         names = ("timestamp", "metric", self.sample, *map(column_of, labels))
         self._schema = pa.schema(list(zip(names, types, strict=True)))
         encoded = ["metric", *map(column_of, labels)]
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=encoded)
+        self._writer = pq.ParquetWriter(
+            path, self._schema, compression="zstd", use_dictionary=encoded,
+            write_statistics=["metric", "timestamp"],
+        )  # fmt: skip
         self.rows = 0
 
     def __enter__(self) -> Self:

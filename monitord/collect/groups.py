@@ -26,7 +26,7 @@ Steps = Mapping[Group, Mapping[float, float]]  # Unix seconds -> value
 
 
 def group_of(labels: Mapping[str, str]) -> Group:
-    return Group(*(labels.get(name, "") for name in Group._fields))
+    return Group._make(map(labels.get, Group._fields, Group()))
 
 
 def read_values(answer: Answer) -> Values:

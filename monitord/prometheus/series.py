@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """One series: its labels and its samples as (Unix seconds, value), oldest first."""
 
     labels: Mapping[str, str]
