@@ -107,7 +107,7 @@ class Measurement:
                 )  # fmt: skip
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
-            worst_of(collection.slo),
+            worst_of(result.status for result in collection.slo),
         )  # fmt: skip
 
     def _samples(self, collection: Collection, client: PrometheusClient) -> AbstractContextManager[Samples]:
