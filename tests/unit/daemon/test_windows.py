@@ -281,6 +281,16 @@ def test_a_stop_does_not_fail_for_a_start_that_is_still_being_written(world: Wor
     assert "window.failed" not in events(world.entries)
 
 
+def test_a_stop_waits_for_a_start_that_is_being_written_anew(world: World) -> None:
+    world.mark("r.start", 0, b"labels: {batch: '16'}\n")
+    world.until("open")
+    now = world.clock.elapsed
+    world.mark("r.start", now - 0.3, b"labels: {batch: '32'}")
+    world.mark("r.stop", now - 0.1)
+    world.until("done")
+    assert [window.labels for window, _ in world.collected] == [{"batch": "32"}]
+
+
 def test_a_past_window_that_ends_later_is_waited_for(world: World) -> None:
     start = world.clock.now()
     world.mark("r.yaml", 0, f"from: {start}\nto: {start + 20}\n".encode())
