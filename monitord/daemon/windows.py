@@ -264,6 +264,7 @@ class WindowReconciler:
         try:
             collected = future.result()
         except PrometheusUnavailableError as error:
+            work.since = monotonic  # scrapes after the window's end may land once it is back
             self._retry(work, monotonic + RETRY_SECONDS, str(error))
             return
         except OSError as error:  # a full disk, say: there is room again some day

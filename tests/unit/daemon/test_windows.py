@@ -175,6 +175,20 @@ def test_prometheus_that_is_away_is_tried_again(world: World) -> None:
     assert len(world.collected) == 3
 
 
+def test_a_prometheus_that_comes_back_is_waited_for_until_it_has_scraped_again(world: World) -> None:
+    world.is_settled = False
+    world.failures = [PrometheusUnavailableError("it was killed")]
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until_collected(1)
+    assert world.until("settling")["reason"] == "it was killed"
+    world.settle(6)
+    assert len(world.collected) == 1, "it does not settle for less while there is time"
+    world.is_settled = True
+    world.until("done")
+    assert [unsettled for _, unsettled in world.collected] == [True, False]
+
+
 def test_artifacts_that_find_no_room_are_written_once_there_is_some(world: World) -> None:
     full = OSError(28, "No space left on device", "/s/artifacts/x")
     world.failures = [full, full]
