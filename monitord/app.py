@@ -115,6 +115,7 @@ class Daemon:
         measurement = Measurement(
             session, settings, self.prometheus.client, lambda: self.targets.registry,
             lambda: self.prometheus.outages.known, self.usage.until_now,
+            lambda: self.prometheus.launch.storage.folder,
         )  # fmt: skip
         self.health = HealthPoll(
             clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,

@@ -149,6 +149,9 @@ class WindowSettings(Model, title="windows"):
     samples: bool = Field(
         default=True, description="whether raw samples are kept as Parquet, where pyarrow is installed"
     )
+    blocks: bool = Field(
+        default=False, description="whether the blocks of Prometheus's data that hold a window are kept"
+    )
 
 
 def _only(default: object) -> AfterValidator:

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from monitord import __version__
@@ -19,6 +20,7 @@ from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import Provenance, manifest
 from monitord.artifacts.samples import Samples, sampled
+from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.clock import SystemClock
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
@@ -46,6 +48,8 @@ from monitord.windows.model import Window
 
 SETTLE_TIMEOUT_SECONDS = 2.0
 QUERY_TIMEOUT_SECONDS = 60.0
+BLOCKS_TIMEOUT_SECONDS = 300.0
+"""For Prometheus to write all that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Measurement:
     registry: Callable[[], Registry]
     outages: Callable[[], Outages] = Outages
     usage: Callable[[], Sequence[Moment]] = tuple
+    data_folder: Callable[[], Path] = Path
 
     def last_scrapes(self) -> Answer:
         """Return when each target was last scraped; raises PrometheusError."""
@@ -102,16 +107,38 @@ class Measurement:
                 allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
                 window.markers, tuple(_warnings(skew, window)),
             )  # fmt: skip
-            with self._samples(collection, client) as samples:
-                folder = store.publish(
-                    self.session.artifacts, window.id,
-                    {**window_files(collection, self._inputs(collection)), **samples.files},
-                    manifest(collection, provenance, samples.warnings), self.session.file_mode, samples.rows,
-                )  # fmt: skip
+            with self._samples(collection, client) as samples, self._blocks(collection) as blocks:
+                try:
+                    folder = self._publish(collection, provenance, samples, blocks)
+                except OSError as error:  # there may be no room for as much as that
+                    if not blocks.files:
+                        raise
+                    folder = self._publish(collection, provenance, samples, without_blocks(error))
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
-            worst_of(collection.slo),
+            worst_of(result.status for result in collection.slo),
         )  # fmt: skip
+
+    def _publish(
+        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks
+    ) -> Path:
+        files = window_files(collection, self._inputs(collection))
+        told = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
+        return store.publish(
+            self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
+            told, self.session.file_mode, samples.rows,
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _blocks(self, collection: Collection) -> Iterator[Blocks]:
+        if not self.settings.windows.blocks:
+            yield Blocks()
+            return
+        with (
+            self.connect(BLOCKS_TIMEOUT_SECONDS) as client,
+            blocks_of(collection.request.span, client.snapshot, self.data_folder()) as blocks,
+        ):
+            yield blocks
 
     def _samples(self, collection: Collection, client: PrometheusClient) -> AbstractContextManager[Samples]:
         if not self.settings.windows.samples:

@@ -79,7 +79,9 @@ def prepare_launch(session: Session, settings: Settings, now: float) -> Launch:
     if is_guarded:
         check_web_config(promtool, session.web_config)
     in_session = lies_in_session(data.folder, session)
-    snapshots = snapshot_plan(wanted.snapshots, data_in_session=in_session, auth=wanted.auth)
+    snapshots = snapshot_plan(
+        wanted.snapshots, data_in_session=in_session, auth=wanted.auth, of_windows=settings.windows.blocks
+    )
     options = ServerOptions(
         config=session.prometheus_config,
         data_dir=data.folder,

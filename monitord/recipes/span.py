@@ -65,6 +65,11 @@ class Span:
         return self.length_ms / 1000
 
     @property
+    def earliest(self) -> float:
+        """From when on queries read data, in Unix seconds: a little before the window."""
+        return (self.end_ms - self.length_ms) / 1000 - SOUGHT_BEFORE_INTERVALS * self.interval
+
+    @property
     def tiles(self) -> int:
         """Into how many tiles the window is cut; 1 when it is too short for two."""
         shortest = max(1, round(SCRAPES_PER_TILE * self.interval * 1000))
