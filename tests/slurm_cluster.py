@@ -151,7 +151,7 @@ class SlurmCluster:
 
     def _configure(self) -> None:
         host = socket.gethostname()
-        ports = _free_ports(1 + len(NODES))
+        ports = free_ports(1 + len(NODES))
         text = _CONFIGURATION.format(
             host=host, folder=self.folder, controller_port=ports[0], kill_wait=KILL_WAIT_SECONDS
         )
@@ -215,7 +215,7 @@ def _find(program: str) -> str | None:
     return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
 
 
-def _free_ports(count: int) -> Sequence[int]:
+def free_ports(count: int) -> Sequence[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

@@ -11,7 +11,7 @@ import click
 
 from monitord.atomic import publish
 from monitord.cli.options import check_name
-from monitord.documents import write_document
+from monitord.documents import read_document, write_document
 from monitord.errors import InvalidFileError, InvalidInputError
 from monitord.session import Session
 from monitord.targets.parse import parse
@@ -26,6 +26,16 @@ def client_file(session: Session, client: str) -> Path:
 def service_file(session: Session, client: str, service: str) -> Path:
     """Return the target file of one service; `+` is in no name, so no two services share a file."""
     return session.targets / f"{check_name(client, 'client')}+{check_name(service, 'service')}.yaml"
+
+
+def slurm_job_of(file: Path) -> str | None:
+    """Return the job that a target file is bound to; None for none, and for what is no such file."""
+    try:
+        value = read_document(file.read_bytes()).value
+    except (OSError, InvalidFileError):
+        return None
+    job = value.get("slurm_job") if isinstance(value, dict) else None
+    return None if job is None else str(job)
 
 
 def register(session: Session, file: Path, content: Mapping[str, Any]) -> None:

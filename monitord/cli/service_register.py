@@ -15,6 +15,12 @@ from monitord.errors import ExitCode
 @click.option("--client-id", required=True, metavar="C", help="The client that the service belongs to.")
 @click.option("--name", required=True, metavar="NAME", help="The service's name.")
 @click.option("--endpoint", required=True, metavar="URL", help="The URL of its metrics.")
+@click.option("--lease", metavar="10m", help="Withdraw it when its file was not touched for this long.")
+@click.option(
+    "--slurm-job",
+    metavar="J",
+    help="Withdraw it once this Slurm job has left the queue [default: that of client-connect].",
+)
 @label_option
 def command(
     session_name: str,
@@ -22,6 +28,8 @@ def command(
     client_id: str,
     name: str,
     endpoint: str,
+    lease: str | None,
+    slurm_job: str | None,
     labels: tuple[tuple[str, str], ...],
 ) -> int:
     """Register a service: drop a target file for it, and print its path.
@@ -31,9 +39,15 @@ def command(
       monitord service-register --session bench01 --client-id c1 --name triton \\
           --endpoint http://mel0042:8000/metrics --label model=llama3-8b
     """
-    from monitord.cli.registrations import register, service_file
+    from monitord.cli.registrations import client_file, register, service_file, slurm_job_of
 
     session = open_session(root, session_name)
     service = {"name": name, "endpoint": endpoint, **({"labels": dict(labels)} if labels else {})}
-    register(session, service_file(session, client_id, name), {"client": client_id, "services": [service]})
+    content = {
+        "client": client_id,
+        "services": [service],
+        "lease": lease,
+        "slurm_job": slurm_job or slurm_job_of(client_file(session, client_id)),
+    }
+    register(session, service_file(session, client_id, name), content)
     return ExitCode.OK

@@ -267,11 +267,11 @@ class Site:
         wait_until(is_ready, f"job {job_id} to be ready again", seconds)
 
     def wait_over(self, job_id: str, seconds: float = 60.0) -> str:
-        """Wait until a job has left the queue; return the state that it ended in."""
+        """Wait until a job, or every task of it, is over; return the state that it ended in."""
 
         def state() -> str:
-            now = self.cluster.state(job_id)
-            return "" if now in ("RUNNING", "COMPLETING", "PENDING") else now
+            states = set(self.cluster.state(job_id).split())
+            return "" if states & {"RUNNING", "COMPLETING", "PENDING"} else " ".join(sorted(states))
 
         return wait_until(state, f"job {job_id} to be over", seconds)
 
