@@ -33,9 +33,9 @@ test: check tools  ## linters, then every test, on real Prometheus and node_expo
 	python -m pytest -n 3 --dist loadfile
 
 soak: tools  ## Prometheus through every fault on every version, and a hundred rounds of kills: half an hour
-	MONITORD_TEST_ROUNDS=100 python -m pytest --timeout 7200 \
+	MONITORD_TEST_ROUNDS=100 python -m pytest --timeout 7200 -m "" \
 	    tests/integration/prometheus/test_supervised.py tests/e2e/test_prometheus_faults.py \
-	    tests/e2e/test_collection_faults.py
+	    tests/e2e/test_collection_faults.py tests/e2e/test_slurm_ends.py
 
 $(VENV)/peer/.installed: pyproject.toml constraints.txt
 	@python -m venv $(VENV)/peer

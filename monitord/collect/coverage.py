@@ -16,6 +16,10 @@ from monitord.prometheus.series import Answer
 # How far from its due time, as a share of the interval, a scrape may be and still be that scrape.
 PHASE_TOLERANCE = 0.05
 
+# For how long Prometheus goes on scraping what was withdrawn: its discovery looks every 5 s, and a scrape
+# may be under way. A service that ends with its registration is not one that failed.
+LEAVING_SECONDS = 10.0
+
 Identity = tuple[str, str, str]
 
 
@@ -27,7 +31,7 @@ class TargetCoverage:
     due. `longest_gap_s` (seconds) is the longest time without a success, the window's edges
     included. `first_seen` and `last_seen` (Unix seconds) are the first and the last success. None
     is unknown. `declared` is False for a target that was scraped but not in force at the end; it is
-    expected only for as long as it was scraped.
+    expected only for as long as it was scraped, but for the failures of its last LEAVING_SECONDS.
     """
 
     job: str
@@ -127,6 +131,7 @@ def _cover(
         due = count_due_scrapes(start, end, interval, times)
     else:
         # Withdrawn by its client before the window's end: expected for as long as it was scraped.
+        times = _until_it_left(times, successes)
         due = round((times[-1] - times[0]) / request.scrape_interval) + 1 if times else 0
     return TargetCoverage(
         job=labels.get("job", ""),
@@ -144,6 +149,12 @@ def _cover(
         last_seen=successes[-1] if successes else None,
         declared=interval is not None,
     )
+
+
+def _until_it_left(times: list[float], successes: list[float]) -> list[float]:
+    if not successes or times[-1] - successes[-1] > LEAVING_SECONDS:
+        return times
+    return [time for time in times if time <= successes[-1]]
 
 
 def _identity(labels: Mapping[str, str]) -> Identity:

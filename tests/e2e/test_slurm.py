@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +121,8 @@ def test_what_is_open_when_the_job_is_cancelled_is_collected(site: Site, exporte
     site.bench.wait_window("w1", "open")
     scraped = exporter.scrapes
     wait_until(lambda: exporter.scrapes > scraped + 4, "some scrapes")
+    site.bench.mark("w2.yaml", _since_the_start(site))
+    site.bench.wait_window("w2", "settling", "collecting")
     site.cluster.run("scancel", job_id)
     assert site.wait_over(job_id) == "CANCELLED"
     status = site.bench.window("w1")
@@ -127,8 +130,10 @@ def test_what_is_open_when_the_job_is_cancelled_is_collected(site: Site, exporte
     assert site.bench.scrapes("w1") >= 4
     assert site.bench.daemon["phase"] == "stopped"
     site.start()
-    site.bench.wait_up("c1.yaml")
-    assert site.bench.window("w1")["state"] == "done"
+    for window_id in ("w1", "w2"):
+        assert site.bench.wait_window(window_id)["state"] == "done"
+        site.bench.monitord("verify", site.bench.session.artifacts / window_id)
+    assert len(site.bench.log("window.collected")) == 2
 
 
 def test_slurms_warning_closes_windows_while_prometheus_runs(site: Site, exporter: FakeExporter) -> None:
@@ -170,8 +175,9 @@ def test_a_session_is_handed_over_to_another_job(site: Site, exporter: FakeExpor
 
 
 def _since_the_start(site: Site) -> str:
-    ready = site.bench.log("prometheus.ready")
-    return f"from: {ready[0]['timestamp']}\nto: {ready[-1]['timestamp']}\n"
+    """Return a marker for all of the session so far."""
+    started = site.bench.log("daemon.started")[0]["timestamp"]
+    return f"from: {started}\nto: {time.time()}\n"
 
 
 def test_two_jobs_of_one_session_are_one_too_many(site: Site) -> None:

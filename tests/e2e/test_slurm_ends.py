@@ -48,10 +48,14 @@ def test_before_its_time_limit_the_daemon_has_done_all_there_was_to_do(
     assert site.bench.daemon["phase"] == "stopped"
 
 
+@pytest.mark.soak
 def test_a_limit_that_strikes_without_a_warning_costs_no_window(
     site: Site, exporter: FakeExporter, tmp_path: Path
 ) -> None:
-    """The daemon knows of no end, and all processes get SIGTERM at once: what was open is collected."""
+    """The daemon knows of no end, and all processes get SIGTERM at once: what was open is collected.
+
+    The short form is a cancelled job: Slurm ends it likewise.
+    """
     mute = tmp_path / "mute"
     mute.mkdir()
     (mute / "squeue").write_text("#!/bin/sh\necho Unable to contact slurm controller >&2; exit 1\n")

@@ -63,8 +63,19 @@ def test_a_target_seen_but_not_declared_is_judged_by_the_sessions_interval() -> 
 
 
 def test_a_target_that_was_withdrawn_is_expected_for_as_long_as_it_was_scraped() -> None:
+    target = cover({103.0: 1.0, 113.0: 0.0, 123.0: 1.0}, declared=False)
+    assert (target.expected_scrapes, target.scrapes, target.ratio) == (3, 3, 2 / 3)
+
+
+def test_failures_while_a_target_is_leaving_are_none() -> None:
+    """Its server ended with the registration, and Prometheus learns of that seconds later."""
     target = cover({103.0: 1.0, 113.0: 1.0, 123.0: 0.0}, declared=False)
-    assert (target.expected_scrapes, target.scrapes, target.successes) == (3, 3, 2)
+    assert (target.expected_scrapes, target.scrapes, target.ratio) == (2, 2, 1.0)
+
+
+def test_one_that_failed_for_longer_before_it_was_withdrawn_did_fail() -> None:
+    target = cover({103.0: 1.0, 113.0: 0.0, 123.0: 0.0}, declared=False)
+    assert (target.expected_scrapes, target.scrapes, target.ratio) == (3, 3, 1 / 3)
 
 
 def test_two_up_series_of_one_target_are_one() -> None:
