@@ -25,8 +25,9 @@ from monitord.daemon.settling import Settling
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.usage import UsageLog
 from monitord.daemon.windows import WindowReconciler
-from monitord.errors import ExitCode, MonitordError
-from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, read_holder, release
+from monitord.errors import ExitCode, MonitordError, SlurmError
+from monitord.fence import Fence
+from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, Signs, acquire, release
 from monitord.logs import open_log
 from monitord.loop import Loop
 from monitord.overview import daemon_status
@@ -53,10 +54,9 @@ def run(session: Session, settings: Settings) -> int:
     Prometheus that could be run.
     """
     clock = SystemClock()
-    holder = acquire(
-        session.lease, socket.gethostname(), clock.now(),
-        heartbeat=lambda: daemon_status(session).get("updated_at"), pause=time.sleep,
-    )  # fmt: skip
+    signs = Signs(lambda: daemon_status(session).get("updated_at"), time.sleep, _is_queued)
+    job_id = os.environ.get("SLURM_JOB_ID")
+    holder = acquire(session.lease, socket.gethostname(), clock.now(), signs, job_id)
     try:
         return Daemon(session, settings, holder, clock).run()
     finally:
@@ -75,10 +75,10 @@ class Daemon:
         self.watch: Watch | None = None
         self._watched: tuple[int, int] | None = None
         self.last_error = ""
-        self.superseded = False
         self.windows_under_way = False
         self.log = open_log(session.log_file, session.name, session.file_mode)
-        self.loop = Loop(clock, self.log)
+        self.fence = Fence(session.lease, holder, clock)
+        self.loop = Loop(clock, self.log, self.fence.check)
         told = daemon_status(session).get("prometheus") or {}
         self.prometheus = SupervisedPrometheus(
             session, settings, clock, self.log,
@@ -100,6 +100,7 @@ class Daemon:
         measurement = Measurement(
             session, settings, self.prometheus.client, lambda: self.targets.registry,
             lambda: self.prometheus.outages.known, self.usage.until_now,
+            confirm=self.fence.check, term=holder.term,
         )  # fmt: skip
         self.health = HealthPoll(
             clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,
@@ -122,6 +123,10 @@ class Daemon:
                 self._start()
                 self.loop.run()
                 self._stop()
+        except HeldError as error:
+            self.log.error("daemon.superseded", reason=str(error))
+            self.prometheus.abandon()
+            raise
         except MonitordError as error:
             self.phase, self.last_error = "failed", str(error)
             self.log.error("daemon.failed", reason=str(error))
@@ -131,7 +136,9 @@ class Daemon:
                 self.watch.stop()
             self.windows.stop()
             self.prometheus.close()
-            with suppress(OSError):  # on a full disk the last heartbeat stands, and grows old
+            # On a full disk the last heartbeat stands, and grows old; that of a successor is not ours.
+            with suppress(OSError, HeldError):
+                self.fence.check()
                 self._publish_status()
         self.log.info("daemon.stopped")
         return ExitCode.OK
@@ -171,8 +178,6 @@ class Daemon:
         self.prometheus.stop()
         while not self.prometheus.has_ended:
             self.loop.once(longest=0.1)
-        if self.superseded:
-            raise HeldError("another daemon took this session over while this one was held up")
         self.phase = "stopped"
 
     def _may_finish_windows(self, deadline: float) -> bool:
@@ -180,7 +185,7 @@ class Daemon:
 
     @property
     def _is_hurried(self) -> bool:
-        return self.loop.stop_requests > 1 or self.superseded
+        return self.loop.stop_requests > 1
 
     def _close_windows(self) -> float:
         self.windows.close_open()
@@ -244,20 +249,11 @@ class Daemon:
         return 0.0 if self.targets.tell() else HEARTBEAT_SECONDS
 
     def _beat(self) -> float:
-        holder = read_holder(self.session.lease)
-        if holder is not None and holder != self.holder:  # None: the folder is away for a while
-            # Held up for so long that another daemon took the session over: it is theirs now.
-            self.superseded = True
-            self.loop.remove("targets", "windows", "health", "tell", "heartbeat")
-            self.loop.stop()
-            return HEARTBEAT_SECONDS
         self.usage.note()
         self._publish_status()
         return HEARTBEAT_SECONDS
 
     def _publish_status(self) -> None:
-        if self.superseded:
-            return
         content = to_json({**self._status(), "updated_at": to_iso(self.clock.now())})
         publish(self.session.daemon_status, content, self.session.file_mode)
 
@@ -266,6 +262,7 @@ class Daemon:
             "phase": self.phase,
             "host": self.holder.host,
             "pid": self.holder.pid,
+            "term": self.holder.term,
             "version": __version__,
             "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
             "prometheus": self.prometheus.status(),
@@ -294,6 +291,13 @@ class Daemon:
         finally:
             for number, action in before.items():
                 signal.signal(number, action)
+
+
+def _is_queued(job_id: str) -> bool | None:
+    try:
+        return SlurmRunner(pauses=()).job(job_id) is not None
+    except SlurmError:
+        return None
 
 
 def _calling(act: Callable[[], None]) -> Callable[[int, FrameType | None], None]:

@@ -49,7 +49,10 @@ QUERY_TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What is needed to measure the windows of a session."""
+    """What is needed to measure the windows of a session.
+
+    `confirm` raises HeldError when the session is no longer that of the daemon with this `term`.
+    """
 
     session: Session
     settings: Settings
@@ -57,6 +60,8 @@ class Measurement:
     registry: Callable[[], Registry]
     outages: Callable[[], Outages] = Outages
     usage: Callable[[], Sequence[Moment]] = tuple
+    confirm: Callable[[], None] = lambda: None
+    term: int | None = None
 
     def last_scrapes(self) -> Answer:
         """Return when each target was last scraped; raises PrometheusError."""
@@ -97,13 +102,14 @@ class Measurement:
             provenance = Provenance(
                 __version__, platform.python_version(), _host(), self._prometheus(version),
                 _slurm(os.environ), self._own_cost(collection), _clock(skew), window.markers,
-                tuple(_warnings(skew, window)),
+                tuple(_warnings(skew, window)), self.term,
             )  # fmt: skip
             with self._samples(collection, client) as samples:
                 folder = store.publish(
                     self.session.artifacts, window.id,
                     {**window_files(collection, self._inputs(collection)), **samples.files},
                     manifest(collection, provenance, samples.warnings), self.session.file_mode, samples.rows,
+                    self.confirm,
                 )  # fmt: skip
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),

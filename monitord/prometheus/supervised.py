@@ -245,6 +245,13 @@ class SupervisedPrometheus:
         if self._launch is not None:
             self._launch.run_folder.remove()
 
+    def abandon(self) -> None:
+        """End it at once, so that it writes no more: the session, and maybe its data, are another's."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(self._limits.stop_timeout)
+        self._launch = None  # nor is the run folder ours any more
+
     def try_again(self) -> None:
         """Start one that was given up, or is waited for, anew."""
         self._state = request_start(self._state, self.clock.monotonic())
