@@ -38,5 +38,4 @@ def command(
         "prometheus.port": port,
         "prometheus.data_dir": data_dir,
     }
-    settings, _ = load_settings(session.settings_file, flags)
-    return run(session, settings)
+    return run(session, lambda: load_settings(session.settings_file, flags)[0])

@@ -218,6 +218,11 @@ class SupervisedPrometheus:
         self.configuration.wanted = self._render()
         self.wake()
 
+    def adopt(self, settings: Settings) -> None:
+        """Have prometheus.yml follow other settings; those that its start takes are not looked at again."""
+        self.settings = settings
+        self.reconfigure()
+
     def _render(self) -> bytes:
         return render_config(
             self.session.file_sd, self.settings.scrape_interval, self.settings.prometheus.limits,
