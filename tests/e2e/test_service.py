@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -119,3 +122,35 @@ def test_broken_settings_change_nothing_and_are_told_with_their_place(bench: Ben
     (line,) = wait_until(lambda: bench.log("settings.reloaded"), "the next try")
     assert (line["changed"], line["needs_restart"]) == ([], [])
     assert bench.session.prometheus_config.read_bytes() == before
+
+
+def allowed(analyze: str, *groups: str) -> set[str]:
+    """Return the system calls of systemd's groups, by the list that its own program prints."""
+    told = subprocess.run([analyze, "syscall-filter", *groups], capture_output=True, text=True, check=True)
+    names = [line.strip() for line in told.stdout.splitlines() if not line.lstrip().startswith("#")]
+    inner = [name for name in names if name.startswith("@") and name not in groups]
+    calls = {name for name in names if name and not name.startswith("@")}
+    return calls | (allowed(analyze, *inner) if inner else set())
+
+
+def test_the_units_let_it_call_what_it_calls(bench: Bench, exporter: FakeExporter) -> None:
+    strace, analyze = shutil.which("strace"), shutil.which("systemd-analyze")
+    if strace is None or analyze is None:
+        pytest.skip("no strace or no systemd-analyze in $PATH: make tools")
+    exporter.expose(counter("http_requests_total", 7.0))
+    counts = bench.root / "calls"
+    bench.traced = (strace, "-f", "--seccomp-bpf", "-c", "-o", str(counts))
+    daemon = bench.run(ready=False)
+    wait_until(lambda: bench.daemon.get("phase") == "ready", "it to be ready", PATIENCE)
+    bench.drop("c1.yaml", f"services: [{{name: web, endpoint: {exporter.url}}}]\n")
+    bench.wait_up("c1.yaml")
+    bench.mark("w1.start")
+    bench.wait_window("w1", "open")
+    bench.mark("w1.stop")
+    assert bench.wait_window("w1")["state"] == "done"
+    os.kill(bench.daemon["pid"], signal.SIGTERM)
+    assert daemon.wait(60) == 0
+    called = {line.split()[-1] for line in counts.read_text().splitlines() if line[:1] in " 0123456789"}
+    called -= {"total", "syscall", "usecs/call"}
+    assert {"prctl", "execve", "epoll_pwait"} <= called, "Prometheus's are among them"
+    assert called - (allowed(analyze, "@system-service") - allowed(analyze, "@privileged")) == set()
