@@ -232,7 +232,8 @@ def test_a_drop_folder_that_was_made_anew_is_watched_again(bench: Bench, web: st
 
 def test_targets_vanish_with_their_slurm_job(bench: Bench, web: str) -> None:
     queue = bench.root / "queue"
-    queue.write_text("7 7 7\n8 8 8\n")
+    seven, eight = (f"{job}|{job}|{job}|RUNNING|1|2|mel0001|mel0001|p|None\n" for job in (7, 8))
+    queue.write_text(seven + eight)
     squeue = bench.root / "squeue"
     squeue.write_text(f"#!/bin/sh\ncat {queue}\n")
     squeue.chmod(0o700)
@@ -240,7 +241,7 @@ def test_targets_vanish_with_their_slurm_job(bench: Bench, web: str) -> None:
     bench.drop("seven.yaml", f"slurm_job: 7\n{web}")
     bench.drop("eight.yaml", f"slurm_job: 8\n{web}")
     bench.wait_up("seven.yaml", "eight.yaml")
-    queue.write_text("8 8 8\n")
+    queue.write_text(eight)
     wait_until(lambda: bench.target("seven.yaml")["state"] == "withdrawn", "job 7 to be missed", 50)
     assert bench.target("seven.yaml")["reason"] == "Slurm job 7 has left the queue"
     assert bench.target("eight.yaml")["state"] == "accepted"
