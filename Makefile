@@ -37,7 +37,13 @@ soak: tools  ## Prometheus through every fault on every version, and a hundred r
 	    tests/integration/prometheus/test_supervised.py tests/e2e/test_prometheus_faults.py \
 	    tests/e2e/test_collection_faults.py
 
-bench: tools  ## speed, as ratios to a floor, a peer or an aim; GROUPS="disk blind" runs those alone
+$(VENV)/peer/.installed: pyproject.toml constraints.txt
+	@python -m venv $(VENV)/peer
+	@$(VENV)/peer/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+bench: tools $(VENV)/peer/.installed  ## speed, as ratios to a floor, a peer or an aim; GROUPS="disk blind" runs those alone
 	@python -m tests.bench $(GROUPS)
 
 clean:  ## remove what setup and the tools made

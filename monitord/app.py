@@ -19,6 +19,8 @@ from monitord.atomic import publish, read_json, remove_leftovers, to_json
 from monitord.clock import Clock, SystemClock, to_iso
 from monitord.daemon.access import AccessCheck
 from monitord.daemon.addresses import AddressCheck
+from monitord.daemon.allocation import AllocationWatch
+from monitord.daemon.handover import Handover
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.measure import Measurement
 from monitord.daemon.reading import TargetReader
@@ -39,12 +41,16 @@ from monitord.service_notify import ALIVE, READY, STOPPING, ServiceNotify, reloa
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.settings_change import change
+from monitord.slurm.allocation import Allocation, Margins, read_allocation
 from monitord.slurm.ended import EndedJobs
 from monitord.slurm.runner import SlurmRunner
 from monitord.targets.admission import rules_of
 from monitord.targets.names import Names
 from monitord.targets.resolve import Place
 from monitord.targets.watch import Watch, watch
+
+REPEATED_SECONDS = 3.0
+"""SIGTERM within this of another one is the same one."""
 
 SNAPSHOT_SECONDS = 10.0
 """How long the last snapshot may take at least, also when the windows took all the time there was."""
@@ -83,6 +89,8 @@ class Daemon:
         self._watched: tuple[int, int] | None = None
         self.last_error = ""
         self.windows_under_way = False
+        self._terminated_at = float("-inf")
+        self._warnings = 0
         self.service = ServiceNotify.of(os.environ)
         self.log_file = LogFile(session.log_file, session.file_mode)
         self.log = open_log(self.log_file, session.name)
@@ -97,20 +105,28 @@ class Daemon:
             wake=lambda: self.loop.wake("prometheus"),
             scrape_credentials=lambda: self.targets.credentials,
         )  # fmt: skip
-        place = Place(holder.host, under_slurm="SLURM_JOB_ID" in os.environ)
+        slurm = SlurmRunner(pauses=())
+        self.allocation = AllocationWatch(
+            read_allocation(os.environ),
+            Margins(settings.allocation.warn_before, settings.allocation.close_before),
+            clock, self.log, slurm.job, close=self.loop.stop, wake=lambda: self.loop.wake("allocation"),
+        )  # fmt: skip
+        self.handover = self._make_handover(slurm) if settings.handover else None
+        place = Place(holder.host, under_slurm=self.allocation.allocation is not None)
         reader = TargetReader(
             session.name, place, AddressCheck(rules_of(settings.targets), Names(clock)),
             AccessCheck(settings.watch.full_scan_interval),
         )  # fmt: skip
         self.targets = TargetReconciler(
             session, reader, settings, clock, self.log,
-            EndedJobs(clock, self.log, SlurmRunner(pauses=()).jobs),
+            EndedJobs(clock, self.log, slurm.jobs),
             wake=self.loop.wake,
         )  # fmt: skip
         self.usage = UsageLog(clock, lambda: self.prometheus.pid)
         self.measurement = Measurement(
             session, settings, self.prometheus.client, lambda: self.targets.registry,
             lambda: self.prometheus.outages.known, self.usage.until_now,
+            lambda: self.prometheus.launch.storage.folder,
             confirm=self.fence.check, term=holder.term,
         )  # fmt: skip
         self.health = HealthPoll(
@@ -126,6 +142,20 @@ class Daemon:
             settled=settling.is_settled, wake=lambda: self.loop.wake("windows"),
             collect=self.measurement.measure,
             collected=self.prometheus.keep_window,
+        )  # fmt: skip
+
+    def _make_handover(self, slurm: SlurmRunner) -> Handover | None:
+        allocation = self.allocation.allocation
+        if allocation is None:
+            self.log.warning("handover.failed", reason="this is no Slurm job", consequence="nothing goes on")
+            return None
+        return Handover(
+            self.session, allocation.job_id, self.log,
+            submit=lambda like, options: slurm.submit(
+                Path(like.script), options, like.arguments, like.environment
+            ),
+            job=slurm.job, cancel=slurm.cancel, wake=lambda: self.loop.wake("handover"),
+            known=daemon_status(self.session).get("successor_job_id"),
         )  # fmt: skip
 
     def run(self) -> int:
@@ -171,15 +201,22 @@ class Daemon:
         self.loop.add("windows", self._reconcile_windows)
         self.loop.add("health", self.health.poll)
         self.loop.add("tell", self._tell)
+        self.loop.add("allocation", self.allocation.step)
+        self.loop.add("warned", self._warned)
+        if self.handover:
+            self.loop.add("handover", self.handover.step)
         self.loop.add("heartbeat", self._beat)
         self._start_watching()
 
     def _stop(self) -> None:
         """Close and collect what is open while there is time, then stop Prometheus cleanly."""
-        deadline = self.clock.monotonic() + self.settings.shutdown_timeout
+        closing, timeout = self.allocation.is_closing, self.settings.shutdown_timeout
+        deadline = self.clock.monotonic() + (self.allocation.seconds_left if closing else timeout)
         self.phase = "stopping"
         self.service.tell(STOPPING)
-        self.loop.remove("targets")
+        self.loop.remove("targets", "allocation", "handover")
+        if self.handover and not closing:
+            self.handover.withdraw()
         self.loop.add("windows", self._close_windows)
         self.windows_under_way = True
         while self._may_finish_windows(deadline):
@@ -292,6 +329,23 @@ class Daemon:
         self.loop.wake("targets")
         self.log.info("settings.reloaded", changed=found.changed, needs_restart=found.needs_restart)
 
+    def _warned(self) -> float:
+        """Take note of SIGUSR1; called once at the start, when there was none."""
+        if self._warnings:
+            self.allocation.warned()
+        return float("inf")
+
+    def _warn(self) -> None:
+        self._warnings += 1
+        self.loop.wake("warned")
+
+    def _terminate(self) -> None:
+        """End the loop. Slurm sends SIGTERM to all of a job at its limit: it comes again by the parent."""
+        now = self.clock.monotonic()
+        if now - self._terminated_at >= REPEATED_SECONDS:
+            self.loop.stop()
+        self._terminated_at = now
+
     def _tell(self) -> float:
         return 0.0 if self.targets.tell() else HEARTBEAT_SECONDS
 
@@ -313,28 +367,39 @@ class Daemon:
         publish(self.session.daemon_status, content, self.session.file_mode)
 
     def _status(self) -> dict[str, Any]:
+        allocation, ends_at = self.allocation.allocation, self.allocation.ends_at
         return {
             "phase": self.phase,
             "host": self.holder.host,
             "pid": self.holder.pid,
             "term": self.holder.term,
             "version": __version__,
-            "slurm_job_id": os.environ.get("SLURM_JOB_ID"),
+            "slurm_job_id": allocation.job_id if allocation else None,
+            "restart_count": allocation.restart_count if allocation else 0,
+            "slurm": allocation and {**allocation.as_json(), "signals_reach": self._is_signalled(allocation)},
             "prometheus": self.prometheus.status(),
             "watch": self.watch.mode if self.watch else None,
             "started_at": self.holder.since,
-            "allocation_ends_at": None,
+            "successor_job_id": self.handover.successor if self.handover else None,
+            "allocation_ends_at": None if ends_at is None else to_iso(ends_at),
             "last_error": self._what_is_wrong() or None,
         }
+
+    @staticmethod
+    def _is_signalled(allocation: Allocation) -> bool:
+        """Say whether a signal to the batch script reaches this daemon: it, or its parent, became that."""
+        return allocation.batch_pid in (os.getpid(), os.getppid())
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Have SIGTERM and SIGINT end the loop; the second one cuts short what is still collected.
 
-        SIGHUP has the log opened and the settings read again, and a Prometheus that was given up tried again.
+        SIGUSR1 says that the allocation ends soon. SIGHUP has the log opened and the settings read again, and
+        a Prometheus that was given up tried again.
         """
         actions = {
-            signal.SIGTERM: self.loop.stop,
+            signal.SIGTERM: self._terminate,
+            signal.SIGUSR1: self._warn,
             signal.SIGINT: self.loop.stop,
             signal.SIGHUP: self._ask_for_reload,
         }

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from monitord.errors import MonitordError
 
@@ -91,23 +92,29 @@ def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Chi
     the log. Raises OSError when the log cannot be opened or no process can be made, and
     RuntimeError off the main thread.
     """
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return _spawn(argv, stdout=descriptor, stderr=subprocess.STDOUT, env=dict(environment), umask=0o077)
+    finally:
+        os.close(descriptor)
+
+
+def spawn_sharing(argv: Sequence[str]) -> Child:
+    """Start a program that dies with this process, with its output and all of its environment.
+
+    Raises OSError when no process can be made, and RuntimeError off the main thread.
+    """
+    return _spawn(argv)
+
+
+def _spawn(argv: Sequence[str], **how: Any) -> Child:
     if threading.current_thread() is not threading.main_thread():
         # The kernel sends the parent-death signal when the *thread* that spawned the child ends.
         raise RuntimeError("children are spawned from the main thread: another one's end would kill them")
     shim = (sys.executable, "-I", "-S", str(_EXEC_SHIM), str(os.getpid()))
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        process = subprocess.Popen(  # the handle outlives this function
-            [*shim, *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            start_new_session=True,
-            umask=0o077,
-        )
-    finally:
-        os.close(descriptor)
+    process = subprocess.Popen(  # the handle outlives this function
+        [*shim, *argv], stdin=subprocess.DEVNULL, start_new_session=True, **how
+    )
     return Child(process)
 
 
@@ -138,8 +145,11 @@ def run_briefly(argv: Sequence[str], environment: Mapping[str, str], seconds: fl
     return completed.returncode, completed.stdout.decode(errors="replace")
 
 
-def spawn_detached(argv: Sequence[str], log: Path) -> Child:
-    """Start a program that lives on when this process ends; what it prints replaces `log`."""
+def spawn_detached(argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Child:
+    """Start a program that lives on when this process ends; what it prints replaces `log`.
+
+    `environment` is all it sees, this process's unless given.
+    """
     with log.open("wb") as output:
         log.chmod(0o600)
         process = subprocess.Popen(  # the handle outlives this function
@@ -147,6 +157,7 @@ def spawn_detached(argv: Sequence[str], log: Path) -> Child:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env=environment,
             start_new_session=True,
         )
     return Child(process)

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     SLO_BREACHED = 4
     INCOMPLETE = 5
     EXTERNAL = 6
+    DEFECT = 70
     INTERRUPTED = 130
 
 

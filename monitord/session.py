@@ -59,6 +59,11 @@ class Session:
         return self.status / "outages.json"
 
     @property
+    def submission(self) -> Path:
+        """The job that `monitord start` submitted last."""
+        return self.status / "submission.json"
+
+    @property
     def lease(self) -> Path:
         """The terms of its daemons, of which the highest holds the session."""
         return self.status / "lease"

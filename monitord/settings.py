@@ -121,6 +121,9 @@ class PrometheusSettings(Model, title="Prometheus"):
         description="when data are copied to the session folder, at the end or after each window as well; "
         "auto: at the end, where they do not lie there",
     )
+    native_histograms: bool = Field(
+        default=False, description="whether histograms are also scraped in their native form"
+    )
     auth: bool = Field(default=True, description="whether it asks for the session's password")
     tls: TlsSettings = Field(default=TlsSettings(), description="whether it serves https")
     start_timeout: Duration = Field(default=60.0, description="how long it may take to become ready")
@@ -146,6 +149,9 @@ class WindowSettings(Model, title="windows"):
     samples: bool = Field(
         default=True, description="whether raw samples are kept as Parquet, where pyarrow is installed"
     )
+    blocks: bool = Field(
+        default=False, description="whether the blocks of Prometheus's data that hold a window are kept"
+    )
 
 
 def _only(default: object) -> AfterValidator:
@@ -157,6 +163,16 @@ def _only(default: object) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+class AllocationSettings(Model, title="allocation"):
+    """What the daemon does when its Slurm allocation is about to end."""
+
+    warn_before: Duration = Field(default=600.0, description="how long before its end a warning is logged")
+    close_before: Duration = Field(
+        default=120.0,
+        description="how long before its end windows are closed and collected; Slurm's signal can be earlier",
+    )
 
 
 class WebSettings(Model, title="web"):
@@ -184,6 +200,12 @@ class Settings(Model):
     )
     windows: WindowSettings = Field(
         default=WindowSettings(), description="how windows are collected and judged"
+    )
+    allocation: AllocationSettings = Field(
+        default=AllocationSettings(), description="what is done when the Slurm allocation is about to end"
+    )
+    handover: bool = Field(
+        default=False, description="whether another job is submitted that goes on when the allocation ends"
     )
     web: WebSettings = Field(default=WebSettings(), description="not available in this version")
     remote_write: Annotated[list[Any], _only([]), WithJsonSchema({"const": []})] = Field(

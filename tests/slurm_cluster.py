@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NODES = ("n1", "n2")
@@ -107,6 +108,22 @@ class SlurmCluster:
             "squeue", "--noheader", "--states=all", f"--jobs={job_id}", "--format=%T"
         ).strip()  # fmt: skip
 
+    def cancel_all(self) -> None:
+        """Cancel every job, and wait until the queue is empty."""
+        self.run("scancel", "--user=root")
+        self._await(lambda: not self.run("squeue", "--noheader"), "the queue to be empty")
+
+    @contextmanager
+    def sick_node(self, node: str) -> Iterator[None]:
+        """Have a node's slurmd answer nothing; it goes on afterwards."""
+        process = self._processes[node]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+            self.await_controller()
+
     def start_controller(self) -> None:
         self._spawn("slurmctld", "slurmctld", "-D", "-f", str(self.configuration))
 
@@ -127,8 +144,7 @@ class SlurmCluster:
         """Cancel what runs, end every process and remove the folder."""
         if "slurmctld" in self._processes:
             with suppress(subprocess.SubprocessError, TimeoutError):
-                self.run("scancel", "--user=root")
-                self._await(lambda: not self.run("squeue", "--noheader"), "the queue to be empty")
+                self.cancel_all()
         for name in reversed(list(self._processes)):
             self._end(name)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -19,13 +19,17 @@ Verdict = Literal["better", "worse", "same"]
 Key = tuple[str, str, str, str, str, str, str]
 
 KEY_COLUMNS = ("kpi", "stat", "scope", "client", "service", "node", "gpu")
+SLO_KEYS = ("condition", "status", "value", "limit", "unit", "reason")
 # Neither is good or bad by itself, whatever the KPI is.
 _WITHOUT_DIRECTION = frozenset(("count", "std"))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What an artifact folder says: a window, how it was measured, and the rows of its summary."""
+    """What an artifact folder says: a window, how it was measured, and the rows of its summary.
+
+    `slo` is what became of its conditions, as the manifest has it.
+    """
 
     folder: str
     window: str
@@ -36,6 +40,7 @@ class Run:
     kpis: Mapping[str, Mapping[str, Any]]
     units: Mapping[Key, str]
     values: Mapping[Key, float | None]
+    slo: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ def run_of(folder: str, manifest: Mapping[str, Any], summary: Mapping[str, Any])
         summary["kpis"],
         {key: row["unit"] for key, row in rows.items()},
         {key: None if row["value"] is None else float(row["value"]) for key, row in rows.items()},
+        tuple({name: each[name] for name in SLO_KEYS} for each in manifest.get("slo", ())),
     )
 
 

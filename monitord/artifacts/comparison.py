@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from xml.etree import ElementTree as ET
 
+from monitord.artifacts import junit
 from monitord.artifacts.compare import KEY_COLUMNS, Compared, Run, Sample
 from monitord.artifacts.formats import json_bytes
+from monitord.artifacts.junit import Case, slo_cases, slo_text
 from monitord.artifacts.ranks import NAME
 
 SCHEMA = "monitord/comparison/v1"
@@ -29,6 +30,11 @@ class Comparison:
         return tuple(row for row in self.rows if row.is_regression)
 
     @property
+    def breaches(self) -> tuple[str, ...]:
+        """What B breached of its SLO conditions, with the folder."""
+        return tuple(text for run in self.after for text in _breaches(run))
+
+    @property
     def told(self) -> tuple[Compared, ...]:
         """The rows that have a value on either side."""
         return tuple(row for row in self.rows if row.before.values or row.after.values)
@@ -42,6 +48,8 @@ def heading(comparison: Comparison) -> list[str]:
     ]
     if len(comparison.before) > 1 or len(comparison.after) > 1:
         lines.append(f"medians (lowest to highest) of the runs; P by {NAME}")
+    runs = (*comparison.before, *comparison.after)
+    lines += [f"slo breached: {text}" for run in runs for text in _breaches(run)]
     return [*lines, *(f"not comparable, but forced: {problem}" for problem in comparison.incomparable)]
 
 
@@ -78,28 +86,30 @@ def to_json(comparison: Comparison) -> bytes:
 
 
 def to_junit(comparison: Comparison) -> bytes:
-    """Write a test case for every row: failed when it is a regression, skipped when it cannot be told."""
-    cases = comparison.told
-    skipped = [row for row in cases if row.change is None]
-    suite = ET.Element(
-        "testsuite", name="monitord compare", tests=str(len(cases)), errors="0",
-        failures=str(len(comparison.regressions)), skipped=str(len(skipped)),
-    )  # fmt: skip
-    for row in cases:
-        kpi, stat, place, unit, old, new, change, p, _ = cells(row)
-        case = ET.SubElement(suite, "testcase", classname=kpi, name=_clean(f"{stat} {place}"))
-        told = f"{old or 'no value'} to {new or 'no value'} {unit}{f', {change}' if change else ''}"
-        told += f", p {p} ({NAME})" if p else ""
-        if row.is_regression:
-            beyond = f"{kpi}.{stat} is worse by more than {row.limit:g} %: {told}"
-            ET.SubElement(case, "failure", message=_clean(beyond), type="regression")
-        elif row.change is None:
-            ET.SubElement(case, "skipped", message=_clean(told))
-        else:
-            ET.SubElement(case, "system-out").text = _clean(told)
-    ET.SubElement(suite, "system-out").text = _clean("\n".join(heading(comparison)))
-    text: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
-    return text + b"\n"
+    """Write a test case for every row and every SLO condition.
+
+    Failed are regressions and what B breached; skipped is what cannot be told, and what A breached: that
+    is no fault of B.
+    """
+    before = [case for run in comparison.before for case in slo_cases(run.slo, f" in A, {run.folder}")]
+    after = [case for run in comparison.after for case in slo_cases(run.slo, f" in B, {run.folder}")]
+    excused = [replace(case, outcome="skipped") if case.outcome == "failure" else case for case in before]
+    cases = [*map(_case, comparison.told), *excused, *after]
+    return junit.to_junit("monitord compare", cases, heading(comparison))
+
+
+def _case(row: Compared) -> Case:
+    kpi, stat, place, unit, old, new, change, p, _ = cells(row)
+    told = f"{old or 'no value'} to {new or 'no value'} {unit}{f', {change}' if change else ''}"
+    told += f", p {p} ({NAME})" if p else ""
+    if row.is_regression:
+        beyond = f"{kpi}.{stat} is worse by more than {row.limit:g} %: {told}"
+        return Case(kpi, f"{stat} {place}", "failure", beyond, "regression")
+    return Case(kpi, f"{stat} {place}", "skipped" if row.change is None else "passed", told)
+
+
+def _breaches(run: Run) -> list[str]:
+    return [f"{slo_text(each)} in {run.folder}" for each in run.slo if each["status"] == "breached"]
 
 
 def _verdict(row: Compared) -> str:
@@ -119,15 +129,10 @@ def _markdown_row(row: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |"
 
 
-def _clean(text: str) -> str:
-    """Leave out what XML cannot hold."""
-    return "".join(character for character in text if character.isprintable() or character == "\n")
-
-
 def _run(run: Run) -> dict[str, Any]:
     return {
         "folder": run.folder, "window": run.window, "status": run.status, "seconds": run.seconds,
-        "scrape_interval_seconds": run.scrape_interval,
+        "scrape_interval_seconds": run.scrape_interval, "slo": run.slo,
     }  # fmt: skip
 
 

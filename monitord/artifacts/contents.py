@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, astuple
+from dataclasses import asdict
+from operator import attrgetter
 from typing import Any
 
 from monitord.artifacts.formats import json_bytes, to_csv
@@ -40,13 +41,13 @@ def window_files(collection: Collection, inputs: Mapping[str, bytes]) -> dict[st
     nothing secret may be among them.
     """
     files = {
-        "metrics_summary.csv": to_csv(COLUMNS, (astuple(row) for row in collection.rows)),
+        "metrics_summary.csv": to_csv(COLUMNS, map(attrgetter(*COLUMNS), collection.rows)),
         "metrics_summary.json": json_bytes(summary(collection)),
         "coverage.csv": to_csv(
             COVERAGE_COLUMNS,
             ([coverage_values(t)[name] for name in COVERAGE_COLUMNS] for t in collection.coverage),
         ),
-        "timeseries.csv": to_csv(timeseries.COLUMNS, (astuple(point) for point in collection.timeseries)),
+        "timeseries.csv": to_csv(timeseries.COLUMNS, collection.timeseries),
         "queries.json": json_bytes(queries(collection)),
     }
     return files | {f"inputs/{name}": content for name, content in inputs.items()}

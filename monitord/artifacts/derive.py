@@ -24,7 +24,7 @@ from monitord.collect.offline import OfflineClient, StoredSeries
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.timeseries import TimePoint
-from monitord.errors import InvalidInputError
+from monitord.errors import InvalidInputError, PrometheusError
 from monitord.prometheus.command import has_left_open_ranges, has_old_extrapolation
 from monitord.recipes.load import read_folder
 from monitord.recipes.model import Recipe
@@ -64,8 +64,12 @@ def derive(folder: Path) -> Derivation:
     except (InvalidInputError, KeyError, TypeError, ValueError) as error:
         return Derivation(notes=(f"the summary was not derived: {type(error).__name__}: {error}",))
 
+    native = _only_native(folder, files)
+
     @lru_cache(maxsize=2)
     def read(metric: str) -> Sequence[StoredSeries]:
+        if metric in native:
+            raise PrometheusError(f"only a Prometheus can evaluate native histograms, as {metric} is")
         return [StoredSeries(*each) for file in files for each in parquet.read_series(file, metric)]
 
     collection = collect(request, OfflineClient(read, request.left_open, old))
@@ -83,6 +87,18 @@ def derive(folder: Path) -> Derivation:
         compared.append(len(theirs))
     notes = [f"only a Prometheus can evaluate: {', '.join(sorted(failed))}"] if failed else []
     return Derivation(compared[0], compared[1], tuple(sorted(differences)), tuple(notes))
+
+
+def _only_native(folder: Path, files: Sequence[Path]) -> set[str]:
+    """Return the metrics of which a series has no classic form beside its native one."""
+    series = {each for file in folder.glob("histograms/*/*.parquet") for each in parquet.native_series(file)}
+    classic = {
+        (metric, frozenset(labels.items()))
+        for metric in {name for name, _ in series}
+        for file in files
+        for labels, _, _ in parquet.read_series(file, f"{metric}_count")
+    }
+    return {metric for metric, _ in series - classic}
 
 
 def _compare(ours: Mapping[Key, Row], theirs: Mapping[Key, Mapping[str, str]]) -> Iterator[str]:
@@ -143,6 +159,7 @@ def _request(folder: Path) -> tuple[CollectionRequest, bool]:
         min_coverage=0.0,
         recipes=recipes,
         left_open=has_left_open_ranges(version),
+        native_histograms=manifest["prometheus"].get("native_histograms", False),
     )
     return request, has_old_extrapolation(version)
 

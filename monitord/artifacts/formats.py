@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 Cell = str | float | int | None
+_QUOTED = re.compile('[,"\r\n]')
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
@@ -19,7 +22,7 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     An unknown value (None, NaN) is an empty field, an infinite one is `inf` or `-inf`.
     """
     lines = [",".join(map(_field, columns))]
-    lines += [",".join(_field(cell(value)) for value in row) for row in rows]
+    lines += [",".join([_field(v) if isinstance(v, str) else cell(v) for v in row]) for row in rows]
     return "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -30,9 +33,10 @@ def cell(value: Cell) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 
+@lru_cache(maxsize=4096)  # most texts of a table are in many of its rows
 def _field(text: str) -> str:
     # csv.writer leaves a lone carriage return unquoted before Python 3.13, and readers split there.
-    if any(character in text for character in ',"\r\n'):
+    if _QUOTED.search(text):
         return '"' + text.replace('"', '""') + '"'
     return text
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from monitord.prometheus.samples import RawSeries
+from monitord.prometheus.samples import RawHistogram, RawSeries
 
 OWN_COLUMNS = ("timestamp", "metric", "value")
-_TAKEN = re.compile(f"({'|'.join(OWN_COLUMNS)})(_label)*")
+_HISTOGRAM = "histogram"
+_TAKEN = re.compile(f"({'|'.join((*OWN_COLUMNS, _HISTOGRAM))})(_label)*")
 _NAME = "__name__"
 
 
@@ -52,6 +53,23 @@ def read_series(file: Path, metric: str) -> list[tuple[dict[str, str], list[int]
     ]
 
 
+def native_series(file: Path) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    """Return the metric and labels of each series in a file of native histograms."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [name for name in pq.read_schema(file).names if name not in {"timestamp", _HISTOGRAM}]
+    table = pq.read_table(file, columns=names, partitioning=None)
+    table = table.cast(pa.schema([(name, pa.string()) for name in table.schema.names]))
+    return {
+        (
+            row.pop("metric"),
+            frozenset((label_of(name), text) for name, text in row.items() if text is not None),
+        )
+        for row in table.group_by(names).aggregate([]).to_pylist()
+    }
+
+
 def column_of(label: str) -> str:
     """Return the column of a label: its own name, but where that is one of ours."""
     return f"{label}_label" if _TAKEN.fullmatch(label) else label
@@ -70,17 +88,22 @@ class SampleFile:
     two types.
     """
 
+    sample = "value"
+
     def __init__(self, path: Path, labels: Sequence[str]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self._labels = labels
         text = pa.dictionary(pa.int32(), pa.string())
-        types = (pa.timestamp("ms", tz="UTC"), text, pa.float64(), *(text for _ in labels))
-        names = (*OWN_COLUMNS, *map(column_of, labels))
+        types = (pa.timestamp("ms", tz="UTC"), text, self._sample_type(), *(text for _ in labels))
+        names = ("timestamp", "metric", self.sample, *map(column_of, labels))
         self._schema = pa.schema(list(zip(names, types, strict=True)))
         encoded = ["metric", *map(column_of, labels)]
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=encoded)
+        self._writer = pq.ParquetWriter(
+            path, self._schema, compression="zstd", use_dictionary=encoded,
+            write_statistics=["metric", "timestamp"],
+        )  # fmt: skip
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -110,9 +133,55 @@ class SampleFile:
                 for label, column in ((_NAME, "metric"), *((name, column_of(name)) for name in self._labels))
             }
         )
-        owners = [i for i, each in enumerate(series) for _ in each.values]
-        times = [round(time * 1000) for each in series for time, _ in each.values]
-        values = [float(value) for each in series for _, value in each.values]
+        samples = [self._samples(each) for each in series]
+        owners = [i for i, each in enumerate(samples) for _ in each]
+        times = [round(time * 1000) for each in samples for time, _ in each]
+        values = self._values([value for each in samples for _, value in each])
         table = of_series.take(pa.array(owners, pa.int32()))
         table = table.append_column("timestamp", pa.array(times, self._schema.field("timestamp").type))
-        return table.append_column("value", pa.array(values, pa.float64())).select(self._schema.names)
+        column = pa.array(values, self._schema.field(self.sample).type)
+        return table.append_column(self.sample, column).select(self._schema.names)
+
+    def _sample_type(self) -> Any:
+        import pyarrow as pa
+
+        return pa.float64()
+
+    def _samples(self, series: RawSeries) -> Sequence[tuple[float, Any]]:
+        return series.values
+
+    def _values(self, values: Sequence[Any]) -> list[Any]:
+        return list(map(float, values))
+
+
+class HistogramFile(SampleFile):
+    """The same of native histograms, which would be no number: each with its count, sum and buckets.
+
+    `boundaries` says which bounds belong to a bucket, as the API does: 0 the upper one, 1 the lower one,
+    2 none, 3 both.
+    """
+
+    sample = _HISTOGRAM
+
+    def _sample_type(self) -> Any:
+        import pyarrow as pa
+
+        numbers = [(name, pa.float64()) for name in ("low", "high", "count")]
+        bucket = pa.struct([("boundaries", pa.int8()), *numbers])
+        return pa.struct([("count", pa.float64()), ("sum", pa.float64()), ("buckets", pa.list_(bucket))])
+
+    def _samples(self, series: RawSeries) -> Sequence[tuple[float, Any]]:
+        return series.histograms
+
+    def _values(self, values: Sequence[RawHistogram]) -> list[Any]:
+        return [
+            {
+                "count": float(each.count),
+                "sum": float(each.sum),
+                "buckets": [
+                    {"boundaries": rule, "low": float(low), "high": float(high), "count": float(count)}
+                    for rule, low, high, count in each.buckets
+                ],
+            }
+            for each in values
+        ]

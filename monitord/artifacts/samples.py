@@ -14,7 +14,7 @@ from urllib.parse import quote
 from monitord.artifacts import parquet
 from monitord.atomic import TEMPORARY_PREFIX
 from monitord.collect.collection import Collection
-from monitord.collect.samples import MAX_SAMPLES, sample_queries, scrapes_by_job, series_query
+from monitord.collect.samples import MAX_SAMPLES, NATIVE_SIZE, sample_queries, scrapes_by_job, series_query
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.samples import read_samples
 from monitord.prometheus.series import Answer
@@ -83,6 +83,7 @@ def _gathered(collection: Collection, client: SampleClient, folder: Path, most: 
 
 def _read(collection: Collection, client: SampleClient, folder: Path, most: int) -> Samples:
     span = collection.request.span
+    most = max(1, most // (NATIVE_SIZE if span.native else 1))
     asked = series_query(span)
     series, scrapes = client.query(asked.promql, asked.at), scrapes_by_job(collection.coverage)
     queries = sample_queries(span, series, scrapes, most)
@@ -91,9 +92,10 @@ def _read(collection: Collection, client: SampleClient, folder: Path, most: int)
     files, rows = {}, {}
     warnings: dict[str, None] = {}
     for number, (job, of_job) in enumerate(queries.items()):
-        path = f"samples/service={quote(job, safe='')}/part-0.parquet"
-        files[path] = folder / f"{number}.parquet"
-        rows[path] = _write(files[path], labels, of_job, client, warnings)
+        written = _write(folder / f"{number}.parquet", labels, of_job, client, warnings)
+        for kind, file, count in written:
+            path = f"{kind}/service={quote(job, safe='')}/part-0.parquet"
+            files[path], rows[path] = file, count
     return Samples(files, rows, tuple(warnings))
 
 
@@ -103,14 +105,14 @@ def _write(
     queries: Sequence[InstantQuery],
     client: SampleClient,
     warnings: dict[str, None],
-) -> int:
-    native: set[str] = set()
-    with parquet.SampleFile(file, labels) as writing:
+) -> list[tuple[str, Path, int]]:
+    """Write a job's samples; return what kinds there are, each with its file and number of rows."""
+    beside = file.with_suffix(".histograms.parquet")
+    with parquet.SampleFile(file, labels) as numbers, parquet.HistogramFile(beside, labels) as histograms:
         for query in queries:
             answer = read_samples(client.query_json(query.promql, query.at))
-            writing.write(answer.series)
+            numbers.write(answer.series)
+            histograms.write(answer.series)
             warnings |= dict.fromkeys(answer.warnings)
-            native |= {each.metric["__name__"] for each in answer.series if each.histograms}
-    for name in sorted(native):
-        warnings[f"raw samples of {name} are native histograms, which are not kept"] = None
-    return writing.rows
+    native = [("histograms", beside, histograms.rows)] if histograms.rows else []
+    return [("samples", file, numbers.rows), *native]

@@ -23,6 +23,7 @@ COMMANDS = {
     "service-register": "Register a service of a client.",
     "client-disconnect": "Withdraw everything a client registered.",
     "service-unregister": "Withdraw one service.",
+    "exporters": "Run exporters on the nodes of a client's job.",
     "start": "Start the daemon in the background.",
     "run": "Run the daemon in the foreground.",
     "status": "Show the daemon, its targets and its windows.",
@@ -105,4 +106,10 @@ def execute(arguments: Sequence[str]) -> int:
         # Whoever read our output has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    except Exception:  # noqa: BLE001  # none of the other codes is true of it
+        import traceback
+
+        traceback.print_exc()
+        click.echo("monitord: this is a defect of monitord; please report it with the lines above", err=True)
+        return ExitCode.DEFECT
     return int(code or ExitCode.OK)

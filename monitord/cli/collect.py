@@ -12,7 +12,15 @@ import click
 from monitord.atomic import publish, read_json
 from monitord.cli.markers import marker_content
 from monitord.cli.options import DURATION, MOMENT, check_name, open_session, session_option
-from monitord.cli.slo import check_slo, refuse_breach, refuse_undecided, slo_option, tell_slo
+from monitord.cli.slo import (
+    check_slo,
+    junit_option,
+    refuse_breach,
+    refuse_undecided,
+    slo_option,
+    tell_slo,
+    write_junit,
+)
 from monitord.cli.wait import await_goal, window_check
 from monitord.clock import to_iso
 from monitord.errors import ExitCode, IncompleteDataError, InvalidInputError, NotReadyError
@@ -33,6 +41,7 @@ MANIFEST = "MANIFEST.json"
 )
 @click.option("--run-id", metavar="ID", help="Name of the window [default: collect-DATE-TIME].")
 @slo_option
+@junit_option
 @click.option(
     "--timeout", type=DURATION, default="120s", show_default=True, metavar="120s", help="How long to wait."
 )
@@ -44,6 +53,7 @@ def command(
     out: Path | None,
     run_id: str | None,
     slo: tuple[str, ...],
+    junit: Path | None,
     timeout: float,
 ) -> int:
     """Collect a past window: ask the daemon for it, wait, and copy its artifacts.
@@ -73,7 +83,7 @@ def command(
     if out is not None:
         _copy(artifacts, out)
     click.echo(out or artifacts)
-    return _report(artifacts)
+    return _report(artifacts, junit)
 
 
 def _drop(session: Session, window_id: str, asked: dict[str, Any]) -> dict[str, int]:
@@ -93,8 +103,9 @@ def _copy(artifacts: Path, out: Path) -> None:
     shutil.copy2(artifacts / MANIFEST, out / MANIFEST)
 
 
-def _report(artifacts: Path) -> int:
+def _report(artifacts: Path, junit: Path | None) -> int:
     manifest: Any = read_json(artifacts / MANIFEST)
+    write_junit(manifest, junit)
     tell_slo(manifest)
     refuse_breach(manifest)
     if manifest["status"] != "complete":

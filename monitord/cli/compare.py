@@ -67,7 +67,7 @@ def command(
     or above the least that so few runs can give.
 
     Folders that do not measure the same are refused, with why. Exits with 1 then, and with 4 when a KPI
-    is worse beyond --max-regression.
+    is worse beyond --max-regression, or B breached an SLO condition of its own.
 
     \b
     Example:
@@ -91,7 +91,9 @@ def command(
         click.echo(
             f"monitord: {name} is worse by {abs(row.change or 0):.4g} %, more than {row.limit:g} %", err=True
         )
-    return ExitCode.SLO_BREACHED if comparison.regressions else ExitCode.OK
+    for text in comparison.breaches:
+        click.echo(f"monitord: B breached {text}", err=True)
+    return ExitCode.SLO_BREACHED if comparison.regressions or comparison.breaches else ExitCode.OK
 
 
 def _runs(folders: str) -> list[Run]:

@@ -11,6 +11,19 @@ import click
 from monitord.cli.options import open_session, session_option
 from monitord.errors import ExitCode, InvalidInputError
 from monitord.overview import is_running
+from monitord.session import Session
+
+
+def _refuse_queued(session: Session) -> None:
+    if not session.submission.exists():
+        return
+    from monitord.cli.jobs import describe, queued_jobs
+
+    if jobs := queued_jobs(session):
+        raise InvalidInputError(
+            f"session {session.name} has a job in the queue: {'; '.join(map(describe, jobs))}; end it first "
+            f"with: monitord stop -s {session.name}"
+        )
 
 
 @click.command("delete")
@@ -28,6 +41,7 @@ def command(session_name: str, root: Path, keep_artifacts: bool) -> int:
         raise InvalidInputError(
             f"session {session_name} is running; stop it first with: monitord stop -s {session_name}"
         )
+    _refuse_queued(session)
     kept = session.artifacts if keep_artifacts else None
     # The settings file last: until then a delete that was interrupted can be called again.
     for path in sorted(session.folder.iterdir(), key=lambda path: path == session.settings_file):

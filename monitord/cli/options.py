@@ -76,6 +76,9 @@ _DAEMON_OPTIONS = (
     click.option(
         "--data-dir", metavar="D", help="Where Prometheus keeps its data; a node-local disk is best."
     ),
+    click.option(
+        "--continue", "handover", is_flag=True, help="Have another job go on when this allocation ends."
+    ),
 )
 
 DURATION = _Duration()

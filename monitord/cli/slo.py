@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +15,22 @@ slo_option = click.option(
     "--slo", "slo", multiple=True, metavar="CONDITION",
     help="Condition that the window must keep, such as 'latency.p99 < 250 ms'; may be repeated.",
 )  # fmt: skip
+
+junit_option = click.option(
+    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Write what became of the window and its conditions as JUnit XML.",
+)  # fmt: skip
+
+
+def write_junit(manifest: Mapping[str, Any], file: Path | None) -> None:
+    """Write a window's results as JUnit XML, where that was asked for; raises InvalidInputError."""
+    from monitord.artifacts.junit import window_junit
+
+    if file is not None:
+        try:
+            file.write_bytes(window_junit(manifest))
+        except OSError as error:
+            raise InvalidInputError(f"--junit {file} cannot be written: {error.strerror}") from error
 
 
 def check_slo(session: Session, slo: Sequence[str]) -> None:
@@ -37,8 +54,10 @@ def check_slo(session: Session, slo: Sequence[str]) -> None:
 
 def tell_slo(manifest: Mapping[str, Any]) -> None:
     """Say on standard error what became of each condition."""
+    from monitord.artifacts.junit import slo_text
+
     for result in manifest.get("slo", []):
-        click.echo(f"slo {result['status']}: {_told(result)}", err=True)
+        click.echo(f"slo {result['status']}: {slo_text(result)}", err=True)
 
 
 def refuse_breach(manifest: Mapping[str, Any]) -> None:
@@ -54,11 +73,6 @@ def refuse_undecided(manifest: Mapping[str, Any]) -> None:
 
 
 def _those(manifest: Mapping[str, Any], status: str) -> str:
-    return "; ".join(_told(result) for result in manifest.get("slo", []) if result["status"] == status)
+    from monitord.artifacts.junit import slo_text
 
-
-def _told(result: Mapping[str, Any]) -> str:
-    value = result["value"]
-    number = f"{value:.6g}" if isinstance(value, float | int) else value
-    facts = [f"{number} {result['unit']}".strip() if value is not None else "", result["reason"]]
-    return f"{result['condition']} ({'; '.join(fact for fact in facts if fact)})"
+    return "; ".join(slo_text(result) for result in manifest.get("slo", []) if result["status"] == status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,64 +9,96 @@ from typing import Any
 import click
 
 from monitord.children import Child, spawn_detached
+from monitord.cli.daemon_command import MONITORD, run_arguments
 from monitord.cli.options import DURATION, daemon_options, open_session, session_option
 from monitord.cli.wait import await_goal, ready_check
 from monitord.errors import ExitCode, NotReadyError, PrometheusError
 from monitord.overview import daemon_status, is_running
 from monitord.session import Session
 
+LOCAL_SECONDS = 60.0
+QUEUE_SECONDS = 600.0
+
 
 @click.command("start")
 @session_option
-@click.option(
-    "--local", is_flag=True, required=True, help="Run the daemon on this machine, in the background."
-)
+@click.option("--local", is_flag=True, help="Run the daemon on this machine, in the background.")
+@click.option("--partition", metavar="P", help="Slurm's partition.")
+@click.option("--account", metavar="A", help="Slurm's account.")
+@click.option("--qos", metavar="Q", help="Slurm's quality of service.")
+@click.option("--time", "time", metavar="T", help="Time limit, as sbatch takes it [default: 04:00:00].")
+@click.option("--nodelist", metavar="N", help="The node to run on.")
+@click.option("--constraint", metavar="C", help="Features that the node must have.")
+@click.option("--reservation", metavar="R", help="Slurm's reservation.")
+@click.option("--sbatch-arg", "sbatch_args", multiple=True, metavar="ARG",
+              help="Any other option of sbatch, as --sbatch-arg=--mem=8G; may be repeated.")  # fmt: skip
 @daemon_options
+@click.option("--no-wait", is_flag=True, help="Return when it is submitted, and print the job's id.")
 @click.option(
-    "--timeout", type=DURATION, default="60s", show_default=True, metavar="60s", help="How long to wait."
+    "--timeout", type=DURATION, metavar="10m", help="How long to wait [default: 10m, with --local 60s]."
 )
-def command(session_name: str, root: Path, timeout: float, **flags: Any) -> int:
-    """Start the daemon of a session in the background, wait until it is ready, print Prometheus's URL.
+def command(
+    session_name: str,
+    root: Path,
+    local: bool,
+    no_wait: bool,
+    timeout: float | None,
+    sbatch_args: tuple[str, ...],
+    **flags: Any,
+) -> int:
+    """Start the daemon of a session as a Slurm job, wait until it is ready, print Prometheus's URL.
+
+    With --local it is started on this machine instead, in the background.
 
     \b
     Example:
+      monitord start --session bench01 --partition cpu --account p200000 --time 02:00:00
+      monitord start --session bench01 --sbatch-arg=--mem=8G --no-wait
       monitord start --session bench01 --local
     """
+    from monitord.slurm.submission import PASSED_ON
+
     session = open_session(root.absolute(), session_name)
+    given = {name: flags.pop(name) for name in PASSED_ON}
+    _refuse_flags(local, given, sbatch_args, flags)
     if is_running(session, time.time()):
         daemon = daemon_status(session)
         who = f"host {daemon['host']}, pid {daemon['pid']}, since {daemon['started_at']}"
         raise NotReadyError(f"session {session_name} is running already: {who}")
-    output = session.logs / "daemon.out"
-    daemon_process = spawn_detached([*_command(session), *_pass_on(flags)], output)
-    _await_ready(session, daemon_process, output, timeout)
+    if local:
+        _start_here(session, flags, LOCAL_SECONDS if timeout is None else timeout)
+    else:
+        from monitord.cli.submit import await_job, submit, tell_how_to_reach
+
+        submission = submit(session, given, sbatch_args, flags)
+        if no_wait:
+            click.echo(submission.job_id)
+            return ExitCode.OK
+        await_job(session, submission, QUEUE_SECONDS if timeout is None else timeout)
+        tell_how_to_reach(daemon_status(session))
     click.echo(daemon_status(session)["prometheus"]["url"])
     return ExitCode.OK
 
 
-def _command(session: Session) -> list[str]:
-    return [sys.executable, "-m", "monitord", "run", "--root", str(session.root), "--session", session.name]
+def _refuse_flags(
+    local: bool, given: dict[str, str | None], sbatch_args: tuple[str, ...], flags: dict[str, Any]
+) -> None:
+    if not local:
+        return
+    strange = [name for name, value in given.items() if value]
+    strange += (["sbatch-arg"] if sbatch_args else []) + (["continue"] if flags["handover"] else [])
+    if strange:
+        names = ", ".join(f"--{name}" for name in strange)
+        raise click.UsageError(f"{names}: of Slurm's jobs alone; leave out that, or --local")
 
 
-def _pass_on(flags: dict[str, Any]) -> list[str]:
-    """Return the flags of `run` that were given to `start`."""
-    given = []
-    for name, value in flags.items():
-        flag = f"--{name.replace('_', '-')}"
-        if value is True and name != "local":
-            given.append(flag)
-        elif value not in (None, True, False):
-            given += [flag, str(value)]
-    return given
-
-
-def _await_ready(session: Session, daemon: Child, output: Path, timeout: float) -> None:
+def _start_here(session: Session, flags: dict[str, Any], timeout: float) -> None:
+    output = session.logs / "daemon.out"
+    daemon = spawn_detached([*MONITORD, *run_arguments(session, flags)], output)
     ready = ready_check(session)
 
     def check() -> tuple[bool, str]:
-        if daemon.poll() is not None:
-            reason = daemon_status(session).get("last_error") or f"see {output}"
-            raise PrometheusError(f"the daemon ended with exit code {daemon.poll()}: {reason}")
+        _refuse_end(session, daemon, output)
         return ready()
 
     try:
@@ -75,3 +106,9 @@ def _await_ready(session: Session, daemon: Child, output: Path, timeout: float) 
     except NotReadyError as error:
         how = f"it goes on trying; see {session.log_file}, or end it with: monitord stop -s {session.name}"
         raise NotReadyError(f"{error}; {how}") from None
+
+
+def _refuse_end(session: Session, daemon: Child, output: Path) -> None:
+    if daemon.poll() is not None:
+        reason = daemon_status(session).get("last_error") or f"see {output}"
+        raise PrometheusError(f"the daemon ended with exit code {daemon.poll()}: {reason}")

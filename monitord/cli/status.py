@@ -12,7 +12,8 @@ import click
 from monitord.cli.options import open_session, output_option, session_option
 from monitord.cli.output import print_json, print_table
 from monitord.errors import ExitCode
-from monitord.overview import describe_problem, overview
+from monitord.overview import daemon_status, describe_problem, overview
+from monitord.session import Session
 
 
 @click.command("status")
@@ -26,7 +27,9 @@ def command(session_name: str, root: Path, output: str) -> int:
       monitord status --session bench01
       monitord status --session bench01 -o json | jq -r .prometheus.url
     """
-    seen = overview(open_session(root, session_name), time.time())
+    session = open_session(root, session_name)
+    seen = overview(session, time.time())
+    seen["jobs"] = _jobs(session)
     if output == "json":
         print_json(seen)
         return ExitCode.OK
@@ -38,6 +41,21 @@ def command(session_name: str, root: Path, output: str) -> int:
                 for w in seen["windows"]]  # fmt: skip
         print_table(("WINDOW", "STATE", "FROM", "TO", "ARTIFACTS OR REASON"), rows)
     return ExitCode.OK
+
+
+def _jobs(session: Session) -> list[dict[str, Any]]:
+    """Return the session's jobs as Slurm has them; where it does not say, that."""
+    daemon = daemon_status(session)
+    if not session.submission.exists() and not daemon.get("slurm_job_id"):
+        return []  # nothing of Slurm's is loaded for a daemon that is none of its jobs
+    from monitord.cli.jobs import job_ids, job_json, queued_jobs
+    from monitord.errors import SlurmError
+
+    try:
+        successor = daemon.get("successor_job_id")
+        return [job_json(job, successor) for job in queued_jobs(session)]
+    except SlurmError as error:
+        return [{"job_id": job_id, "state": "unknown", "reason": str(error)} for job_id in job_ids(session)]
 
 
 def _print_daemon(seen: dict[str, Any]) -> None:
@@ -53,10 +71,19 @@ def _print_daemon(seen: dict[str, Any]) -> None:
         click.echo(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
     for warning in prometheus.get("warnings") or ():
         click.echo(f"warning     {warning}")
-    if seen["time_left_seconds"] is not None:
+    _print_jobs(seen["jobs"])
+    if seen["time_left_seconds"] is not None and daemon["running"]:
         click.echo(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
     if daemon.get("last_error"):
         click.echo(f"last error  {daemon['last_error']}")
+
+
+def _print_jobs(jobs: list[dict[str, Any]]) -> None:
+    if jobs:
+        from monitord.cli.jobs import line_of
+
+        for job in jobs:
+            click.echo(f"job         {line_of(job)}")
 
 
 def _prometheus_facts(prometheus: dict[str, Any]) -> list[str]:

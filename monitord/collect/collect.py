@@ -21,7 +21,7 @@ from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.series import Answer
 from monitord.recipes.model import Kpi, Recipe
 from monitord.recipes.presence import in_force, presence_query
-from monitord.recipes.promql import kpi_queries, resets_query, up_query
+from monitord.recipes.promql import kpi_queries, resets_queries, up_query
 from monitord.recipes.span import InstantQuery, Query
 
 _CLOCK = SystemClock()
@@ -94,7 +94,7 @@ def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCovera
         query
         for recipe in request.recipes
         for kpi in recipe.kpis
-        if (query := resets_query(kpi, recipe.services, span))
+        for query in resets_queries(kpi, recipe.services, span)
     )
     resets = [answer for query in queries if (answer := asking.ask("resets", query))]
     # Without the scrapes' outcomes nothing is known of any target: no row, rather than zeros.
@@ -163,7 +163,9 @@ class _Asking:
         answer: Answer | None = None
         try:
             answer = self._send(query)
-            record = replace(record, series=len(answer.series), warnings=answer.warnings)
+            record = replace(
+                record, series=len(answer.series) + len(answer.histograms), warnings=answer.warnings
+            )
         except PrometheusUnavailableError:
             raise
         except PrometheusError as error:

@@ -53,6 +53,8 @@ class Estimate:
             return self
         if math.isnan(self.value):
             return Estimate(None, self.n, reason=NOT_A_NUMBER)
+        if factor == 1:
+            return self
         low, high = (None if bound is None else bound * factor for bound in (self.low, self.high))
         return replace(self, value=self.value * factor, low=low, high=high)
 

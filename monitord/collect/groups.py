@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from monitord.prometheus.series import Answer
+from monitord.prometheus.series import Answer, NativeHistogram
 
 
 class Group(NamedTuple):
@@ -26,12 +26,17 @@ Steps = Mapping[Group, Mapping[float, float]]  # Unix seconds -> value
 
 
 def group_of(labels: Mapping[str, str]) -> Group:
-    return Group(*(labels.get(name, "") for name in Group._fields))
+    return Group._make(map(labels.get, Group._fields, Group()))
 
 
 def read_values(answer: Answer) -> Values:
     """Return the value of each group in the answer to an instant query."""
     return {group_of(series.labels): series.value for series in answer.series}
+
+
+def read_histograms(answer: Answer) -> Mapping[Group, NativeHistogram]:
+    """Return the native histogram of each group in the answer to an instant query."""
+    return {group_of(series.labels): series.value for series in answer.histograms}
 
 
 def read_buckets(answer: Answer) -> Buckets:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from monitord.collect import estimate as why
 from monitord.collect.estimate import Estimate, divide, reason_uncounted, total
 from monitord.collect.groups import (
     Group,
+    Values,
     read_buckets,
+    read_histograms,
     read_quantiles,
     read_values,
     respelt_groups,
 )
+from monitord.collect.native import merge_native, native_quantile, spread
 from monitord.collect.quantile import bucket_quantile, merge_buckets
-from monitord.prometheus.series import Answer
+from monitord.prometheus.series import Answer, Bucket, NativeHistogram
 from monitord.recipes.model import quantile_of
 from monitord.recipes.span import Span
 
@@ -31,10 +34,10 @@ class ObservationReading(ABC):
 
     def __init__(self, answers: Answers, span: Span) -> None:
         self._seconds = span.seconds
-        self.groups = read_values(answers["series"]).keys()
+        self.groups: Collection[Group] = read_values(answers["series"]).keys()
         self._count = read_values(answers["count"])
         self._uncounted = read_values(answers["uncounted"])
-        self._sum = read_values(answers["sum"]) if "sum" in answers else {}
+        self._sum: Values = read_values(answers["sum"]) if "sum" in answers else {}
 
     def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002
         if not groups:
@@ -66,19 +69,46 @@ class ObservationReading(ABC):
 
 
 class HistogramReading(ObservationReading):
-    """Histograms. A quantile is one over all that was observed, never a mean of several."""
+    """Histograms. A quantile is one over all that was observed, never a mean of several.
+
+    A group is read in its classic form where it has one, else in its native form.
+    """
 
     def __init__(self, answers: Answers, span: Span) -> None:
         super().__init__(answers, span)
         self._buckets = read_buckets(answers["buckets"]) if "buckets" in answers else {}
         self._respelt = respelt_groups(answers["buckets"]) if "buckets" in answers else frozenset()
+        self._native: Mapping[Group, NativeHistogram] = {}
+        if "native" in answers:
+            self._take_native(answers)
+
+    def _take_native(self, answers: Answers) -> None:
+        classic = self.groups
+        increase, last, increase_of_born = (
+            {group: each for group, each in read_histograms(answers[role]).items() if group not in classic}
+            for role in ("native", "native_born", "native_born_increase")
+        )
+        self._native = increase
+        self.groups = {*classic, *read_values(answers["native_series"])}
+        self._count = {**self._count, **{group: each.count for group, each in increase.items()}}
+        self._sum = {**self._sum, **{group: each.sum for group, each in increase.items()}}
+        # Prometheus 2.42 knows no last native histogram of a range: there a birth is not told.
+        held = {
+            group: max(0.0, each.count - increase_of_born[group].count)
+            for group, each in last.items()
+            if group in increase_of_born
+        }
+        self._uncounted = {**self._uncounted, **held}
 
     def _percentile(self, q: float, groups: Collection[Group], reason: str) -> Estimate:
         if not self._respelt.isdisjoint(groups):
             reason = why.BUCKETS_RESPELT
         histograms = [self._buckets[group] for group in groups if group in self._buckets]
-        if len(histograms) < len(groups):
+        native = [self._native[group].buckets for group in groups if group in self._native]
+        if len(histograms) + len(native) < len(groups):
             reason = why.BUCKETS_MISSING
+        if native:
+            return self._native_percentile(q, [*native, *map(spread, histograms)], reason)
         merged, mixed = merge_buckets(histograms)
         found = bucket_quantile(q, merged)
         if found is None:
@@ -88,6 +118,18 @@ class HistogramReading(ObservationReading):
         if math.isinf(found.high):
             reason = why.ABOVE_HIGHEST_BUCKET
         return Estimate(found.value, round(merged[math.inf]), found.low, found.high, reason)
+
+    def _native_percentile(self, q: float, histograms: Sequence[Sequence[Bucket]], reason: str) -> Estimate:
+        merged, mixed = merge_native(histograms)
+        found = native_quantile(q, merged)
+        if found is None:
+            return Estimate(None, reason=why.BUCKETS_MISSING)
+        if mixed:
+            reason = why.MIXED_BUCKETS
+        if math.isinf(found.high):
+            reason = why.ABOVE_HIGHEST_BUCKET
+        n = round(total(bucket.observations for bucket in merged))
+        return Estimate(found.value, n, found.low, found.high, reason)
 
 
 class SummaryReading(ObservationReading):

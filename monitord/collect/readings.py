@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
@@ -53,6 +54,9 @@ class ExpressionReading:
             for series in answer.series:
                 key = (scope, group_of(series.labels))
                 self._values.setdefault(key, []).append(series.value)
+            for native in answer.histograms:
+                # A native histogram is no number.
+                self._values.setdefault((scope, group_of(native.labels)), []).append(math.nan)
         self.groups = {group for _, group in self._values}
 
     def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002

@@ -32,7 +32,7 @@ class CollectionRequest:
     which a number is called partial. `recipes` are those that may apply: which of them do depends on
     what the window holds, unless its marker names them. `outages` are those of Prometheus that
     touched the window, and `left_open` says that the server which is asked leaves a sample at the
-    very start of a range out of it.
+    very start of a range out of it. `native_histograms` says that it may hold such.
     """
 
     session: str
@@ -43,8 +43,10 @@ class CollectionRequest:
     recipes: tuple[Recipe, ...]
     outages: tuple[Outage, ...] = ()
     left_open: bool = False
+    native_histograms: bool = False
 
     @property
     def span(self) -> Span:
         interval = max((self.scrape_interval, *(target.interval for target in self.targets)))
-        return Span(self.session, self.window.start, self.window.end, interval, self.left_open)
+        window, native = self.window, self.native_histograms
+        return Span(self.session, window.start, window.end, interval, self.left_open, native=native)

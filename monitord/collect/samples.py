@@ -17,6 +17,8 @@ from monitord.recipes.span import InstantQuery, Span
 
 MAX_SAMPLES = 100_000
 """About how many samples one answer may hold: some 4 MB as JSON, several times that decoded."""
+NATIVE_SIZE = 20
+"""Which samples are native histograms is not known before they are read: each may be as large as so many."""
 
 
 def series_query(span: Span) -> InstantQuery:

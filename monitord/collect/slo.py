@@ -40,9 +40,9 @@ class SloResult:
     recipe: str | None = None
 
 
-def worst_of(results: Iterable[SloResult]) -> SloStatus | None:
+def worst_of(statuses: Iterable[SloStatus]) -> SloStatus | None:
     """Return the worst that became of conditions; None when there are none."""
-    found = {result.status for result in results}
+    found = set(statuses)
     return next((status for status in _WORST_FIRST if status in found), None)
 
 

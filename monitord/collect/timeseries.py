@@ -7,27 +7,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
+from functools import cache, partial
+from typing import NamedTuple
 
 from monitord.clock import to_iso
 from monitord.collect.groups import Group
 from monitord.collect.readings import Reading, read
 from monitord.collect.request import CollectionRequest
-from monitord.prometheus.series import Answer, Series
+from monitord.prometheus.series import Answer, HistogramSeries, Series
 from monitord.recipes.model import GROUP_LABELS, Kpi, Recipe, quantile_of
 from monitord.recipes.promql import SCOPES, kpi_queries
-from monitord.recipes.span import Query, Span
+from monitord.recipes.span import MAX_TILES, Query, Span
 
-MAX_STEPS = 300  # as many points as a plot can show
-MAX_TARGET_STEPS = 15_000  # with many targets there are fewer steps: an answer has a value for each
+MAX_STEPS = 120  # as many points as a plot needs: all that there is to know is in the raw samples
+MAX_TARGET_STEPS = 1_500  # with many targets there are fewer steps: an answer has a value for each
 FEWEST_STEPS = 20
+NATIVE_SIZE = 5  # a native histogram is as large as the buckets of so many classic ones
 
 Ask = Callable[[str, Query], Answer | None]
 Key = tuple[str, ...]
+Known = dict[tuple[str, str, int, tuple[Group, ...]], float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class TimePoint:
+class TimePoint(NamedTuple):
     """A KPI's value over the step that ends at `timestamp`, as published; None is unknown."""
 
     timestamp: str
@@ -42,7 +45,7 @@ class TimePoint:
     value: float | None
 
 
-COLUMNS = tuple(field.name for field in fields(TimePoint))
+COLUMNS = TimePoint._fields
 
 
 def over_time(
@@ -52,8 +55,9 @@ def over_time(
 
     `ask` returns None for a query that failed, which costs all points of the KPI.
     """
-    steps = replace(request.span, most_tiles=most_steps(targets))
-    step = Span(steps.session, 0.0, steps.tile_ms / 1000, steps.interval, steps.left_open)
+    is_native = request.native_histograms and kpi.kind == "histogram"
+    steps = replace(request.span, most_tiles=most_steps(targets * (NATIVE_SIZE if is_native else 1)))
+    step = replace(steps, start=0.0, end=steps.tile_ms / 1000, most_tiles=MAX_TILES)
     stats = _stats(kpi)
     answers: dict[str, Answer] = {}
     for role, query in kpi_queries(kpi.model_copy(update={"stats": stats}), recipe.services, step).items():
@@ -62,7 +66,12 @@ def over_time(
             return []
         answers[role] = answer
     readings = {time: read(kpi, each, step) for time, each in _by_time(answers, steps).items()}
-    return [point for scope in ("session", *kpi.by) for point in _points(kpi, stats, scope, readings, steps)]
+    known: Known = {}
+    return [
+        point
+        for scope in ("session", *kpi.by)
+        for point in _points(kpi, stats, scope, readings, steps, known)
+    ]
 
 
 def most_steps(targets: int) -> int:
@@ -84,12 +93,23 @@ def _ask(use: str, steps: Span, query: Query, ask: Ask) -> Answer | None:
 
 def _by_time(answers: Mapping[str, Answer], steps: Span) -> dict[int, dict[str, Answer]]:
     """Return the answers at the end of each step (milliseconds), as if each had been asked alone."""
-    series: dict[int, dict[str, list[Series]]] = defaultdict(lambda: defaultdict(list))
+    series: dict[tuple[int, str], list[Series]] = defaultdict(list)
+    histograms: dict[tuple[int, str], list[HistogramSeries]] = defaultdict(list)
     for role, answer in answers.items():
         for each in answer.series:
             for time, value in each.samples:
-                series[round(time * 1000)][role].append(Series(each.labels, ((time, value),)))
-    return {time: {role: Answer(tuple(series[time][role])) for role in answers} for time in _times(steps)}
+                series[round(time * 1000), role].append(Series(each.labels, ((time, value),)))
+        for native in answer.histograms:
+            for time, histogram in native.samples:
+                one = HistogramSeries(native.labels, ((time, histogram),))
+                histograms[round(time * 1000), role].append(one)
+    return {
+        time: {
+            role: Answer(tuple(series[time, role]), histograms=tuple(histograms[time, role]))
+            for role in answers
+        }
+        for time in _times(steps)
+    }
 
 
 def _times(steps: Span) -> range:
@@ -97,30 +117,35 @@ def _times(steps: Span) -> range:
 
 
 def _points(
-    kpi: Kpi, stats: Sequence[str], scope: str, readings: Mapping[int, Reading], steps: Span
+    kpi: Kpi, stats: Sequence[str], scope: str, readings: Mapping[int, Reading], steps: Span, known: Known
 ) -> Iterator[TimePoint]:
-    """Return the points of a scope: one at each step for whatever has a value at any step."""
-    parts = {time: _parts(scope, reading) for time, reading in readings.items()}
+    """Return the points of a scope: one at each step for whatever has a value at any step.
+
+    `known` keeps what was estimated: a client with one service on one node is the same in three scopes.
+    """
+    asked_for = scope if kpi.kind == "expr" else ""  # the scope counts only where each has a query
+    split = cache(partial(_parts, scope))  # the groups are the same in most steps
+    parts = {time: split(tuple(reading.groups)) for time, reading in readings.items()}
     keys = sorted({key for each in parts.values() for key in each}) if SCOPES[scope] else [()]
     start_ms = steps.end_ms - steps.length_ms
+    told = {time: (to_iso(time / 1000), (time - start_ms) / 1000) for time in readings}
     for key in keys:
         place = dict(zip(SCOPES[scope], key, strict=True))
         client, service, node, gpu = (place.get(label, "") for label in GROUP_LABELS)
         for stat in stats:
             for time, reading in readings.items():
-                estimate = reading.estimate(stat, scope, parts[time].get(key, []))
-                value = estimate.scaled(kpi.scale_of(stat)).value
-                yield TimePoint(
-                    to_iso(time / 1000), (time - start_ms) / 1000, kpi.name, stat, scope,
-                    client, service, node, gpu, value,
-                )  # fmt: skip
+                groups = parts[time].get(key, ())
+                what = (asked_for, stat, time, groups)
+                if what not in known:
+                    known[what] = reading.estimate(stat, scope, groups).scaled(kpi.scale_of(stat)).value
+                yield TimePoint(*told[time], kpi.name, stat, scope, client, service, node, gpu, known[what])
 
 
-def _parts(scope: str, reading: Reading) -> dict[Key, list[Group]]:
+def _parts(scope: str, groups: Sequence[Group]) -> dict[Key, tuple[Group, ...]]:
     """Split groups by the scope's labels; what lacks one of them is in no part."""
     parts: dict[Key, list[Group]] = defaultdict(list)
-    for group in reading.groups:
+    for group in groups:
         key = tuple(getattr(group, label) for label in SCOPES[scope])
         if all(key):
             parts[key].append(group)
-    return parts
+    return {key: tuple(of_key) for key, of_key in parts.items()}

@@ -47,7 +47,11 @@ def judge(
     `failed` when no scrape of any target succeeded in the window, so that nothing is known of it;
     `truncated` when it was closed before its client did; `partial` for every other reason.
     """
-    found = [*_target_reasons(request, targets), *_window_reasons(request, targets), *extra_reasons]
+    extra = tuple(extra_reasons)
+    found = [
+        *_target_reasons(request, targets), *_outage_reasons(request, targets, extra),
+        *_window_reasons(request, targets), *extra,
+    ]  # fmt: skip
     reasons = tuple(sorted(dict.fromkeys(found), key=_rank))
     if not any(target.successes for target in targets):
         return "failed", reasons
@@ -56,14 +60,20 @@ def judge(
     return ("partial" if reasons else "complete"), reasons
 
 
+def _outage_reasons(
+    request: CollectionRequest, targets: Sequence[TargetCoverage], extra: Sequence[Reason]
+) -> Iterable[Reason]:
+    # One that fell between two scrapes cost nothing, and is in the manifest alone.
+    lost = any(target.ratio is not None and target.ratio < 1 for target in targets)
+    if request.outages and (lost or any(reason.code == "settle_timeout" for reason in extra)):
+        facts = [f"{outage.reason} from {to_iso(outage.start)}{_until(outage)}" for outage in request.outages]
+        yield Reason("prometheus_outage", f"Prometheus could not keep what it scraped: {_some(facts)}")
+
+
 def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:
     window = request.window
     if window.truncated:
         yield Reason("window_truncated", "the window was closed before its client closed it")
-    if request.outages and any(target.ratio is not None and target.ratio < 1 for target in targets):
-        # One that fell between two scrapes cost nothing, and is in the manifest alone.
-        facts = [f"{outage.reason} from {to_iso(outage.start)}{_until(outage)}" for outage in request.outages]
-        yield Reason("prometheus_outage", f"Prometheus could not keep what it scraped: {_some(facts)}")
     if not targets and not request.targets:
         yield Reason("no_targets", "no target was declared or scraped; register one and try again")
     expected = (target.expected_scrapes for target in targets if target.declared)

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from monitord import __version__
@@ -19,6 +20,7 @@ from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import Provenance, manifest
 from monitord.artifacts.samples import Samples, sampled
+from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.clock import SystemClock
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
@@ -39,12 +41,15 @@ from monitord.recipes.model import Recipe
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.skew import Skew, measure_skew
+from monitord.slurm.allocation import read_allocation
 from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window
 
 SETTLE_TIMEOUT_SECONDS = 2.0
 QUERY_TIMEOUT_SECONDS = 60.0
+BLOCKS_TIMEOUT_SECONDS = 300.0
+"""For Prometheus to write all that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Measurement:
     registry: Callable[[], Registry]
     outages: Callable[[], Outages] = Outages
     usage: Callable[[], Sequence[Moment]] = tuple
+    data_folder: Callable[[], Path] = Path
     confirm: Callable[[], None] = lambda: None
     term: int | None = None
 
@@ -96,25 +102,48 @@ class Measurement:
                 recipes=select_recipes(recipes, window.recipes),
                 outages=self.outages().touching(window.start, window.end),
                 left_open=has_left_open_ranges(version),
+                native_histograms=self.settings.prometheus.native_histograms,
             )
             collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
+            allocation = read_allocation(os.environ)
             skew = measure_skew(self.session.status, SystemClock())
             provenance = Provenance(
                 __version__, platform.python_version(), _host(), self._prometheus(version),
-                _slurm(os.environ), self._own_cost(collection), _clock(skew), window.markers,
-                tuple(_warnings(skew, window)), self.term,
+                allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
+                window.markers, tuple(_warnings(skew, window)), self.term,
             )  # fmt: skip
-            with self._samples(collection, client) as samples:
-                folder = store.publish(
-                    self.session.artifacts, window.id,
-                    {**window_files(collection, self._inputs(collection)), **samples.files},
-                    manifest(collection, provenance, samples.warnings), self.session.file_mode, samples.rows,
-                    self.confirm,
-                )  # fmt: skip
+            with self._samples(collection, client) as samples, self._blocks(collection) as blocks:
+                try:
+                    folder = self._publish(collection, provenance, samples, blocks)
+                except OSError as error:  # there may be no room for as much as that
+                    if not blocks.files:
+                        raise
+                    folder = self._publish(collection, provenance, samples, without_blocks(error))
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
-            worst_of(collection.slo),
+            worst_of(result.status for result in collection.slo),
         )  # fmt: skip
+
+    def _publish(
+        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks
+    ) -> Path:
+        files = window_files(collection, self._inputs(collection))
+        told = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
+        return store.publish(
+            self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
+            told, self.session.file_mode, samples.rows, self.confirm,
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _blocks(self, collection: Collection) -> Iterator[Blocks]:
+        if not self.settings.windows.blocks:
+            yield Blocks()
+            return
+        with (
+            self.connect(BLOCKS_TIMEOUT_SECONDS) as client,
+            blocks_of(collection.request.span, client.snapshot, self.data_folder()) as blocks,
+        ):
+            yield blocks
 
     def _samples(self, collection: Collection, client: PrometheusClient) -> AbstractContextManager[Samples]:
         if not self.settings.windows.samples:
@@ -164,7 +193,11 @@ class Measurement:
         return inputs
 
     def _prometheus(self, version: str) -> Mapping[str, Any]:
-        return {"version": version, "scrape_interval_seconds": self.settings.scrape_interval}
+        return {
+            "version": version,
+            "scrape_interval_seconds": self.settings.scrape_interval,
+            "native_histograms": self.settings.prometheus.native_histograms,
+        }
 
 
 def _clock(skew: Skew | None) -> Mapping[str, Any] | None:
@@ -183,15 +216,3 @@ def _warnings(skew: Skew | None, window: Window) -> Iterator[str]:
 
 def _host() -> Mapping[str, Any]:
     return {"hostname": socket.gethostname(), "os": platform.platform(), "arch": platform.machine()}
-
-
-def _slurm(environment: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """Return what Slurm says of the daemon's own job, None outside of one."""
-    job_id = environment.get("SLURM_JOB_ID")
-    if not job_id:
-        return None
-    names = ("SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION", "SLURM_JOB_NODELIST", "SLURM_RESTART_COUNT")
-    return {
-        "job_id": job_id,
-        **{name.removeprefix("SLURM_").lower(): environment.get(name) for name in names},
-    }

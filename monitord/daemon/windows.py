@@ -6,7 +6,7 @@ else here runs on the main loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from monitord.artifacts.store import read_manifest
 from monitord.atomic import publish, read_json, to_json
 from monitord.clock import Clock, from_iso, to_iso
+from monitord.collect.slo import worst_of
 from monitord.errors import MonitordError, PrometheusUnavailableError
 from monitord.session import Session, unescape_file_name
 from monitord.settings import Settings
@@ -32,7 +33,7 @@ from monitord.windows.lifecycle import (
     decide,
     truncate,
 )
-from monitord.windows.markers import Marker, is_marker, read_marker, split_name
+from monitord.windows.markers import KINDS, Marker, is_marker, read_marker, split_name
 from monitord.windows.model import Window
 
 # Collections mostly wait for Prometheus; more at once would only make each slower.
@@ -126,8 +127,8 @@ class WindowReconciler:
             self._forget(name)
         due = [look.look_again] if look.look_again is not None else []
         for window_id, markers in self._markers.items():
-            if "start" not in markers and f"{window_id}.start" in look.unsettled:
-                continue  # it is still being written: no reason to call it missing
+            if any(f"{window_id}.{kind}" in look.unsettled for kind in KINDS):
+                continue  # one is still being written: what they ask for together is not known yet
             decision = decide(markers, self._outcomes.get(window_id), now)
             self._follow(window_id, decision, monotonic)
             if isinstance(decision, Open) and decision.until is not None:
@@ -175,10 +176,26 @@ class WindowReconciler:
             # Artifacts appear whole and before the status: if they are there, the work was done.
             manifest = read_manifest(self.session.artifacts / window_id)
             markers, state = (manifest.get("markers"), State.DONE) if manifest else (None, None)
+            if manifest and markers == status.get("markers"):
+                self._tell_of_published(window_id, status, manifest)
         if state is not None and isinstance(markers, dict):
             self._outcomes[window_id] = Outcome(State(state), markers)
         for name in markers or ():
             self.folder.expect(name)
+
+    def _tell_of_published(
+        self, window_id: str, status: Mapping[str, Any], manifest: Mapping[str, Any]
+    ) -> None:
+        """Tell of artifacts that appeared just before a crash, as would have been told then."""
+        reasons = [str(reason.get("message")) for reason in manifest.get("reasons") or ()]
+        self._statuses[window_id] = {
+            **{key: value for key, value in status.items() if key != "updated_at"},
+            "state": State.DONE,
+            "artifacts": str(self.session.artifacts / window_id),
+            "verdict": manifest.get("status"),
+            "slo": worst_of(result.get("status") for result in manifest.get("slo") or ()),
+            "reason": "; ".join(reasons),
+        }
 
     def _forget(self, name: str) -> None:
         parts = split_name(name)
@@ -253,6 +270,7 @@ class WindowReconciler:
         try:
             collected = future.result()
         except PrometheusUnavailableError as error:
+            work.since = monotonic  # scrapes after the window's end may land once it is back
             self._retry(work, monotonic + RETRY_SECONDS, str(error))
             return
         except OSError as error:  # a full disk, say: there is room again some day

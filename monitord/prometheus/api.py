@@ -120,7 +120,8 @@ class PrometheusClient:
                         "query": promql,
                         "start": _seconds(first),
                         "end": _seconds(last),
-                        "step": _seconds(step_ms),
+                        # As seconds, Prometheus would cut 2.03 down to 2029 ms.
+                        "step": f"{step_ms}ms",
                     },
                 )
             )

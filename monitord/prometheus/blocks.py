@@ -25,30 +25,36 @@ class SnapshotPlan:
 
     at_end: bool = False
     after_windows: bool = False
+    of_windows: bool = False
     warning: str | None = None
 
     @property
     def wanted(self) -> bool:
         """Whether there are any, for which Prometheus needs its admin API."""
-        return self.at_end or self.after_windows
+        return self.at_end or self.after_windows or self.of_windows
 
 
 def snapshot_plan(
-    setting: Literal["auto", "never", "end", "windows"], *, data_in_session: bool, auth: bool
+    setting: Literal["auto", "never", "end", "windows"],
+    *,
+    data_in_session: bool,
+    auth: bool,
+    of_windows: bool = False,
 ) -> SnapshotPlan:
-    """Return when snapshots are to be taken.
+    """Return when snapshots are to be taken; `of_windows` asks for those that windows keep blocks of.
 
     The admin API, which takes them, deletes series as well: without a password it stays off.
     """
     wanted = ("never" if data_in_session else "end") if setting == "auto" else setting
-    if wanted == "never":
+    if wanted == "never" and not of_windows:
         return SnapshotPlan()
     if not auth:
         return SnapshotPlan(
             warning="no snapshots are taken without authentication, since what takes them could be told "
-            "by anybody to delete data; leave prometheus.auth on, or set prometheus.snapshots to never"
+            "by anybody to delete data; leave prometheus.auth on, or set prometheus.snapshots to never "
+            "and windows.blocks to false"
         )
-    return SnapshotPlan(at_end=True, after_windows=wanted == "windows")
+    return SnapshotPlan(wanted != "never", wanted == "windows", of_windows)
 
 
 def is_block(name: str) -> bool:

@@ -33,6 +33,10 @@ class Build:
 
 OLDEST_SUPPORTED = Version(2, 42, 0)
 FIRST_UNSUPPORTED = Version(4, 0, 0)
+NATIVE_BY_SETTING = Version(3, 8, 0)
+"""From here on native histograms are scraped by a setting; before, by a feature that is switched on."""
+CLASSIC_BESIDE_NATIVE = Version(2, 45, 0)
+"""From here on the classic form of a histogram can be kept where it has a native one too."""
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)([-~](?:alpha|beta|pre|rc)[\w.]*)?", re.ASCII)
 _PRINTED = re.compile(rf"\bprometheus, version v?({_VERSION.pattern})", re.ASCII)
@@ -80,6 +84,16 @@ def has_old_extrapolation(version: str) -> bool:
     return match is not None and (int(match[1]), int(match[2])) < (2, 52)
 
 
+def native_warning(version: Version) -> str | None:
+    """Return what is lost by scraping native histograms with this version; None for nothing."""
+    if version >= CLASSIC_BESIDE_NATIVE:
+        return None
+    return (
+        f"Prometheus {version} keeps only the native form of histograms that have both, so that what reads "
+        f"their _bucket, _sum and _count series finds nothing; {CLASSIC_BESIDE_NATIVE} and later keep both"
+    )
+
+
 def listen_address(host: str, port: int) -> str:
     """Write HOST:PORT, an IPv6 address in brackets; port 0 asks for a free one."""
     bare = host.strip("[]")
@@ -91,7 +105,7 @@ class ServerOptions:
     """What one Prometheus is told on its command line.
 
     `listen` is HOST:PORT, `retention` seconds. `web_config` None lets everybody in; `admin_api` is
-    for snapshots, and lets data be deleted too.
+    for snapshots, and lets data be deleted too. `native_histograms` are scraped where exporters have them.
     """
 
     config: Path
@@ -101,6 +115,7 @@ class ServerOptions:
     retention_bytes: int | None = None
     web_config: Path | None = None
     admin_api: bool = False
+    native_histograms: bool = False
 
 
 def command_line(build: Build, options: ServerOptions) -> list[str]:
@@ -117,6 +132,8 @@ def command_line(build: Build, options: ServerOptions) -> list[str]:
         "--log.level=info",
         "--enable-feature=extra-scrape-metrics",  # for the bytes that a window's scrapes brought in
     ]
+    if options.native_histograms and build.version < NATIVE_BY_SETTING:
+        arguments.append("--enable-feature=native-histograms")
     if options.retention_bytes is not None:
         arguments.append(f"--storage.tsdb.retention.size={options.retention_bytes}B")
     if options.web_config is not None:

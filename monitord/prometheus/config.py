@@ -20,7 +20,7 @@ from monitord.documents import write_document
 from monitord.durations import format_duration
 from monitord.errors import InvalidInputError
 from monitord.file_sd.render import file_prefix
-from monitord.prometheus.command import OLDEST_SUPPORTED, Version
+from monitord.prometheus.command import CLASSIC_BESIDE_NATIVE, NATIVE_BY_SETTING, OLDEST_SUPPORTED, Version
 from monitord.settings import LimitSettings
 from monitord.targets.credentials import ScrapeCredentials
 
@@ -38,17 +38,19 @@ def render_config(
     limits: LimitSettings,
     version: Version = OLDEST_SUPPORTED,
     credentials: Mapping[ScrapeCredentials, str] = MappingProxyType({}),
+    native_histograms: bool = False,
 ) -> bytes:
     """Return prometheus.yml: targets from the folder `file_sd`, `scrape_interval` in seconds.
 
     `credentials` are those with which targets are scraped, each with a stamp that changes when their
     files do: Prometheus 3 sends what it read first until it is given another job. A referenced file
     that is not there does not keep Prometheus from starting: what needs it is down, or not scraped
-    until it is there.
+    until it is there. `native_histograms` are scraped beside the classic ones, where the version can.
 
     Raises InvalidInputError when Prometheus could not read a folder of that name.
     """
     scrape_timeout = min(MAX_SCRAPE_TIMEOUT, scrape_interval)
+    by_version = {**_content_type_fallback(version), **(_histograms(version) if native_histograms else {})}
     config = {
         "global": {
             "scrape_interval": format_duration(scrape_interval),
@@ -56,9 +58,9 @@ def render_config(
             **_plain_names(version),
         },
         "scrape_configs": [
-            _scrape_config(file_sd, limits, version),
+            _scrape_config(file_sd, limits, by_version),
             *(
-                _scrape_config(file_sd, limits, version, item, credentials[item])
+                _scrape_config(file_sd, limits, by_version, item, credentials[item])
                 for item in sorted(credentials, key=lambda item: item.digest)
             ),
         ],
@@ -69,7 +71,7 @@ def render_config(
 def _scrape_config(
     file_sd: Path,
     limits: LimitSettings,
-    version: Version,
+    by_version: Mapping[str, Any],
     credentials: ScrapeCredentials | None = None,
     stamp: str = "",
 ) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def _scrape_config(
         "label_name_length_limit": limits.label_name_bytes,
         "label_value_length_limit": limits.label_value_bytes,
         "body_size_limit": f"{limits.body_bytes}B",
-        **_content_type_fallback(version),
+        **by_version,
         **(_access(credentials) if credentials else {}),
         "file_sd_configs": [{"files": [_pattern(file_sd, credentials)], "refresh_interval": "5s"}],
         "metric_relabel_configs": _metric_relabeling(),
@@ -121,6 +123,14 @@ def _metric_relabeling() -> list[dict[str, Any]]:
 def _content_type_fallback(version: Version) -> dict[str, str]:
     # 3.x fails a scrape without a proper Content-Type; 2.x read it as text, and knows no such key.
     return {"fallback_scrape_protocol": "PrometheusText0.0.4"} if version >= (3, 0, 0) else {}
+
+
+def _histograms(version: Version) -> dict[str, bool]:
+    scraped = {"scrape_native_histograms": True} if version >= NATIVE_BY_SETTING else {}
+    if version < CLASSIC_BESIDE_NATIVE:
+        return scraped
+    # The name that 3.0 gave the setting is refused by 2.x, and the other way round.
+    return {**scraped, f"{'always_' if version >= (3, 0, 0) else ''}scrape_classic_histograms": True}
 
 
 def _plain_names(version: Version) -> dict[str, str]:

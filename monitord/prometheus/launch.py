@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monitord.prometheus.access import CERTIFICATE, WEB_CONFIG, Access, check_web_config, prepare_access
 from monitord.prometheus.blocks import SnapshotPlan, snapshot_plan
-from monitord.prometheus.command import Build, ServerOptions, command_line, listen_address
+from monitord.prometheus.command import Build, ServerOptions, command_line, listen_address, native_warning
 from monitord.prometheus.machine_memory import find_memory_limit
 from monitord.prometheus.memory import MemoryLimit
 from monitord.prometheus.placement import retention_bytes
@@ -79,7 +79,9 @@ def prepare_launch(session: Session, settings: Settings, now: float) -> Launch:
     if is_guarded:
         check_web_config(promtool, session.web_config)
     in_session = lies_in_session(data.folder, session)
-    snapshots = snapshot_plan(wanted.snapshots, data_in_session=in_session, auth=wanted.auth)
+    snapshots = snapshot_plan(
+        wanted.snapshots, data_in_session=in_session, auth=wanted.auth, of_windows=settings.windows.blocks
+    )
     options = ServerOptions(
         config=session.prometheus_config,
         data_dir=data.folder,
@@ -88,9 +90,11 @@ def prepare_launch(session: Session, settings: Settings, now: float) -> Launch:
         retention_bytes=_retention_bytes(wanted, data),
         web_config=run_folder.folder / WEB_CONFIG if is_guarded else None,
         admin_api=snapshots.wanted,
+        native_histograms=wanted.native_histograms,
     )
     unchecked = f"no promtool {build.version} beside the binary or in $PATH: its configuration is not checked"
-    warnings = (*data.warnings, *run.warnings, snapshots.warning, None if promtool else unchecked)
+    native = native_warning(build.version) if wanted.native_histograms else None
+    warnings = (*data.warnings, *run.warnings, snapshots.warning, native, None if promtool else unchecked)
     return Launch(
         build, promtool, access, Storage(data.folder), run_folder,
         find_memory_limit(wanted.memory_bytes), options, snapshots, data.location.reason,

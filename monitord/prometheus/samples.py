@@ -9,12 +9,20 @@ import msgspec
 from monitord.errors import PrometheusError
 
 
+class RawHistogram(msgspec.Struct):
+    """A native histogram, its numbers as text; a bucket is (which bounds belong to it, low, high, count)."""
+
+    count: str
+    sum: str
+    buckets: list[tuple[int, str, str, str]] = []
+
+
 class RawSeries(msgspec.Struct):
     """A series and its samples as (Unix seconds, value as text); `histograms` are native ones."""
 
     metric: dict[str, str]
     values: list[tuple[float, str]] = []
-    histograms: list[msgspec.Raw] = []
+    histograms: list[tuple[float, RawHistogram]] = []
 
 
 class RawAnswer(msgspec.Struct):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ SCHEMA = "monitord/snapshot/v1"
 
 _KEPT = 2
 _LOCAL = "snapshots"  # where Prometheus puts them, in its data folder
+_one_at_a_time = threading.Lock()
 
 
 class SnapshotError(MonitordError):
@@ -44,26 +46,37 @@ class Snapshot:
         return blocks_in(self.folder)
 
 
+@contextlib.contextmanager
+def written_snapshot(ask: Callable[[], str], data_dir: Path) -> Iterator[Path]:
+    """Have Prometheus write a snapshot; give its folder, which is gone after the context.
+
+    `ask` is `PrometheusClient.snapshot`. One at a time: another thread waits. Nothing is left behind
+    in the data's `snapshots/`, where it would keep room from being freed.
+    """
+    local = data_dir / _LOCAL
+    with _one_at_a_time:
+        try:
+            _remove(local)  # what an earlier one left behind that broke off
+            yield local / ask()
+        finally:
+            with contextlib.suppress(OSError):
+                _remove(local)
+
+
 def take_snapshot(
     ask: Callable[[], str], data_dir: Path, snapshots: Path, now: float, version: str | None
 ) -> Snapshot | None:
     """Have Prometheus write a snapshot, keep it in the session folder, and drop all but the newest two.
 
     `ask` is `PrometheusClient.snapshot`. None when there are no data yet. Raises SnapshotError, and
-    PrometheusError when Prometheus could not write one. Nothing is left behind in the session folder
-    then, nor ever in the data's `snapshots/`, where it would keep room from being freed.
+    PrometheusError when Prometheus could not write one. Nothing is left behind then.
     """
-    local = data_dir / _LOCAL
     try:
-        _remove(local)  # what an earlier one left behind that broke off
-        written = local / ask()
-        return _keep(written, snapshots, now, version) if blocks_in(written) else None
+        with written_snapshot(ask, data_dir) as written:
+            return _keep(written, snapshots, now, version) if blocks_in(written) else None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SnapshotError(f"no snapshot could be kept in {snapshots}: {reason}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            _remove(local)
 
 
 def complete_snapshots(snapshots: Path) -> list[Snapshot]:

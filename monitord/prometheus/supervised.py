@@ -226,7 +226,7 @@ class SupervisedPrometheus:
     def _render(self) -> bytes:
         return render_config(
             self.session.file_sd, self.settings.scrape_interval, self.settings.prometheus.limits,
-            self.launch.build.version, self.scrape_credentials(),
+            self.launch.build.version, self.scrape_credentials(), self.settings.prometheus.native_histograms,
         )  # fmt: skip
 
     def keep_for_next_run(self) -> None:

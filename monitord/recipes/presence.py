@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from monitord.prometheus.series import Answer
-from monitord.recipes.model import Recipe
+from monitord.recipes.model import Kpi, Recipe
 from monitord.recipes.promql import quote, session_matchers
 from monitord.recipes.span import InstantQuery, Span
 
@@ -18,7 +18,8 @@ from monitord.recipes.span import InstantQuery, Span
 def presence_query(recipes: Sequence[Recipe], span: Span) -> InstantQuery | None:
     """Return the query for which metrics the window holds, by job; None when nothing depends on it."""
     optional = (recipe for recipe in recipes if recipe.applies == "when_present")
-    names = sorted({name for recipe in optional for kpi in recipe.kpis for name in kpi.metrics})
+    kpis = [kpi for recipe in optional for kpi in recipe.kpis]
+    names = sorted({name for kpi in kpis for names in _alternatives(kpi, span.native) for name in names})
     if not names:
         return None
     selector = f"{{__name__=~{quote('|'.join(names))},{session_matchers(span.session)}}}"
@@ -33,4 +34,10 @@ def in_force(recipes: Sequence[Recipe], present: Answer) -> tuple[Recipe, ...]:
 
 def _is_present(recipe: Recipe, found: set[tuple[str, str]]) -> bool:
     names = {name for name, job in found if any(fnmatchcase(job, each) for each in recipe.services)}
-    return any(kpi.metrics and names.issuperset(kpi.metrics) for kpi in recipe.kpis)
+    return any(names.issuperset(each) for kpi in recipe.kpis for each in _alternatives(kpi, native=True))
+
+
+def _alternatives(kpi: Kpi, native: bool) -> list[tuple[str, ...]]:
+    """Return the sets of metrics of which any one suffices: histograms have two forms."""
+    own = [(kpi.metric,)] if native and kpi.kind == "histogram" and kpi.metric else []
+    return [kpi.metrics, *own] if kpi.metrics else []

@@ -56,13 +56,18 @@ def up_query(span: Span) -> InstantQuery:
     return span.at_end(f"up{{{session_matchers(span.session)}}}{span.whole}")
 
 
-def resets_query(kpi: Kpi, services: tuple[str, ...], span: Span) -> InstantQuery | None:
-    """Return the query for a KPI's most resets of a counter per target; None without counters."""
+def resets_queries(kpi: Kpi, services: tuple[str, ...], span: Span) -> tuple[InstantQuery, ...]:
+    """Return the queries for a KPI's most resets of a counter per target; none without counters."""
     if kpi.kind not in {"counter", "histogram", "summary"}:
-        return None
+        return ()
     matchers = session_matchers(span.session, services) + (f",{kpi.match}" if kpi.match else "")
-    metric = kpi.metric if kpi.kind == "counter" else f"{kpi.metric}_count"
-    return span.at_end(f"max by ({', '.join(GROUPING[:-1])}) (resets({metric}{{{matchers}}}{span.whole}))")
+    metrics = [kpi.metric if kpi.kind == "counter" else f"{kpi.metric}_count"]
+    if kpi.kind == "histogram" and span.native:
+        metrics.append(kpi.metric)
+    by = ", ".join(GROUPING[:-1])
+    return tuple(
+        span.at_end(f"max by ({by}) (resets({metric}{{{matchers}}}{span.whole}))") for metric in metrics
+    )
 
 
 def _counter_queries(kpi: Kpi, matchers: str, services: tuple[str, ...], span: Span) -> dict[str, Query]:
@@ -125,7 +130,25 @@ def _observation_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query
         else:
             selector = f'{kpi.metric}{{{matchers},quantile!=""}}'
             queries["quantiles"] = span.at_end(f"last_over_time({selector}{span.whole})")
+    if kpi.kind == "histogram" and span.native:
+        queries |= _native_queries(f"{kpi.metric}{{{matchers}}}", span)
     return queries
+
+
+def _native_queries(histogram: str, span: Span) -> dict[str, Query]:
+    """Return the queries for native histograms: each sample is count, sum and buckets together.
+
+    Of those that were born in the window, no function tells what they held when first scraped: it is
+    what they held last, less their increase.
+    """
+    but_old = f"unless last_over_time({histogram}{span.around_start})"
+    whole = f"{histogram}{span.whole}"
+    return {
+        "native_series": span.at_end(_grouped("count", f"count_over_time({whole})")),
+        "native": span.at_end(_grouped("sum", f"increase({whole})")),
+        "native_born": span.at_end(_grouped("sum", f"last_over_time({whole}) {but_old}")),
+        "native_born_increase": span.at_end(_grouped("sum", f"increase({whole}) {but_old}")),
+    }
 
 
 def _expression_queries(kpi: Kpi, matchers: str, span: Span) -> dict[str, Query]:

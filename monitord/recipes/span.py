@@ -41,7 +41,7 @@ class Span:
 
     `interval` is the longest scrape interval, in seconds, among the targets. `left_open` says that
     the server asked leaves a sample at the very start of a range out of it. `most_tiles` says into
-    how many tiles it may be cut.
+    how many tiles it may be cut. `native` says that the server may hold native histograms.
     """
 
     session: str
@@ -50,6 +50,7 @@ class Span:
     interval: float
     left_open: bool = False
     most_tiles: int = MAX_TILES
+    native: bool = False
 
     @property
     def end_ms(self) -> int:
@@ -62,6 +63,11 @@ class Span:
     @property
     def seconds(self) -> float:
         return self.length_ms / 1000
+
+    @property
+    def earliest(self) -> float:
+        """From when on queries read data, in Unix seconds: a little before the window."""
+        return (self.end_ms - self.length_ms) / 1000 - SOUGHT_BEFORE_INTERVALS * self.interval
 
     @property
     def tiles(self) -> int:

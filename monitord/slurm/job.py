@@ -30,7 +30,8 @@ OVER = frozenset(
 class Job:
     """A job as the queue shows it.
 
-    `names` are all ids that users may mean it by: `7_2`, its own number, and 7. Times are Unix seconds;
+    `names` are all ids that users may mean it by: `7_2`, its own number, and 7; `number` is the one that
+    only it has, and that srun takes. Times are Unix seconds;
     a job that waits may have an expected start, one that runs has the end that its time limit gives it.
     """
 
@@ -43,6 +44,7 @@ class Job:
     batch_host: str | None = None
     partition: str | None = None
     reason: str | None = None
+    number: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -100,6 +102,7 @@ def _read_job(line: str) -> Job:
     return Job(
         names[0], frozenset(names), state, _seconds(starts), _seconds(ends),
         _known(nodelist), _known(batch_host), _known(partition), _known(reason),
+        names[1],
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from monitord.slurm.job import (
     read_submitted,
 )
 from monitord.slurm.refusal import ControllerDownError, JobOverError, UnknownJobError, refusal
+from monitord.slurm.submission import environment_for_slurm
 
 READ_TIMEOUT_SECONDS = 20.0  # beyond the 10 s in which Slurm's own commands give up
 SUBMIT_TIMEOUT_SECONDS = 60.0  # a busy controller takes its time, and giving up would leave a job behind
@@ -44,10 +45,12 @@ class SlurmRunner:
         run: Run | None = None,
         pause: Callable[[float], None] = time.sleep,
         pauses: Sequence[float] = PAUSES_SECONDS,
+        read_timeout: float = READ_TIMEOUT_SECONDS,
     ) -> None:
         self._run = run or run_command
         self._pause = pause
         self._pauses = tuple(pauses)
+        self._read_timeout = read_timeout
 
     def submit(
         self,
@@ -104,6 +107,16 @@ class SlurmRunner:
         """Send a signal to a job's batch script, and to nothing else of it."""
         self._once(["scancel", "--batch", f"--signal={signal_name}", job_id])
 
+    def signal(self, signal_name: str, *ids: str) -> None:
+        """Send a signal to every process of steps. One that is over already is no error.
+
+        `cancel` would kill a step at once: only jobs are given time to end.
+        """
+        try:
+            self._once(["scancel", f"--signal={signal_name}", *ids])
+        except (JobOverError, UnknownJobError):
+            return
+
     def cancel(self, *ids: str) -> None:
         """End jobs or steps. One that is over already is no error."""
         try:
@@ -122,13 +135,14 @@ class SlurmRunner:
     def _once(
         self,
         command: Sequence[str],
-        timeout: float = READ_TIMEOUT_SECONDS,
+        timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> str:
         program = command[0]
+        surroundings = {**environment_for_slurm(os.environ), "SLURM_TIME_FORMAT": TIME_FORMAT}
         try:
             code, output, errors = self._run(
-                command, timeout, {**os.environ, "SLURM_TIME_FORMAT": TIME_FORMAT, **(environment or {})}
+                command, timeout or self._read_timeout, {**surroundings, **(environment or {})}
             )
         except TimeoutError as error:
             raise ControllerDownError(f"{program}: {error}; try again later; see: scontrol ping") from error

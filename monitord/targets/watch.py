@@ -22,7 +22,8 @@ from monitord.mounts import file_system_type
 _LOCAL_TYPES = frozenset(
     {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "ramfs", "overlay", "f2fs", "bcachefs"}
 )
-_CONTENT_EVENTS = ("created", "modified", "moved", "deleted", "closed")
+# A touch is "modified" before watchdog 7, and "attrib" since.
+_CONTENT_EVENTS = ("created", "modified", "attrib", "moved", "deleted", "closed")
 
 
 class Watch(Protocol):

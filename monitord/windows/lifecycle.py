@@ -116,7 +116,8 @@ def _problem(markers: Markers) -> str:
         others = ", ".join(marker.file for kind, marker in markers.items() if kind != "yaml")
         return f"both {markers['yaml'].file} and {others} are there; use another name for one of them"
     if "start" not in markers and "stop" in markers:
-        return f"{markers['stop'].file} without {markers['stop'].window_id}.start"
+        start, stop = f"{markers['stop'].window_id}.start", markers["stop"].file
+        return f"{stop} without {start}; touch {start} and, once the window is over, {stop} again"
     return ""
 
 
@@ -142,6 +143,10 @@ def _past_window(marker: Marker, stamps: Mapping[str, int], now: float) -> Decis
 
 def _bracketed_window(markers: Markers, stamps: Mapping[str, int], now: float) -> Decision:
     start, stop = markers["start"], markers.get("stop")
+    if start.at > now:
+        return Open(
+            start.at, reason=f"{start.file} names a moment still to come; wait for it, or write it anew"
+        )
     if stop is None:
         return Open(start.at)
     if stop.at < start.at:
@@ -149,9 +154,11 @@ def _bracketed_window(markers: Markers, stamps: Mapping[str, int], now: float) -
             start.at, reason=f"{stop.file} is older than {start.file}; touch it again to close the window"
         )
     if stop.at == start.at:
-        return Ended(Outcome(State.FAILED, stamps), f"{start.file} and {stop.file} name the same moment")
+        reason = f"{start.file} and {stop.file} name the same moment; write {stop.file} anew"
+        return Ended(Outcome(State.FAILED, stamps), reason)
     if stop.at > now:
-        return Open(start.at, until=stop.at, reason=f"{stop.file} names a moment still to come")
+        reason = f"{stop.file} names a moment still to come; wait for it, or write it anew"
+        return Open(start.at, until=stop.at, reason=reason)
     return Due(replace(_window(markers, start.at, stop.at), markers=stamps))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import blind, calls, machine, pickup, scale, startup, windows
+from tests.bench import blind, calls, machine, peer, pickup, scale, startup, windows
 from tests.bench.figures import Row, table
 from tests.bench.session import running_session
 
@@ -44,6 +44,8 @@ GROUPS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "scale": (f"dropping {scale.FILES:,} targets", scale.measure),
     "calls": ("counting system calls", calls.measure),
     "windows": (f"closing {windows.WINDOWS} windows at once", _windows),
+    "peer": (f"collecting {peer.HOUR.samples:,} samples, beside a peer", peer.measure),
+    "samples": (f"collecting {peer.LARGE.samples:,} samples", peer.measure_large),
     "up": (f"dropping targets until they are up, {pickup.TRIALS} times: two minutes at most", _up),
 }
 

@@ -26,6 +26,8 @@ from monitord.prometheus.process import find_binary
 from monitord.session import Session
 from monitord.settings import render_settings
 from tests.conftest import wait_until
+from tests.fakes.exporter import FakeExporter, counter
+from tests.slurm_cluster import SlurmCluster
 
 REPOSITORY = Path(__file__).parents[2]
 MONITORD = (sys.executable, "-m", "monitord")
@@ -41,6 +43,7 @@ class Bench:
     started: list[subprocess.Popen[Any]] = field(default_factory=list)
     traced: tuple[str, ...] = ()  # what runs the programs
     mounted_root: Path | None = None  # where the programs see the root, if that is another path
+    more: Mapping[str, str] = field(default_factory=dict)  # what their environment holds beside
 
     @property
     def session(self) -> Session:
@@ -56,7 +59,7 @@ class Bench:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
         tools = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
         own = {"PATH": tools, "PYTHONPATH": str(REPOSITORY), "MONITORD_ROOT": str(self.programs_root)}
-        return {**kept, **own, **more}
+        return {**kept, **own, **self.more, **more}
 
     def monitord(
         self, *arguments: str | Path, code: int | None = 0, **environment: str
@@ -231,6 +234,64 @@ def benches(root: Path, mounted_root: Path | None = None, **settings: Any) -> It
         yield found
     finally:
         found.end()
+
+
+S = ("-s", "bench")
+
+
+@dataclass
+class Site:
+    """A session and the cluster that it runs on."""
+
+    bench: Bench
+    cluster: SlurmCluster
+
+    def start(self, *flags: str, code: int = 0) -> str:
+        """Start the daemon's job and return its id."""
+        self.bench.monitord("start", *S, "--timeout", "60s", *flags, code=code)
+        job_id = self.bench.daemon["slurm_job_id"]
+        assert isinstance(job_id, str)
+        return job_id
+
+    def status(self) -> dict[str, Any]:
+        shown = json.loads(self.bench.monitord("status", *S, "-o", "json").stdout)
+        assert isinstance(shown, dict)
+        return shown
+
+    def wait_ready(self, job_id: str, restart_count: int = 0, seconds: float = 60.0) -> None:
+        def is_ready() -> bool:
+            daemon = self.bench.daemon
+            return (daemon.get("phase"), daemon.get("slurm_job_id"), daemon.get("restart_count")) == (
+                "ready", job_id, restart_count,
+            )  # fmt: skip
+
+        wait_until(is_ready, f"job {job_id} to be ready again", seconds)
+
+    def wait_over(self, job_id: str, seconds: float = 60.0) -> str:
+        """Wait until a job has left the queue; return the state that it ended in."""
+
+        def state() -> str:
+            now = self.cluster.state(job_id)
+            return "" if now in ("RUNNING", "COMPLETING", "PENDING") else now
+
+        return wait_until(state, f"job {job_id} to be over", seconds)
+
+
+@contextmanager
+def sites(root: Path, cluster: SlurmCluster) -> Iterator[Site]:
+    """Make a session whose daemon is a job; whatever the test does, no job is left."""
+    with benches(root, allocation__close_before="1s") as bench:
+        bench.more = cluster.environment
+        try:
+            yield Site(bench, cluster)
+        finally:
+            cluster.cancel_all()
+
+
+def target_of(exporter: FakeExporter) -> str:
+    """Return a target file's content; the daemon runs under Slurm, where localhost is the client's."""
+    exporter.expose(counter("http_requests_total", 7.0))
+    return f"services: [{{name: web, endpoint: {exporter.url}}}]\nhost: 127.0.0.1\n"
 
 
 @contextmanager

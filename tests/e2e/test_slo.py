@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -81,6 +82,25 @@ def test_collect_ends_with_4_when_a_condition_was_breached(bench: Bench) -> None
     assert "the window breached throughput.mean > 0 (0 requests/s)" in said
     assert outcomes(bench, "broken")["throughput.mean > 0"] == "breached"
     assert outcomes(bench, "broken")["coverage >= 90 %"] == "met"
+
+
+def test_the_results_as_test_cases_and_a_breach_in_a_comparison(bench: Bench) -> None:
+    for name, least, code in (("junit0", 0, 0), ("junit1", 1, 4)):
+        file = bench.root / f"{name}.xml"
+        end = time.time()
+        bench.monitord(
+            "collect", "-s", "bench", "--from-iso", to_iso(end - 3.0), "--to-iso", to_iso(end),
+            "--run-id", name, "--slo", f"throughput.mean >= {least}", "--junit", file, code=code,
+        )  # fmt: skip
+        suite = ET.fromstring(file.read_text())
+        assert (suite.get("errors"), suite.get("failures")) == ("0", str(least))
+        failed = [case.get("name") for case in suite.findall("testcase") if case.find("failure") is not None]
+        assert failed == [f"throughput.mean >= {least}"] * least
+    good, bad = (bench.session.artifacts / name for name in ("junit0", "junit1"))
+    bench.monitord("compare", bad, good)
+    ran = bench.monitord("compare", good, bad, "-o", "junit", code=4)
+    assert f"monitord: B breached throughput.mean >= 1 (0 requests/s) in {bad}" in ran.stderr
+    assert ET.fromstring(ran.stdout).get("failures") == "1"
 
 
 def test_a_breach_beats_incomplete_data_and_what_is_undecided_is_incomplete(bench: Bench) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def write_block(folder: Path, lines: Iterable[str]) -> Path:
     promtool = find_promtool(read_build(binary)) if binary else None
     if promtool is None:
         pytest.fail("no promtool with any Prometheus; run `make tools`")
-    (folder / "samples.om").write_text("\n".join([*lines, "# EOF\n"]))
+    with (folder / "samples.om").open("w") as file:
+        file.writelines(f"{line}\n" for line in chain(lines, ["# EOF"]))
     backfill = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "samples.om", "data"]
     subprocess.run(backfill, cwd=folder, check=True, capture_output=True)
     return folder / "data"

@@ -264,6 +264,15 @@ def test_cpu_utilisation_is_busy_time_over_all_time(collection: Collection) -> N
         assert (found.unit, found.coverage, found.status) == ("%", 1, "ok")
 
 
+@pytest.mark.parametrize("step_ms", [2030, 1001, 333])
+def test_steps_are_as_long_as_was_asked(client: PrometheusClient, start: float, step_ms: int) -> None:
+    step = step_ms / 1000
+    (found,) = client.query_range("vector(1)", start, start + 9 * step, step).series
+    assert [round(time * 1000) for time, _ in found.samples] == [
+        round(start * 1000) + number * step_ms for number in range(10)
+    ]
+
+
 def test_an_absent_metric_is_no_data(collection: Collection) -> None:
     found = row(collection, "gpu_util", "mean")
     assert (found.value, found.status, found.reason) == (None, "no_data", "metric_absent")

@@ -34,6 +34,8 @@ def test_every_recipe_and_the_type_marker_are_packaged(installed: Path) -> None:
     assert recipes
     assert {path.name for path in (installed / "monitord" / "etc" / "recipes").iterdir()} == recipes
     assert (installed / "monitord" / "py.typed").exists()
+    script = installed / "monitord" / "etc" / "slurm" / "monitord.sbatch"
+    assert script.read_bytes() == (CHECKOUT / "slurm" / "monitord.sbatch").read_bytes()
     assert not (installed / "tests").exists()
 
 

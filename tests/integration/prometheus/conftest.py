@@ -45,6 +45,7 @@ class Server:
     folder: Path
     build: Build
     credentials: Credentials
+    native_histograms: bool = False
     processes: list[PrometheusProcess] = field(default_factory=list)
 
     @property
@@ -62,6 +63,7 @@ class Server:
             listen=listen,
             retention=86400.0,
             web_config=self.folder / "web.yml",
+            native_histograms=self.native_histograms,
         )
         return command_line(self.build, options)
 
@@ -74,23 +76,25 @@ class Server:
         word = self.credentials.password if password is None else password
         return PrometheusClient(url, (self.credentials.user, word))
 
-    def scrape(self, name: str, url: str) -> None:
+    def scrape(self, name: str, url: str, **more: str) -> None:
         """Add a target, its job named so, by the only way there is: a file in file_sd."""
         address, _, path = url.removeprefix("http://").partition("/")
-        labels = {"job": name, "__metrics_path__": f"/{path}"}
+        labels = {"job": name, "__metrics_path__": f"/{path}", **more}
         group = {"targets": [address], "labels": labels}
         (self.file_sd / f"targets-{name}.json").write_text(json.dumps([group]))
 
 
 @contextmanager
-def prepared_server(folder: Path, build: Build) -> Iterator[Server]:
+def prepared_server(folder: Path, build: Build, native_histograms: bool = False) -> Iterator[Server]:
     """Prepare what a Prometheus needs in a new folder; end all that were started there."""
     (folder / "file_sd").mkdir(parents=True)
     credentials = prepare_credentials(folder / "password", folder / "web.yml")
     limits = LimitSettings(samples=50, body_bytes=100_000)
-    config = render_config(folder / "file_sd", 0.2, limits, build.version)
+    config = render_config(
+        folder / "file_sd", 0.2, limits, build.version, native_histograms=native_histograms
+    )
     install_config(folder / "prometheus.yml", config, find_promtool(build))
-    server = Server(folder, build, credentials)
+    server = Server(folder, build, credentials, native_histograms)
     try:
         yield server
     finally:
@@ -105,7 +109,7 @@ def server(build: Build, tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-Response = tuple[int, dict[str, str], str]
+Response = tuple[int, dict[str, str], str | bytes]
 
 
 @contextmanager
@@ -119,7 +123,7 @@ def exporters(respond: Callable[[str, str], Response]) -> Iterator[str]:
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body.encode())
+            self.wfile.write(body.encode() if isinstance(body, str) else body)
 
         def log_message(self, *_: Any) -> None:
             pass

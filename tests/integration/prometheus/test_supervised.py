@@ -261,6 +261,18 @@ def test_one_that_cannot_watch_its_targets_is_told_and_restarted(
         assert world.prometheus.last_error == ""
 
 
+def test_native_histograms_are_scraped_when_asked_for(
+    session: Session, exporter: FakeExporter, build: Build
+) -> None:
+    with supervised(session, exporter, binary=str(build.binary), native_histograms=True) as world:
+        world.ready()
+        with world.prometheus.client() as client:
+            assert "native-histograms" in client.flags()["enable-feature"]
+            keeps_classic = "scrape_classic_histograms: true" in client.config()
+        warned = [text for text in world.prometheus.launch.warnings if "only the native form" in text]
+    assert (keeps_classic, len(warned)) == ((False, 1) if build.version < (2, 45, 0) else (True, 0))
+
+
 def test_a_taken_port_names_its_owner(session: Session, exporter: FakeExporter, build: Build) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -159,7 +159,11 @@ FOLDER: dict[str, Any] = {
 def test_what_a_folder_says() -> None:
     row = dict(zip(("kpi", "stat", "scope", "client", "service", "node", "gpu"), LATENCY, strict=True))
     rows = [row | {"value": "inf", "unit": "ms"}, row | {"stat": "p50", "value": None, "unit": "ms"}]
-    found = run_of("f", FOLDER, {"kpis": {}, "rows": rows})
+    slo = verdict("met")
+    found = run_of("f", FOLDER | {"slo": [slo | {"recipe": None}]}, {"kpis": {}, "rows": rows})
+    assert found.slo == (slo,)
+    with pytest.raises(KeyError):
+        run_of("f", FOLDER | {"slo": [{}]}, {"kpis": {}, "rows": rows})
     assert found.values == {LATENCY: math.inf, ("latency", "p50", *LATENCY[2:]): None}
     assert (found.seconds, found.scrape_interval, found.reasons) == (60.0, 5.0, ("coverage",))
 
@@ -198,6 +202,27 @@ def test_junit_fails_what_is_a_regression_and_skips_what_is_missing() -> None:
     suite = ET.fromstring(to_junit(skipping))
     assert suite.get("skipped") == "1"
     assert suite.find("testcase[@classname='latency']/skipped") is not None
+
+
+def verdict(status: str) -> dict[str, Any]:
+    return {
+        "condition": "latency.p99 < 250 ms", "status": status, "value": 300.0, "limit": 250.0,
+        "unit": "ms", "reason": "",
+    }  # fmt: skip
+
+
+def test_what_b_breached_fails_and_what_a_breached_is_no_fault_of_b() -> None:
+    before, after = run("a", slo=(verdict("breached"),)), run("b", slo=(verdict("met"),))
+    rows = tuple(compare([before], [after], {}, {}))
+    mended, broken = Comparison((before,), (after,), rows), Comparison((after,), (before,), rows)
+    assert (mended.breaches, len(broken.breaches)) == ((), 1)
+    assert broken.breaches[0] == "latency.p99 < 250 ms (300 ms) in a"
+    assert "slo breached: latency.p99 < 250 ms (300 ms) in a" in heading(mended)
+    suites = [ET.fromstring(to_junit(found)) for found in (mended, broken)]
+    assert [(suite.get("failures"), suite.get("skipped")) for suite in suites] == [("0", "1"), ("1", "0")]
+    names = [case.get("name") for case in suites[0].findall("testcase[@classname='slo']")]
+    assert names == ["latency.p99 < 250 ms in A, a", "latency.p99 < 250 ms in B, b"]
+    assert json.loads(to_json(mended))["a"][0]["slo"][0]["status"] == "breached"
 
 
 def test_json_has_every_row_and_null_for_what_is_missing() -> None:

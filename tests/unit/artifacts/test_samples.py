@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from monitord.artifacts.parquet import native_series
 from monitord.artifacts.samples import Samples, sampled
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest
@@ -67,14 +68,32 @@ def test_a_server_that_is_gone_is_asked_again_later(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_native_histograms_and_warnings_are_told(tmp_path: Path) -> None:
+def test_native_histograms_are_kept_beside_the_numbers_and_warnings_told(tmp_path: Path) -> None:
     metric = {"__name__": "m", "job": "j"}
-    histogram = {"metric": metric, "histograms": [[1001, {"count": "1", "buckets": [[0, "1", "2", "3"]]}]]}
+    value = {"count": "3", "sum": "4.5", "buckets": [[3, "-1", "1", "1"], [0, "1", "2", "2"]]}
+    histogram = {"metric": metric, "histograms": [[1001, value], [1001.25, {"count": "0", "sum": "0"}]]}
     both = matrix(histogram, {"metric": metric, "values": [[1001.5, "+Inf"]]}, infos=["odd"])
     with sampled(COLLECTION, Server(both), tmp_path) as samples:
-        assert samples.warnings == ("odd", "raw samples of m are native histograms, which are not kept")
-        (file,) = samples.files.values()
+        assert samples.warnings == ("odd",)
+        files = {"samples/service=j/part-0.parquet": 1, "histograms/service=j/part-0.parquet": 2}
+        assert samples.rows == files
+        file, beside = (samples.files[path] for path in files)
         (row,) = pq.ParquetFile(file).read().to_pylist()
+        full, empty = pq.ParquetFile(beside).read().to_pylist()
+        assert native_series(beside) == {("m", frozenset({("job", "j")}))}
+    assert (full["metric"], full["job"], full["timestamp"].timestamp()) == ("m", "j", 1001)
+    assert full["histogram"] == {
+        "count": 3.0,
+        "sum": 4.5,
+        "buckets": [
+            {"boundaries": 3, "low": -1.0, "high": 1.0, "count": 1.0},
+            {"boundaries": 0, "low": 1.0, "high": 2.0, "count": 2.0},
+        ],
+    }
+    assert (empty["histogram"], empty["timestamp"].timestamp()) == (
+        {"count": 0.0, "sum": 0.0, "buckets": []},
+        1001.25,
+    )
     assert (row["metric"], row["job"], row["value"], row["timestamp"].timestamp()) == (
         "m",
         "j",

@@ -152,5 +152,4 @@ def test_it_is_breached_by_any_met_by_all_else_unknown(
     ],
 )  # fmt: skip
 def test_the_worst_is_what_counts(statuses: tuple[SloStatus, ...], worst: SloStatus | None) -> None:
-    results = [SloResult("c", status, None, None, "", "") for status in statuses]
-    assert worst_of(results) == worst
+    assert worst_of(statuses) == worst

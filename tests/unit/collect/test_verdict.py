@@ -1,10 +1,12 @@
 """The verdict on a window."""
 
+from dataclasses import replace
 from typing import Any
 
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.verdict import Reason, judge
+from monitord.prometheus.outages import Outage
 from monitord.windows.model import Window
 
 REQUEST = CollectionRequest("s", Window("w", 0.0, 100.0), (), 5.0, 0.95, ())
@@ -77,6 +79,18 @@ def test_a_window_too_short_for_rates() -> None:
 def test_what_the_caller_adds_counts_and_unknown_codes_rank_last() -> None:
     extra = [Reason("new_code", "x"), Reason("settle_timeout", "y"), Reason("settle_timeout", "y")]
     assert codes(target(20), extra=extra) == ("partial", ["settle_timeout", "new_code"])
+
+
+def test_an_outage_is_a_reason_where_it_cost_scrapes_or_the_last_of_them() -> None:
+    outage = Outage(90.0, 120.0, "prometheus_exited")
+    request = replace(REQUEST, outages=(outage,))
+    settling = Reason("settle_timeout", "x")
+    told = "Prometheus could not keep what it scraped: prometheus_exited from 1970-01-01T00:01:30"
+    for targets, extra in (([target(19)], ()), ([target(20)], (settling,))):
+        status, reasons = judge(request, targets, extra)
+        assert status == "partial"
+        assert any(reason.message.startswith(told) for reason in reasons)
+    assert judge(request, [target(20)]) == ("complete", ())
 
 
 def test_of_many_targets_a_few_are_named() -> None:

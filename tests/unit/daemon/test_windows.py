@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitord.daemon import windows as module
 from monitord.daemon.windows import Collected, WindowReconciler
@@ -168,6 +175,20 @@ def test_prometheus_that_is_away_is_tried_again(world: World) -> None:
     assert len(world.collected) == 3
 
 
+def test_a_prometheus_that_comes_back_is_waited_for_until_it_has_scraped_again(world: World) -> None:
+    world.is_settled = False
+    world.failures = [PrometheusUnavailableError("it was killed")]
+    world.mark("r.start", 0)
+    world.mark("r.stop", 60)
+    world.until_collected(1)
+    assert world.until("settling")["reason"] == "it was killed"
+    world.settle(6)
+    assert len(world.collected) == 1, "it does not settle for less while there is time"
+    world.is_settled = True
+    world.until("done")
+    assert [unsettled for _, unsettled in world.collected] == [True, False]
+
+
 def test_artifacts_that_find_no_room_are_written_once_there_is_some(world: World) -> None:
     full = OSError(28, "No space left on device", "/s/artifacts/x")
     world.failures = [full, full]
@@ -274,6 +295,16 @@ def test_a_stop_does_not_fail_for_a_start_that_is_still_being_written(world: Wor
     assert "window.failed" not in events(world.entries)
 
 
+def test_a_stop_waits_for_a_start_that_is_being_written_anew(world: World) -> None:
+    world.mark("r.start", 0, b"labels: {batch: '16'}\n")
+    world.until("open")
+    now = world.clock.elapsed
+    world.mark("r.start", now - 0.3, b"labels: {batch: '32'}")
+    world.mark("r.stop", now - 0.1)
+    world.until("done")
+    assert [window.labels for window, _ in world.collected] == [{"batch": "32"}]
+
+
 def test_a_past_window_that_ends_later_is_waited_for(world: World) -> None:
     start = world.clock.now()
     world.mark("r.yaml", 0, f"from: {start}\nto: {start + 20}\n".encode())
@@ -337,10 +368,19 @@ def test_artifacts_that_appeared_before_a_crash_are_the_result(world: World) -> 
     status = {"state": "collecting", "from": None, "to": None, "markers": markers}
     world.session.window_status("r").write_text(json.dumps(status))
     (world.session.artifacts / "r").mkdir()
-    (world.session.artifacts / "r" / "MANIFEST.json").write_text(json.dumps({"markers": markers}))
+    manifest = {
+        "markers": markers, "status": "partial", "reasons": [{"code": "low_coverage", "message": "few"}],
+        "slo": [{"status": "met"}, {"status": "breached"}],
+    }  # fmt: skip
+    (world.session.artifacts / "r" / "MANIFEST.json").write_text(json.dumps(manifest))
     world.start()
     world.settle()
     assert world.collected == []
+    told = world.status()
+    assert (told["state"], told["verdict"], told["slo"], told["reason"]) == (
+        "done", "partial", "breached", "few",
+    )  # fmt: skip
+    assert told["artifacts"] == str(world.session.artifacts / "r")
 
 
 def test_a_crash_during_the_collection_has_it_done_again(world: World) -> None:
@@ -376,3 +416,97 @@ def test_a_full_disk_delays_the_status_and_loses_nothing(
         wait_until(round_on_a_full_disk)
     world.until("done")
     assert len(world.collected) == 1
+
+
+class KilledError(BaseException):
+    """The daemon dies here."""
+
+
+class AtOnce:
+    """Runs collections in the round that begins them, so that a history always goes the same way."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Take what a pool of threads takes."""
+
+    def submit(self, collect: Callable[..., Collected], *arguments: Any) -> Future[Collected]:
+        future: Future[Collected] = Future()
+        try:
+            future.set_result(collect(*arguments))
+        except BaseException as error:  # noqa: BLE001  # handed on to whoever takes the result
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, **_: object) -> None:
+        """There is no thread to end."""
+
+
+class MortalWorld(World):
+    """A world whose daemon dies in its next collection, before or after the artifacts are there."""
+
+    dies = ""
+
+    def __init__(self, root: Path) -> None:
+        self.published: list[dict[str, int]] = []
+        super().__init__(root)
+
+    def _collect(self, window: Window, unsettled: bool) -> Collected:
+        dies, self.dies = self.dies, ""
+        if dies == "before":
+            raise KilledError
+        collected = super()._collect(window, unsettled)
+        self.published.append(dict(window.markers))
+        if dies == "after":
+            raise KilledError
+        return collected
+
+    def follow(self, event: str, ahead: float) -> None:
+        match event:
+            case "before" | "after":
+                self.dies = event
+            case "restart":
+                self.start()
+            case "delete":
+                with suppress(StopIteration):
+                    next(self.session.windows.iterdir()).unlink()
+            case "yaml":
+                now = self.clock.wall
+                self.mark("r.yaml", ahead, f"from: {now - 60}\nto: {now - 30}\n".encode())
+            case "garbage":
+                self.mark("r.stop", ahead, b"[")
+            case _:
+                self.mark(f"r.{event}", ahead)
+        self.live(3)
+
+    def live(self, rounds: int) -> None:
+        for _ in range(rounds):
+            try:
+                self.settle(4)
+            except KilledError:
+                self.start()
+
+
+happenings = st.sampled_from(
+    ["start", "stop", "stop", "cancel", "yaml", "garbage", "delete", "before", "after", "restart"]
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(happenings, st.integers(-3, 3)), max_size=12))
+def test_whatever_happens_each_request_has_one_result_and_a_restart_adds_none(
+    history: list[tuple[str, int]],
+) -> None:
+    with TemporaryDirectory() as folder, patch.object(module, "ThreadPoolExecutor", AtOnce):
+        world = MortalWorld(Path(folder))
+        world.clock.advance(1000.0)
+        for event, ahead in history:
+            world.follow(event, ahead)
+        world.dies = ""
+        world.clock.advance(1000.0)
+        world.live(6)
+        told, published = world.status(), list(world.published)
+        assert all(first != second for first, second in pairwise(published))
+        assert told.get("state") in (None, "open", "done", "failed", "cancelled"), told
+        assert told.get("state") != "failed" or told["reason"]
+        world.start()
+        world.live(6)
+        assert (world.status(), world.published) == (told, published)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitord.errors import PrometheusError
 from monitord.prometheus.answers import join_answers, parse_answer, split_range
-from monitord.prometheus.series import Answer, Series
+from monitord.prometheus.series import Answer, NativeHistogram, Series
 
 
 def payload(kind: str, result: Any, **more: Any) -> dict[str, Any]:
@@ -47,11 +47,32 @@ def test_special_values_are_kept() -> None:
     assert (second, third) == (math.inf, -math.inf)
 
 
-def test_native_histograms_are_left_out_with_a_warning() -> None:
-    result = [{"metric": {}, "histogram": [1, {}]}, {"metric": {"a": "b"}, "value": [1, "1"]}]
+NATIVE = {"count": "3.5", "sum": "NaN", "buckets": [[3, "-0.001", "0.001", "1"], [0, "1", "2", "2.5"]]}
+READ = (3.5, ((-0.001, 0.001, 1.0), (1.0, 2.0, 2.5)))
+
+
+def read(histogram: NativeHistogram) -> tuple[float, tuple[tuple[float, float, float], ...]]:
+    assert math.isnan(histogram.sum)
+    return histogram.count, histogram.buckets
+
+
+def test_native_histograms_stand_apart() -> None:
+    result = [{"metric": {}, "histogram": [1, NATIVE]}, {"metric": {"a": "b"}, "value": [1, "1"]}]
     answer = parse_answer(payload("vector", result))
-    assert len(answer.series) == 1
-    assert answer.warnings == ("1 series hold native histograms, which are not read",)
+    assert [series.labels for series in answer.series] == [{"a": "b"}]
+    (native,) = answer.histograms
+    assert (native.labels, read(native.value)) == ({}, READ)
+
+
+def test_a_series_may_hold_numbers_and_native_histograms_over_time() -> None:
+    empty = {"count": "0", "sum": "NaN"}
+    result = [{"metric": {"a": "b"}, "values": [[1, "1"]], "histograms": [[2, NATIVE], [3, empty]]}]
+    answer = parse_answer(payload("matrix", result))
+    assert answer.series == (Series({"a": "b"}, ((1.0, 1.0),)),)
+    ((first, full), (second, nothing)) = answer.histograms[0].samples
+    assert (first, second, read(full), read(nothing)) == (2.0, 3.0, READ, (0.0, ()))
+    joined = join_answers([answer, answer])
+    assert [time for time, _ in joined.histograms[0].samples] == [2.0, 3.0, 2.0, 3.0]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +84,7 @@ def test_native_histograms_are_left_out_with_a_warning() -> None:
         {"data": None},
         payload("string", [1, "x"]),
         payload("vector", [{"metric": {}}]),
+        payload("vector", [{"metric": {}, "histogram": [1, {}]}]),
         payload("vector", [{"value": [1, "1"]}]),
         payload("vector", [{"metric": {}, "value": [1]}]),
         payload("vector", [{"metric": {}, "value": [1, "x"]}]),

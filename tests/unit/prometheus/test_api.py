@@ -154,7 +154,7 @@ def test_a_long_range_is_asked_for_in_parts(server: Scripted, client: Prometheus
 
     asked = [(r.parameters["start"], r.parameters["end"]) for r in server.requests]
     assert asked == [("0.000", "10999.000"), ("11000.000", "15000.000")]
-    assert {request.parameters["step"] for request in server.requests} == {"1.000"}
+    assert {request.parameters["step"] for request in server.requests} == {"1000ms"}
     assert [time for time, _ in answer.series[0].samples] == [0.0, 1.0, 2.0, 3.0]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.prometheus.blocks import Span, is_block, snapshot_plan, span_of
+from monitord.prometheus.blocks import SnapshotPlan, Span, is_block, snapshot_plan, span_of
 
 Setting = Literal["auto", "never", "end", "windows"]
 TIMES = st.integers(0, 2**42)
@@ -30,6 +30,15 @@ def test_when_snapshots_are_taken(setting: Setting, data_in_session: bool, when:
     open_to_all = snapshot_plan(setting, data_in_session=data_in_session, auth=False)
     assert not open_to_all.wanted
     assert (open_to_all.warning is not None) == any(when)
+
+
+def test_blocks_of_windows_need_the_admin_api_and_a_password_and_are_no_copies() -> None:
+    plan = snapshot_plan("never", data_in_session=True, auth=True, of_windows=True)
+    assert plan == SnapshotPlan(of_windows=True)
+    assert plan.wanted
+    open_to_all = snapshot_plan("never", data_in_session=True, auth=False, of_windows=True)
+    assert not open_to_all.wanted
+    assert "windows.blocks" in (open_to_all.warning or "")
 
 
 @given(st.lists(st.tuples(TIMES, st.integers(1, 2**30)), min_size=1))

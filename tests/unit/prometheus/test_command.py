@@ -17,6 +17,7 @@ from monitord.prometheus.command import (
     has_left_open_ranges,
     has_old_extrapolation,
     listen_address,
+    native_warning,
     parse_version,
 )
 
@@ -25,10 +26,13 @@ UPSTREAM_HELP = "  --storage.tsdb.path  where\n  --storage.tsdb.no-lockfile  Do 
 DEBIAN_HELP = "  --storage.tsdb.use-lockfile  \n     Create a lockfile in data directory.\n"
 
 
-def command(help_text: str = "", **more: Any) -> list[str]:
+OLDEST = Version(2, 42, 0)
+
+
+def command(help_text: str = "", version: Version = OLDEST, **more: Any) -> list[str]:
     listen = listen_address("127.0.0.1", 0)
     options = ServerOptions(Path("/s/prometheus.yml"), Path("/tmp/data"), listen, 15 * 86400.0, **more)
-    return command_line(Build(BINARY, Version(2, 42, 0), help_text), options)
+    return command_line(Build(BINARY, version, help_text), options)
 
 
 def test_it_is_this_line() -> None:
@@ -52,6 +56,19 @@ def test_without_authentication_there_is_no_web_config() -> None:
 def test_the_admin_api_is_on_only_where_it_is_asked_for() -> None:
     assert not any("admin" in argument for argument in command())
     assert "--web.enable-admin-api" in command(admin_api=True)
+
+
+def test_native_histograms_are_switched_on_where_that_is_not_a_setting() -> None:
+    feature = "--enable-feature=native-histograms"
+    assert feature not in command()
+    assert feature in command(native_histograms=True)
+    assert feature in command(version=Version(3, 7, 3), native_histograms=True)
+    assert feature not in command(version=Version(3, 8, 0), native_histograms=True)
+
+
+def test_the_oldest_versions_lose_the_classic_form() -> None:
+    assert "only the native form" in (native_warning(OLDEST) or "")
+    assert native_warning(Version(2, 45, 0)) is None
 
 
 def test_locking_is_switched_on_where_it_is_off_by_default() -> None:

@@ -91,6 +91,26 @@ def test_3_x_is_told_to_ask_for_names_as_2_x_does() -> None:
     assert config["global"]["metric_name_validation_scheme"] == "legacy"
 
 
+@pytest.mark.parametrize(
+    ("version", "keys"),
+    [
+        (Version(2, 42, 0), set()),
+        (Version(2, 45, 0), {"scrape_classic_histograms"}),
+        (Version(3, 7, 3), {"always_scrape_classic_histograms"}),
+        (Version(3, 8, 0), {"always_scrape_classic_histograms", "scrape_native_histograms"}),
+    ],
+)
+def test_native_histograms_come_beside_the_classic_ones(version: Version, keys: set[str]) -> None:
+    given = {ScrapeCredentials(bearer_token_file="/s/token"): "0a1b"}
+    without, native = (
+        yaml.safe_load(render_config(Path("/s"), 5.0, LimitSettings(), version, given, wanted))
+        for wanted in (False, True)
+    )
+    for plain, job in zip(without["scrape_configs"], native["scrape_configs"], strict=True):
+        assert job == plain | dict.fromkeys(keys, True)
+        assert not keys & plain.keys()
+
+
 @given(st.integers(100, 10_000_000))
 def test_the_timeout_is_never_longer_than_the_interval_nor_than_10_s(milliseconds: int) -> None:
     rendered = yaml.safe_load(render_config(Path("/s"), milliseconds / 1000, LimitSettings()))

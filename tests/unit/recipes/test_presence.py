@@ -1,5 +1,6 @@
 """Packs apply to windows that hold what they measure."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,8 +56,15 @@ def test_one_query_asks_for_the_metrics_of_all_packs() -> None:
 
 def test_a_pack_is_in_force_when_one_of_its_kpis_has_its_metric() -> None:
     assert names(in_force((ALWAYS, PACK), present())) == ["always"]
-    assert names(in_force((ALWAYS, PACK), present("g", "h", "other"))) == ["always"]
+    assert names(in_force((ALWAYS, PACK), present("g", "h_bucket", "other"))) == ["always"]
     assert names(in_force((ALWAYS, PACK), present("h_count"))) == ["always", "pack"]
+
+
+def test_a_histogram_is_present_in_either_form_where_there_are_two() -> None:
+    query = presence_query((PACK,), replace(SPAN, native=True))
+    assert query is not None
+    assert '__name__=~"a_total|h|h_count"' in query.promql
+    assert names(in_force((PACK,), present("h"))) == ["pack"]
 
 
 def test_a_ratio_is_present_when_both_of_its_metrics_are() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitord.recipes.model import Kpi
-from monitord.recipes.promql import kpi_queries, resets_query, session_matchers, up_query
+from monitord.recipes.promql import kpi_queries, resets_queries, session_matchers, up_query
 from monitord.recipes.span import InstantQuery, RangeQuery, Span
 
 BY = "by (job, instance, client, service, node, gpu)"
@@ -63,6 +63,24 @@ def test_a_histogram_keeps_its_buckets_apart() -> None:
     assert set(queries) == {"series", "count", "uncounted", "buckets"}
 
 
+def test_a_server_with_native_histograms_is_asked_for_both_forms() -> None:
+    one, native = kpi(kind="histogram", metric="h", stats=["p99"]), replace(SPAN, native=True)
+    both, classic = kpi_queries(one, ("*",), native), kpi_queries(one, ("*",), SPAN)
+    assert {role: both.pop(role).promql for role in [*both] if role not in classic} == {
+        "native_series": f'count {BY} (count_over_time(h{{session="bench01"}}[100123ms]))',
+        "native": f'sum {BY} (increase(h{{session="bench01"}}[100123ms]))',
+        "native_born": f'sum {BY} (last_over_time(h{{session="bench01"}}[100123ms])'
+        ' unless last_over_time(h{session="bench01"}[20500ms] offset 94623ms))',
+        "native_born_increase": f'sum {BY} (increase(h{{session="bench01"}}[100123ms])'
+        ' unless last_over_time(h{session="bench01"}[20500ms] offset 94623ms))',
+    }
+    assert both == classic
+    metrics = [query.promql.split("(")[3].split("{")[0] for query in resets_queries(one, ("*",), native)]
+    assert metrics == ["h_count", "h"]
+    other = kpi(kind="summary", metric="s")
+    assert kpi_queries(other, ("*",), native) == kpi_queries(other, ("*",), SPAN)
+
+
 def test_spread_and_percentiles_of_a_gauge_ask_for_the_samples_themselves() -> None:
     queries = kpi_queries(kpi(kind="gauge", metric="g", stats=["std", "p50"]), ("*",), SPAN)
     assert queries["samples"].promql == 'g{session="bench01"}[100123ms]'
@@ -90,13 +108,11 @@ def test_an_expression_is_evaluated_once_a_scope() -> None:
 
 def test_up_and_resets() -> None:
     assert up_query(SPAN).promql == 'up{session="bench01"}[100123ms]'
-    resets = resets_query(kpi(kind="histogram", metric="h"), ("*",), SPAN)
-    assert resets is not None
+    (resets,) = resets_queries(kpi(kind="histogram", metric="h"), ("*",), SPAN)
     assert 'resets(h_count{session="bench01"}[100123ms])' in resets.promql
-    resets = resets_query(kpi(kind="summary", metric="s"), ("*",), SPAN)
-    assert resets is not None
+    (resets,) = resets_queries(kpi(kind="summary", metric="s"), ("*",), SPAN)
     assert 'resets(s_count{session="bench01"}[100123ms])' in resets.promql
-    assert resets_query(kpi(kind="gauge", metric="g"), ("*",), SPAN) is None
+    assert resets_queries(kpi(kind="gauge", metric="g"), ("*",), SPAN) == ()
 
 
 def test_a_server_with_left_open_ranges_is_asked_for_one_millisecond_more_at_the_same_times() -> None:

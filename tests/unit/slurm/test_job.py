@@ -15,15 +15,18 @@ TO_COME = "7_3|9|7|PENDING|1795524064|1795524244||n/a|short|BeginTime"
 
 def test_a_running_job_has_a_place_and_an_end() -> None:
     assert read_queue(f"{RUNNING}\n") == (
-        Job("1", frozenset({"1"}), "RUNNING", 1795520464.0, 1795520644.0, "n1", "n1", "short"),
+        Job("1", frozenset({"1"}), "RUNNING", 1795520464.0, 1795520644.0, "n1", "n1", "short", number="1"),
     )
 
 
 def test_what_is_not_known_of_a_waiting_job_is_none() -> None:
     waiting, to_come = read_queue(f"{WAITING}\n{TO_COME}\n")
-    assert waiting == Job("2", frozenset({"2"}), "PENDING", partition="short", reason="Dependency")
+    assert waiting == Job(
+        "2", frozenset({"2"}), "PENDING", partition="short", reason="Dependency", number="2"
+    )
     assert to_come.starts_at == 1795524064.0
     assert to_come.names == {"7_3", "9", "7"}
+    assert to_come.number == "9"
 
 
 def test_a_reason_may_hold_anything() -> None:

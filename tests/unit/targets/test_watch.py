@@ -59,6 +59,17 @@ def test_a_write_wakes_by_the_name_of_its_folder(tmp_path: Path, mode: str) -> N
         started.stop()
 
 
+def test_touching_what_is_there_already_wakes(tmp_path: Path) -> None:
+    (tmp_path / "run01.stop").touch()
+    woken: queue.Queue[str] = queue.Queue()
+    started, _ = watch({tmp_path: "windows"}, "inotify", lambda _, file: woken.put(file), "")
+    try:
+        (tmp_path / "run01.stop").touch()
+        assert woken.get(timeout=20) == "run01.stop"
+    finally:
+        started.stop()
+
+
 def test_reading_wakes_nobody(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"")
     woken: queue.Queue[tuple[str, str]] = queue.Queue()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,11 +77,20 @@ def test_the_stop_marker_is_laid_over_the_start_marker() -> None:
 def test_moments_still_to_come_are_waited_for() -> None:
     stop = marker("stop", 5, f"at: {T + 100}")
     decision = decide(markers(START, stop), None, T + 50)
-    assert decision == Open(T, T + 100, "r.stop names a moment still to come")
+    assert decision == Open(T, T + 100, "r.stop names a moment still to come; wait for it, or write it anew")
     assert window_of(decide(markers(START, stop), None, T + 100)).end == T + 100
     past = marker("yaml", 0, f"from: {T}\nto: {T + 100}")
     assert decide(markers(past), None, T + 50) == Open(T, T + 100, "its end is still to come")
     assert window_of(decide(markers(past), None, T + 100)).start == T
+
+
+@pytest.mark.parametrize("stop", [[], [marker("stop", 5)], [marker("stop", 200)]])
+def test_a_start_still_to_come_is_said_to_be_whatever_the_stop(stop: list[Marker]) -> None:
+    decision = decide(markers(marker("start", 100), *stop), None, T + 50)
+    assert decision == Open(
+        T + 100, None, "r.start names a moment still to come; wait for it, or write it anew"
+    )
+    assert decide(markers(marker("start", 100)), None, T + 100) == Open(T + 100)
 
 
 def test_a_stop_older_than_the_start_closes_nothing() -> None:
@@ -210,3 +221,61 @@ def test_deleting_markers_of_an_answered_window_asks_for_nothing(present: dict[s
         fewer = {name: item for name, item in present.items() if name != kind}
         if fewer:
             assert decide(fewer, outcome, LATER) == Answered()
+
+
+# --- any history
+
+PERIOD = 5.0  # between two events
+histories = st.lists(
+    st.tuples(
+        st.sampled_from(["start", "stop", "cancel", "yaml", "garbage", "delete", "look"]), st.integers(-2, 2)
+    ),
+    max_size=25,
+)
+
+
+class History:
+    """One window as it lies on disk: its markers, and what was answered last."""
+
+    def __init__(self) -> None:
+        self.now = T
+        self.present: dict[str, Marker] = {}
+        self.outcome: Outcome | None = None
+        self.answered: list[dict[str, int]] = []
+
+    def follow(self, event: str, ahead: float) -> None:
+        """Let something happen; markers may be dated ahead, or behind."""
+        self.now += PERIOD
+        if event == "delete":
+            self.present.pop(next(iter(self.present), ""), None)
+        elif event == "look":
+            self.look()
+        else:
+            past = f"from: {self.now - 60}\nto: {self.now - 30}"
+            content = {"garbage": "[", "yaml": past}.get(event, "")
+            kind = "stop" if event == "garbage" else event
+            self.present[kind] = marker(kind, self.now - T + ahead * PERIOD, content)
+
+    def look(self) -> None:
+        outcome = answer(decide(self.present, self.outcome, self.now)) if self.present else None
+        if outcome is not None:
+            self.outcome = outcome
+            self.answered.append(dict(outcome.markers))
+
+
+@given(histories)
+def test_after_any_history_each_request_was_answered_once_and_all_is_quiet(
+    history: list[tuple[str, int]],
+) -> None:
+    world = History()
+    for event, ahead in history:
+        world.follow(event, ahead)
+    world.now = LATER
+    world.look()
+    answered = list(world.answered)
+    world.look()
+    assert world.answered == answered
+    assert all(first != second for first, second in pairwise(answered))
+    if world.present:
+        last = decide(world.present, world.outcome, LATER)
+        assert isinstance(last, Answered) or (isinstance(last, Open) and "start" in world.present)

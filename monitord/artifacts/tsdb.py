@@ -1,0 +1,58 @@
+"""The blocks of Prometheus's data that hold a window, for its artifact folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from monitord.errors import MonitordError
+from monitord.prometheus.blocks import span_of
+from monitord.prometheus.snapshot import blocks_in, written_snapshot
+from monitord.recipes.span import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Files by their path in the artifact folder, and why there are none."""
+
+    files: Mapping[str, Path] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@contextmanager
+def blocks_of(span: Span, ask: Callable[[], str], data_dir: Path) -> Iterator[Blocks]:
+    """Have Prometheus write its data, and give the blocks that a window reads; gone after the context.
+
+    `ask` is `PrometheusClient.snapshot`. Blocks that cannot be had cost nothing but themselves: a
+    warning says why.
+    """
+    with ExitStack() as stack:
+        try:
+            found = _found(stack.enter_context(written_snapshot(ask, data_dir)), span)
+        except (MonitordError, OSError, ValueError) as error:
+            found = without_blocks(error)
+        yield found
+
+
+def without_blocks(error: Exception) -> Blocks:
+    """Return none, for a reason."""
+    reason = getattr(error, "strerror", None) or error
+    return Blocks(warnings=(f"blocks of Prometheus's data were not kept: {reason}",))
+
+
+def _found(snapshot: Path, span: Span) -> Blocks:
+    files = {
+        f"tsdb/{file.relative_to(snapshot)}": file
+        for block in blocks_in(snapshot)
+        if _holds(block, span)
+        for file in block.rglob("*")
+        if file.is_file()
+    }
+    return Blocks(files) if files else without_blocks(ValueError("none holds data of the window"))
+
+
+def _holds(block: Path, span: Span) -> bool:
+    held = span_of([(block / "meta.json").read_bytes()])
+    return held.oldest <= span.end and held.newest >= span.earliest

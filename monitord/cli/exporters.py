@@ -1,0 +1,264 @@
+"""`monitord exporters`: exporters on the nodes of a client's job."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitord.cli.options import DURATION, check_name, open_session, output_option, session_option
+from monitord.cli.output import print_json, print_table, wait_for
+from monitord.errors import ExitCode, InvalidInputError, NotReadyError
+
+_job_option = click.option(
+    "--slurm-job", "slurm_job_id", required=True, envvar="SLURM_JOB_ID", metavar="J",
+    help="The client's job [env: SLURM_JOB_ID].",
+)  # fmt: skip
+_AGENT_OPTIONS = (
+    click.option(
+        "--kinds", default="node,dcgm,process", show_default=True, metavar="KINDS",
+        help="Which exporters, comma-separated.",
+    ),
+    click.option("--client-id", metavar="C", help="The client they count for [default: job-J]."),
+    click.option(
+        "--image", "images", multiple=True, metavar="KIND=IMG.sif",
+        help="Apptainer image for a kind that a node has no program for; may be repeated.",
+    ),
+    click.option(
+        "--host", default="", metavar="H",
+        help="Where they listen and are scraped, {node} standing for Slurm's name of the node "
+        "[default: all addresses, scraped by the node's hostname].",
+    ),
+)  # fmt: skip
+
+
+def _agent_options(function: Any) -> Any:
+    for option in reversed(_AGENT_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.group("exporters")
+def command() -> None:
+    """Run exporters on the nodes of a client's job, registered while they run.
+
+    \b
+    Example:
+      # in the client's own batch script, whose job is $SLURM_JOB_ID
+      monitord exporters start --session bench01 --kinds node,dcgm
+      monitord window run --session bench01 --id run01 -- srun ./benchmark
+    """
+
+
+@command.command("start")
+@session_option
+@_job_option
+@_agent_options
+@click.option(
+    "--log-dir", type=click.Path(path_type=Path), metavar="D",
+    help="Where each node's log is written [default: the session's logs/].",
+)  # fmt: skip
+@click.option(
+    "--timeout", type=DURATION, default="60s", show_default=True, metavar="60s", help="How long to wait."
+)
+@output_option
+def start(
+    session_name: str,
+    root: Path,
+    slurm_job_id: str,
+    kinds: str,
+    client_id: str | None,
+    images: tuple[str, ...],
+    host: str,
+    log_dir: Path | None,
+    timeout: float,
+    output: str,
+) -> int:
+    """Start exporters on every node of a job, and wait until each is registered or known to fail.
+
+    A kind that a node has no program for is told, and no error; a node without any exporter is one, and
+    the exit code then 6. They end with the job, or by `exporters stop`.
+
+    \b
+    Example:
+      monitord exporters start --session bench01 --slurm-job 1234567 --kinds node,dcgm
+      monitord exporters start --session bench01 --kinds dcgm --image dcgm=/shared/dcgm-exporter.sif
+    """
+    from monitord.exporters.kinds import read_kinds
+    from monitord.exporters.steps import agents_of, launch, nodes_of, running_job
+    from monitord.slurm.runner import SlurmRunner
+
+    session = open_session(root.absolute(), session_name)
+    names = [kind.name for kind in read_kinds(kinds)]
+    _check_job(slurm_job_id)
+    runner = SlurmRunner()
+    job = running_job(runner, slurm_job_id)
+    if agents_of(runner, job):
+        how = f"monitord exporters stop --session {session_name} --slurm-job {job.number}"
+        raise InvalidInputError(f"job {slurm_job_id} has exporters already; stop them first: {how}")
+    agent = [
+        *_command(session.root, session_name, job.number),
+        f"--kinds={kinds}",
+        *([f"--client-id={check_name(client_id, 'client')}"] if client_id else []),
+        *(f"--image={kind}={image}" for kind, image in _read_images(images).items()),
+        f"--host={host}",
+    ]
+    steps = launch(job.number, nodes_of(job), agent, (log_dir or session.logs).absolute())
+    open_steps = {step.node: step for step in steps}
+    outcomes = {}
+
+    def are_settled() -> bool:
+        for node, step in list(open_steps.items()):
+            outcomes[node] = step.outcome()
+            if outcomes[node].is_settled(names):
+                del open_steps[node]
+        return not open_steps
+
+    wait_for(are_settled, timeout, lambda: f"waiting for the exporters of {', '.join(list(open_steps)[:4])}")
+    rows = [_row(outcomes[step.node], names, step.log) for step in steps]
+    _print(rows, output)
+    return ExitCode.OK if all(row["exporters"] for row in rows) else ExitCode.EXTERNAL
+
+
+@command.command("stop")
+@session_option
+@_job_option
+@click.option(
+    "--timeout", type=DURATION, default="30s", show_default=True, metavar="30s", help="How long to wait."
+)
+def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> int:
+    """Stop the exporters of a job, wait for their end and withdraw what is left of their registrations.
+
+    \b
+    Example:
+      monitord exporters stop --session bench01 --slurm-job 1234567
+    """
+    from monitord.durations import format_duration
+    from monitord.exporters.registration import files_pattern
+    from monitord.exporters.steps import end, find_job, pause, remove_files
+    from monitord.slurm.runner import SlurmRunner
+
+    session = open_session(root, session_name)
+    _check_job(slurm_job_id)
+    number, has_ended = slurm_job_id, True
+    runner = SlurmRunner()
+
+    def wait(done: Callable[[], bool]) -> bool:
+        return wait_for(done, timeout / 2, lambda: "waiting for the exporters to end", pause)
+
+    try:
+        if job := find_job(runner, slurm_job_id):
+            number = job.number
+            has_ended = end(runner, job, wait)
+    finally:
+        # Also where Slurm or a node does not answer: nobody is to be scraped any more.
+        for file in remove_files(session.targets, files_pattern(number)):
+            click.echo(f"withdrawn, as its agent did not: {file}", err=True)
+    if not has_ended:
+        raise NotReadyError(
+            f"exporters of job {slurm_job_id} have not ended after {format_duration(timeout)}; they are "
+            f"withdrawn; see: squeue --steps --jobs={slurm_job_id}"
+        )
+    click.echo(f"exporters of job {slurm_job_id} stopped", err=True)
+    return ExitCode.OK
+
+
+@command.command("run")
+@session_option
+@_job_option
+@_agent_options
+def run(
+    session_name: str,
+    root: Path,
+    slurm_job_id: str,
+    kinds: str,
+    client_id: str | None,
+    images: tuple[str, ...],
+    host: str,
+) -> int:
+    """Run the exporters of this node in the foreground, until SIGTERM or Ctrl-C: what `start` runs.
+
+    \b
+    Example:
+      srun --overlap --ntasks-per-node=1 monitord exporters run --session bench01 --kinds node &
+    """
+    import os
+    import socket
+
+    from monitord.exporters.agent import run as run_agent
+    from monitord.exporters.kinds import read_kinds
+    from monitord.exporters.registration import Node
+    from monitord.targets.address import check_host
+
+    session = open_session(root.absolute(), session_name)
+    wanted = read_kinds(kinds)
+    _check_job(slurm_job_id)
+    hostname = socket.gethostname()
+    name = os.environ.get("SLURMD_NODENAME", hostname)
+    try:
+        place = check_host(host.replace("{node}", name)) if host else ""
+    except ValueError as error:
+        raise InvalidInputError(f"--host: {error}") from None
+    client = check_name(client_id or f"job-{slurm_job_id}", "client")
+    run_agent(session, Node(slurm_job_id, name, hostname, client, place), wanted, _read_images(images))
+    return ExitCode.OK
+
+
+def _command(root: Path, session: str, slurm_job_id: str) -> list[str]:
+    return [
+        sys.executable, "-m", "monitord", "exporters", "run", f"--root={root}", f"--session={session}",
+        f"--slurm-job={slurm_job_id}",
+    ]  # fmt: skip
+
+
+def _row(outcome: Any, kinds: list[str], log: Path) -> dict[str, Any]:
+    """Return what is said of a node: which exporters it has where, and why it has not the others."""
+    problems = outcome.problems(kinds)
+    state = "failed" if not outcome.addresses else "partial" if problems else "up"
+    return {
+        "node": outcome.node, "state": state, "exporters": outcome.addresses, "problems": problems,
+        "log": str(log),
+    }  # fmt: skip
+
+
+def _print(rows: list[dict[str, Any]], output: str) -> None:
+    if output == "json":
+        print_json(rows)
+        return
+    columns = ("NODE", "STATE", "EXPORTERS", "DETAIL")
+    print_table(columns, [(row["node"], row["state"], _addresses(row), _detail(row)) for row in rows])
+
+
+def _addresses(row: dict[str, Any]) -> str:
+    return " ".join(f"{kind}={address}" for kind, address in row["exporters"].items())
+
+
+def _detail(row: dict[str, Any]) -> str:
+    """Say each reason once, with the kinds that it goes for."""
+    by_reason: dict[str, list[str]] = {}
+    for kind, reason in row["problems"].items():
+        by_reason.setdefault(reason, []).append(kind)
+    said = "; ".join(f"{', '.join(kinds)}: {reason}" for reason, kinds in by_reason.items())
+    return said if row["exporters"] else f"{said} ({row['log']})"
+
+
+def _read_images(images: tuple[str, ...]) -> dict[str, str]:
+    """Read `KIND=IMAGE`. Raises InvalidInputError."""
+    from monitord.exporters.kinds import read_kinds
+
+    found = {}
+    for text in images:
+        kind, equals, image = text.partition("=")
+        if not equals or not image:
+            raise InvalidInputError(f"--image {text!r} is not KIND=IMAGE")
+        found[read_kinds(kind)[0].name] = image if "://" in image else str(Path(image).absolute())
+    return found
+
+
+def _check_job(job_id: str) -> None:
+    if not re.fullmatch(r"[0-9]+(_[0-9]+)?", job_id, re.ASCII):
+        raise InvalidInputError(f"{job_id!r} is no job id; one is a number, or ARRAY_TASK")

@@ -1,0 +1,82 @@
+"""The Slurm jobs of a session, for the commands that show, await and end them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import monitord
+from monitord.atomic import read_json
+from monitord.clock import to_iso
+from monitord.overview import daemon_status
+from monitord.session import Session
+from monitord.slurm.job import Job
+from monitord.slurm.runner import SlurmRunner
+from monitord.slurm.submission import Submission, read_submission
+
+# `status` would rather say that Slurm does not answer.
+PATIENCE_SECONDS = 12.0
+
+
+def batch_script() -> Path:
+    """Return the packaged batch script: of an installed package, or of the checkout."""
+    package = Path(monitord.__file__).parent
+    installed = package / "etc" / "slurm" / "monitord.sbatch"
+    return installed if installed.is_file() else package.parent / "slurm" / "monitord.sbatch"
+
+
+def submission_of(session: Session) -> Submission | None:
+    """Return what `monitord start` submitted last."""
+    return read_submission(read_json(session.submission))
+
+
+def job_ids(session: Session) -> tuple[str, ...]:
+    """Return the jobs that may be this session's: submitted, running, and the one that is to go on."""
+    submission, daemon = submission_of(session), daemon_status(session)
+    ids = (
+        submission.job_id if submission else None,
+        daemon.get("slurm_job_id") if (daemon.get("slurm") or {}).get("signals_reach") else None,
+        daemon.get("successor_job_id"),
+    )
+    return tuple(dict.fromkeys(str(job_id) for job_id in ids if job_id))
+
+
+def queued_jobs(session: Session) -> tuple[Job, ...]:
+    """Return those of the session's jobs that are in the queue. Raises SlurmError."""
+    ids = job_ids(session)
+    return SlurmRunner(pauses=(), read_timeout=PATIENCE_SECONDS).jobs(ids) if ids else ()
+
+
+def job_json(job: Job, successor: str | None = None) -> dict[str, Any]:
+    """Return what `status -o json` says of a job."""
+    waits = job.state == "PENDING"
+    return {
+        "job_id": job.id,
+        "state": job.state,
+        "reason": job.reason,
+        "nodelist": job.nodelist,
+        "partition": job.partition,
+        "expected_start": to_iso(job.starts_at) if waits and job.starts_at else None,
+        "ends_at": to_iso(job.ends_at) if not waits and job.ends_at else None,
+        "successor": job.id == successor,
+    }
+
+
+def describe(job: Job) -> str:
+    """Write what a job is about: `12 PENDING (Priority), expected to start …`."""
+    return line_of(job_json(job))
+
+
+def line_of(job: Mapping[str, Any]) -> str:
+    """Write what `job_json` returns as text."""
+    text = f"{job['job_id']} {job['state']}"
+    if job.get("nodelist"):
+        text += f" on {job['nodelist']}"
+    if job.get("reason"):
+        text += f" ({job['reason']})"
+    if job.get("expected_start"):
+        text += f", expected to start {job['expected_start']}"
+    if job.get("successor"):
+        text += ", goes on when the other one ends"
+    return text

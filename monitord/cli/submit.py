@@ -1,0 +1,139 @@
+"""The daemon as a Slurm job: submitting it, waiting for it, and how to reach what it serves."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from monitord.atomic import publish, to_json
+from monitord.cli.daemon_command import run_arguments
+from monitord.cli.jobs import batch_script, describe, queued_jobs
+from monitord.cli.wait import await_goal, ready_check
+from monitord.clock import from_iso, to_iso
+from monitord.errors import NotReadyError, SlurmError
+from monitord.overview import daemon_status
+from monitord.session import Session
+from monitord.slurm.job import Job
+from monitord.slurm.refusal import ControllerDownError
+from monitord.slurm.runner import SlurmRunner
+from monitord.slurm.submission import Submission, sbatch_options, ssh_lines
+
+# A question to the controller, which all users of the cluster share.
+ASK_EVERY_SECONDS = 2.0
+
+
+def submit(
+    session: Session, given: Mapping[str, str | None], more: Sequence[str], flags: Mapping[str, Any]
+) -> Submission:
+    """Submit the daemon's job and remember it. Raises NotReadyError when one is queued already."""
+    if waiting := queued_jobs(session):
+        jobs = "; ".join(map(describe, waiting))
+        how = f"wait for it with: monitord wait -s {session.name} --for ready; end it with: monitord stop"
+        raise NotReadyError(f"session {session.name} has a job already: {jobs}; {how} -s {session.name}")
+    options = sbatch_options(session.name, session.folder, session.logs, given, more)
+    script, arguments = batch_script(), run_arguments(session, flags)[1:]
+    environment = {"MONITORD_PYTHON": sys.executable}
+    job_id = SlurmRunner().submit(script, options, arguments, environment)
+    submission = Submission(
+        job_id, to_iso(time.time()), str(script), options, tuple(arguments), sys.executable
+    )
+    publish(session.submission, to_json(submission.as_json()), session.file_mode)
+    click.echo(f"submitted job {job_id}", err=True)
+    return submission
+
+
+def await_job(session: Session, submission: Submission, timeout: float) -> None:
+    """Wait until the job's daemon is ready. Raises SlurmError when it ended before."""
+    progress = _Progress(session, submission)
+    try:
+        await_goal(progress.check, "the daemon to be ready", timeout)
+    except NotReadyError as error:
+        how = (
+            f"it stays submitted; wait on with: monitord wait -s {session.name} --for ready; "
+            f"end it with: monitord stop -s {session.name}"
+        )
+        raise NotReadyError(f"{error}; {how}") from None
+
+
+def tell_how_to_reach(daemon: Mapping[str, Any]) -> None:
+    """Print the ssh commands that bring Prometheus's port here, and to one's own machine."""
+    import getpass
+    import socket
+
+    url = urlsplit(daemon["prometheus"]["url"])
+    if url.port is None:
+        return
+    here, there = ssh_lines(
+        url.hostname or "", url.port, daemon["host"], getpass.getuser(), socket.gethostname()
+    )
+    click.echo(
+        f"on {daemon['host']}; to reach it from here: {here}\nfrom your own machine: {there}", err=True
+    )
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far the job is: Slurm is asked now and then, the session's files always."""
+
+    session: Session
+    submission: Submission
+    slurm: SlurmRunner = field(default_factory=SlurmRunner)
+    _asked_at: float = float("-inf")
+    _said: str = "submitted"
+    _misses: int = 0
+
+    def check(self) -> tuple[bool, str]:
+        daemon = daemon_status(self.session)
+        if self._is_of_this_job(daemon):
+            ready, how = ready_check(self.session)()
+            if ready:
+                return True, how
+            self._ask()
+            return False, f"job {self.submission.job_id} on {daemon.get('host')}: {how}"
+        self._ask()
+        return False, f"job {self._said}"
+
+    def _is_of_this_job(self, daemon: Mapping[str, Any]) -> bool:
+        started_at = daemon.get("started_at")
+        return (
+            daemon.get("slurm_job_id") == self.submission.job_id
+            and started_at is not None
+            # Slurm gives the same number again after some months, or when it was set up anew.
+            and from_iso(started_at) >= from_iso(self.submission.submitted_at) - 600
+        )
+
+    def _ask(self) -> None:
+        now = time.monotonic()
+        if now - self._asked_at < ASK_EVERY_SECONDS:
+            return
+        self._asked_at = now
+        try:
+            job = self.slurm.job(self.submission.job_id)
+        except ControllerDownError as error:
+            self._said = f"{self.submission.job_id}: {error}"
+            return
+        self._misses = 0 if job else self._misses + 1
+        if self._misses > 1:
+            raise SlurmError(self._ending())
+        if job is not None:
+            self._said = self._describe(job)
+
+    @staticmethod
+    def _describe(job: Job) -> str:
+        return describe(job) if job.state == "PENDING" else f"{describe(job)}: starting"
+
+    def _ending(self) -> str:
+        job_id, daemon = self.submission.job_id, daemon_status(self.session)
+        try:
+            ending = self.slurm.ending(job_id)
+        except SlurmError:
+            return f"job {job_id} is over, and the daemon was not ready; see {self.session.logs}"
+        reason = daemon.get("last_error") if self._is_of_this_job(daemon) else None
+        reasons = "; ".join(filter(None, (reason, f"see {ending.output}" if ending.output else None)))
+        return f"job {job_id} ended before the daemon was ready ({ending}): {reasons}"

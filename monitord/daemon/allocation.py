@@ -1,0 +1,100 @@
+"""The end of the daemon's allocation: known, told, warned of, and acted on while there is time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from structlog.typing import FilteringBoundLogger
+
+from monitord.background import Background, Run, on_a_thread
+from monitord.clock import Clock, to_iso
+from monitord.errors import SlurmError
+from monitord.slurm.allocation import Allocation, Margins, Stage, seconds_to_close, seconds_to_next, stage
+from monitord.slurm.job import Job
+
+# The limit can be moved while the job runs; not often, and every question is one to the controller.
+ASK_EVERY_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class AllocationWatch:
+    """Watches the end of the allocation come nearer; `close` is called once when it is time.
+
+    `ask` returns the job as Slurm knows it, or raises SlurmError; it is called on a thread.
+    """
+
+    allocation: Allocation | None
+    margins: Margins
+    clock: Clock
+    log: FilteringBoundLogger
+    ask: Callable[[str], Job | None]
+    close: Callable[[], None]
+    wake: Callable[[], None]
+    run: Run = on_a_thread
+    ends_at: float | None = None
+    is_closing: bool = False
+    _asking: Background[Job | None] = field(init=False)
+    _asked_at: float = float("-inf")
+    _told: Stage = Stage.FAR
+    _failure: str = ""
+
+    def __post_init__(self) -> None:
+        self._asking = Background(self.wake, self.run)
+        self.ends_at = self.allocation.ends_at if self.allocation else None
+
+    def step(self) -> float:
+        """Do one round; return in how many seconds the next is due."""
+        if self.allocation is None:
+            return float("inf")
+        self._take_answer()
+        monotonic, now = self.clock.monotonic(), self.clock.now()
+        if monotonic - self._asked_at >= ASK_EVERY_SECONDS and not self._asking.is_busy:
+            self._asked_at = monotonic
+            job_id = self.allocation.job_id
+            self._asking.ask(lambda: self.ask(job_id))
+        self._tell(stage(self.ends_at, now, self.margins), now)
+        return min(seconds_to_next(self.ends_at, now, self.margins), ASK_EVERY_SECONDS)
+
+    def warned(self) -> None:
+        """Take Slurm's word that the end is near, as its signal gives it."""
+        self._close("signal")
+
+    @property
+    def seconds_left(self) -> float:
+        """How long open windows may take to be collected."""
+        return seconds_to_close(self.ends_at, self.clock.now())
+
+    def _take_answer(self) -> None:
+        answer = self._asking.take()
+        if answer is None:
+            return
+        try:
+            job = answer.result()
+        except SlurmError as error:
+            if str(error) != self._failure:
+                self.log.warning("allocation.unknown", reason=str(error))
+            self._failure = str(error)
+            return
+        self._failure = ""
+        ends_at = job.ends_at if job else None
+        if ends_at is not None and ends_at != self.ends_at:
+            moved = self.ends_at is not None and abs(ends_at - self.ends_at) > 1
+            self.log.info("allocation.moved" if moved else "allocation.known", ends_at=to_iso(ends_at))
+            self.ends_at = ends_at
+
+    def _tell(self, now_at: Stage, now: float) -> None:
+        if now_at is Stage.NEAR and self._told is Stage.FAR and self.ends_at is not None:
+            self.log.warning(
+                "allocation.ending", ends_at=to_iso(self.ends_at), seconds_left=round(self.ends_at - now)
+            )
+        self._told = now_at
+        if now_at is Stage.CLOSING:
+            self._close("clock")
+
+    def _close(self, why: str) -> None:
+        if not self.is_closing:
+            self.is_closing = True
+            ends_at = None if self.ends_at is None else to_iso(self.ends_at)
+            self.log.warning("allocation.closing", ends_at=ends_at, told_by=why)
+            self.close()

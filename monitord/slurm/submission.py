@@ -1,0 +1,91 @@
+"""The batch job that is a session's daemon: what sbatch is told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Options of `monitord start` that are sbatch's own.
+PASSED_ON = ("partition", "account", "qos", "time", "nodelist", "constraint", "reservation")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job that was submitted, with all that it takes to submit one like it."""
+
+    job_id: str
+    submitted_at: str
+    script: str
+    options: tuple[str, ...]
+    arguments: tuple[str, ...]
+    python: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `read_submission` reads."""
+        return {
+            "job_id": self.job_id,
+            "submitted_at": self.submitted_at,
+            "script": self.script,
+            "options": list(self.options),
+            "arguments": list(self.arguments),
+            "python": self.python,
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the script reads of its environment."""
+        return {"MONITORD_PYTHON": self.python}
+
+
+def read_submission(value: Any) -> Submission | None:
+    """Read a published submission; None for anything else."""
+    try:
+        return Submission(
+            str(value["job_id"]), str(value["submitted_at"]), str(value["script"]),
+            tuple(map(str, value["options"])), tuple(map(str, value["arguments"])), str(value["python"]),
+        )  # fmt: skip
+    except (KeyError, TypeError):
+        return None
+
+
+def sbatch_options(
+    session: str, folder: Path, logs: Path, given: Mapping[str, str | None], more: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return sbatch's options; `given` are those of PASSED_ON, and what `more` says comes last and wins."""
+    options = [
+        f"--job-name=monitord-{session}",
+        f"--chdir={folder}",
+        f"--output={logs / 'slurm-%j.out'}",
+        "--export=ALL",  # a site's $SBATCH_EXPORT may say otherwise
+    ]
+    options += [f"--{name}={given[name]}" for name in PASSED_ON if given.get(name)]
+    return (*options, *more)
+
+
+def successor_options(options: Sequence[str], job_id: str) -> tuple[str, ...]:
+    """Return the options for a job that goes on when this one has ended, however it does."""
+    kept = (option for option in options if not option.startswith(("--dependency", "--begin", "--nodelist")))
+    return (*kept, f"--dependency=afterany:{job_id}")
+
+
+def environment_for_slurm(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what Slurm told this job, which another must not inherit."""
+    told = ("SLURM_", "SLURMD_")
+    return {
+        name: value
+        for name, value in environment.items()
+        if name == "SLURM_CONF" or not name.startswith(told)
+    }
+
+
+def ssh_lines(url_host: str, port: int, node: str, user: str, login: str) -> tuple[str, str]:
+    """Return the commands that bring a port of a node to the login host, and to a user's own machine.
+
+    `url_host` is what the server listens on: on loopback it is reached from its node alone.
+    """
+    loopback = url_host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "::")  # noqa: S104
+    target = "127.0.0.1" if loopback else url_host
+    forward = f"ssh -N -L {port}:{target}:{port}"
+    return f"{forward} {node}", f"{forward} -J {user}@{login} {user}@{node}"

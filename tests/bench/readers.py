@@ -1,0 +1,101 @@
+"""`python -m tests.bench.readers WAY URL PAST ROOT`: read a past window in a process of its own.
+
+Imports are not counted: a daemon has made them before its first window, pyarrow's before its second.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import requests
+
+from monitord.artifacts.samples import sampled
+from monitord.artifacts.store import read_manifest
+from monitord.collect.collect import collect
+from monitord.collect.request import CollectionRequest
+from monitord.daemon.measure import QUERY_TIMEOUT_SECONDS, Measurement
+from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.command import has_left_open_ranges
+from monitord.session import Session
+from monitord.settings import load_settings
+from tests.bench.past import INTERVAL, Past, registry_of
+from tests.bench.taken import Taken, run, tell
+
+SAMPLE = re.compile(rb'\[\d{10}[.\d]*,"')
+PEER = Path(sys.prefix) / "peer" / "bin" / "python"
+
+
+def read(way: str, url: str, past: Past, root: Path) -> Taken:
+    """Read the window of a past in one way; its session is below `root`.
+
+    Raises RuntimeError when not every sample was read, and once each.
+    """
+    if way == "peer":
+        window = past.window
+        command = [str(PEER), "-m", "tests.bench.by_peer", url, str(window.start), str(window.end)]
+        taken = run([*command, str(root / "peer.csv")])
+    else:
+        command = [sys.executable, "-m", "tests.bench.readers", way, url]
+        taken = run([*command, json.dumps(asdict(past)), str(root)])
+    if taken.samples != past.samples:
+        raise RuntimeError(f"{way} read {taken.samples} samples of {past.samples}")
+    return taken
+
+
+def whole(url: str, past: Past, root: Path) -> None:
+    """Collect the window as the daemon does: KPIs, their course, CSV and JSON, raw samples as Parquet."""
+    importlib.import_module("pyarrow.parquet")
+    measurement = _measurement(url, Session(root, "past"))
+    started = time.perf_counter()
+    collected = measurement.measure(past.window, unsettled=False)
+    seconds = time.perf_counter() - started
+    if collected.status != "complete":
+        raise RuntimeError(f"the window is {collected.status}: {collected.reasons}")
+    files = (read_manifest(Path(collected.folder)) or {})["files"]
+    tell(seconds, sum(file["rows"] for file in files if file["path"].endswith(".parquet")))
+
+
+def samples(url: str, past: Past, root: Path) -> None:
+    """Read the raw samples as a collection does, into Parquet files, and nothing else."""
+    importlib.import_module("pyarrow.parquet")
+    measurement = _measurement(url, Session(root, "past"))
+    targets = measurement.targets(past.window.end)
+    with measurement.connect(QUERY_TIMEOUT_SECONDS) as client:
+        left_open = has_left_open_ranges(str(client.build_info()["version"]))
+        request = CollectionRequest("past", past.window, targets, INTERVAL, 0.9, (), left_open=left_open)
+        collection = collect(request, client)
+        started = time.perf_counter()
+        with sampled(collection, client, root) as read_samples:
+            tell(time.perf_counter() - started, sum(read_samples.rows.values()))
+
+
+def bare(url: str, past: Past, root: Path) -> None:
+    """Read the raw samples in one request, and do nothing with the answer."""
+    window = past.window
+    query = {"query": f'{{session="past"}}[{window.seconds:.0f}s]', "time": str(window.end)}
+    started = time.perf_counter()
+    with requests.Session() as session:
+        session.headers["Accept-Encoding"] = "identity"
+        content = session.get(f"{url}/api/v1/query", params=query).content
+    tell(time.perf_counter() - started, len(SAMPLE.findall(content)))
+
+
+def _measurement(url: str, session: Session) -> Measurement:
+    settings, _ = load_settings(session.settings_file)
+    registry = registry_of(session)
+    return Measurement(session, settings, partial(PrometheusClient, url, None), lambda: registry)
+
+
+WAYS: dict[str, Callable[[str, Past, Path], None]] = {"whole": whole, "samples": samples, "bare": bare}
+
+if __name__ == "__main__":
+    name, server, given, folder = sys.argv[1:]
+    WAYS[name](server, Past(**json.loads(given)), Path(folder))

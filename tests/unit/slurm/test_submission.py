@@ -1,0 +1,58 @@
+"""What sbatch is told, and what a successor is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitord.slurm.submission import (
+    Submission,
+    environment_for_slurm,
+    read_submission,
+    sbatch_options,
+    ssh_lines,
+    successor_options,
+)
+
+SUBMISSION = Submission(
+    "7", "2026-01-31T09:30:00Z", "/x/monitord.sbatch", ("--time=5",), ("--session", "s"), "/bin/python"
+)
+
+
+def test_options_are_passed_on_as_they_are_and_ones_own_come_last() -> None:
+    given = {"partition": "cpu", "account": None, "time": "10"}
+    options = sbatch_options("s", Path("/r/s"), Path("/r/s/logs"), given, ["--mem=8G", "--job-name=mine"])
+    assert options == (
+        "--job-name=monitord-s", "--chdir=/r/s", "--output=/r/s/logs/slurm-%j.out", "--export=ALL",
+        "--partition=cpu", "--time=10", "--mem=8G", "--job-name=mine",
+    )  # fmt: skip
+
+
+def test_a_submission_is_read_as_it_was_written() -> None:
+    assert read_submission(SUBMISSION.as_json()) == SUBMISSION
+    assert SUBMISSION.environment == {"MONITORD_PYTHON": "/bin/python"}
+
+
+@pytest.mark.parametrize("value", [None, [], {}, {**SUBMISSION.as_json(), "options": None}, "7"])
+def test_anything_else_is_none(value: Any) -> None:
+    assert read_submission(value) is None
+
+
+def test_a_successor_waits_for_this_job_alone_on_any_node() -> None:
+    options = ("--time=5", "--dependency=afterany:3", "--nodelist=n1", "--begin=now+1hour")
+    assert successor_options(options, "7") == ("--time=5", "--dependency=afterany:7")
+
+
+def test_slurms_commands_are_not_told_what_slurm_told_this_job() -> None:
+    told = {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "2", "SLURMD_NODENAME": "n1"}
+    kept = {"SLURM_CONF": "/etc/slurm.conf", "SBATCH_ACCOUNT": "p", "PATH": "/bin"}
+    assert environment_for_slurm({**told, **kept}) == kept
+
+
+def test_a_port_on_loopback_is_reached_from_its_node() -> None:
+    here, there = ssh_lines("127.0.0.1", 9090, "mel1", "me", "login1")
+    assert here == "ssh -N -L 9090:127.0.0.1:9090 mel1"
+    assert there == "ssh -N -L 9090:127.0.0.1:9090 -J me@login1 me@mel1"
+    assert ssh_lines("10.0.0.7", 9090, "mel1", "me", "login1")[0] == "ssh -N -L 9090:10.0.0.7:9090 mel1"
