@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,16 +28,19 @@ from monitord.daemon.settling import Settling
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.usage import UsageLog
 from monitord.daemon.windows import WindowReconciler
-from monitord.errors import ExitCode, MonitordError
-from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, read_holder, release
-from monitord.logs import open_log
+from monitord.errors import ExitCode, MonitordError, SlurmError
+from monitord.fence import Fence
+from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, Signs, acquire, release
+from monitord.logs import LogFile, open_log
 from monitord.loop import Loop
 from monitord.overview import daemon_status
 from monitord.prometheus import outages
 from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.supervised import SupervisedPrometheus
+from monitord.service_notify import ALIVE, READY, STOPPING, ServiceNotify, reloading
 from monitord.session import Session
 from monitord.settings import Settings
+from monitord.settings_change import change
 from monitord.slurm.allocation import Allocation, Margins, read_allocation
 from monitord.slurm.ended import EndedJobs
 from monitord.slurm.runner import SlurmRunner
@@ -52,19 +56,19 @@ SNAPSHOT_SECONDS = 10.0
 """How long the last snapshot may take at least, also when the windows took all the time there was."""
 
 
-def run(session: Session, settings: Settings) -> int:
+def run(session: Session, read_settings: Callable[[], Settings]) -> int:
     """Run a session's daemon until it is told to stop; return the exit code.
 
-    Raises HeldError when another daemon runs this session, and PrometheusError when there is no
-    Prometheus that could be run.
+    `read_settings` is called again when a reload is asked for. Raises InvalidInputError as it does,
+    HeldError when another daemon runs this session, and PrometheusError when there is no Prometheus
+    that could be run.
     """
-    clock = SystemClock()
-    holder = acquire(
-        session.lease, socket.gethostname(), clock.now(),
-        heartbeat=lambda: daemon_status(session).get("updated_at"), pause=time.sleep,
-    )  # fmt: skip
+    clock, settings = SystemClock(), read_settings()
+    signs = Signs(lambda: daemon_status(session).get("updated_at"), time.sleep, _is_queued)
+    job_id = os.environ.get("SLURM_JOB_ID")
+    holder = acquire(session.lease, socket.gethostname(), clock.now(), signs, job_id)
     try:
-        return Daemon(session, settings, holder, clock).run()
+        return Daemon(session, settings, holder, clock, read_settings).run()
     finally:
         release(session.lease, holder)
 
@@ -72,7 +76,10 @@ def run(session: Session, settings: Settings) -> int:
 class Daemon:
     """One run of the daemon: its parts, and the heartbeat that tells of them."""
 
-    def __init__(self, session: Session, settings: Settings, holder: Holder, clock: Clock) -> None:
+    def __init__(
+        self, session: Session, settings: Settings, holder: Holder, clock: Clock,
+        read_settings: Callable[[], Settings],
+    ) -> None:  # fmt: skip
         self.session = session
         self.settings = settings
         self.holder = holder
@@ -81,12 +88,16 @@ class Daemon:
         self.watch: Watch | None = None
         self._watched: tuple[int, int] | None = None
         self.last_error = ""
-        self.superseded = False
         self.windows_under_way = False
         self._terminated_at = float("-inf")
         self._warnings = 0
-        self.log = open_log(session.log_file, session.name, session.file_mode)
-        self.loop = Loop(clock, self.log)
+        self.service = ServiceNotify.of(os.environ)
+        self.log_file = LogFile(session.log_file, session.file_mode)
+        self.log = open_log(self.log_file, session.name)
+        self.reload_asked = False
+        self.read_settings = read_settings
+        self.fence = Fence(session.lease, holder, clock)
+        self.loop = Loop(clock, self.log, self.fence.check)
         told = daemon_status(session).get("prometheus") or {}
         self.prometheus = SupervisedPrometheus(
             session, settings, clock, self.log,
@@ -112,21 +123,24 @@ class Daemon:
             wake=self.loop.wake,
         )  # fmt: skip
         self.usage = UsageLog(clock, lambda: self.prometheus.pid)
-        measurement = Measurement(
+        self.measurement = Measurement(
             session, settings, self.prometheus.client, lambda: self.targets.registry,
             lambda: self.prometheus.outages.known, self.usage.until_now,
             lambda: self.prometheus.launch.storage.folder,
+            confirm=self.fence.check, term=holder.term,
         )  # fmt: skip
         self.health = HealthPoll(
             clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,
             wake=lambda: self.loop.wake("health"),
         )  # fmt: skip
         settling = Settling(
-            clock, measurement.last_scrapes, measurement.targets, wake=lambda: self.loop.wake("windows")
-        )
+            clock, self.measurement.last_scrapes, self.measurement.targets,
+            wake=lambda: self.loop.wake("windows"),
+        )  # fmt: skip
         self.windows = WindowReconciler(
             session, settings, clock, self.log,
-            settled=settling.is_settled, collect=measurement.measure, wake=lambda: self.loop.wake("windows"),
+            settled=settling.is_settled, wake=lambda: self.loop.wake("windows"),
+            collect=self.measurement.measure,
             collected=self.prometheus.keep_window,
         )  # fmt: skip
 
@@ -152,6 +166,10 @@ class Daemon:
                 self._start()
                 self.loop.run()
                 self._stop()
+        except HeldError as error:
+            self.log.error("daemon.superseded", reason=str(error))
+            self.prometheus.abandon()
+            raise
         except MonitordError as error:
             self.phase, self.last_error = "failed", str(error)
             self.log.error("daemon.failed", reason=str(error))
@@ -161,7 +179,9 @@ class Daemon:
                 self.watch.stop()
             self.windows.stop()
             self.prometheus.close()
-            with suppress(OSError):  # on a full disk the last heartbeat stands, and grows old
+            # On a full disk the last heartbeat stands, and grows old; that of a successor is not ours.
+            with suppress(OSError, HeldError):
+                self.fence.check()
                 self._publish_status()
         self.log.info("daemon.stopped")
         return ExitCode.OK
@@ -177,7 +197,7 @@ class Daemon:
         self.prometheus.prepare()
         self.loop.add("prometheus", self._supervise)
         self.loop.add("config", self._reconfigure)
-        self.loop.add("again", self._try_again)
+        self.loop.add("reload", self._reload)
         self.loop.add("windows", self._reconcile_windows)
         self.loop.add("health", self.health.poll)
         self.loop.add("tell", self._tell)
@@ -193,6 +213,7 @@ class Daemon:
         closing, timeout = self.allocation.is_closing, self.settings.shutdown_timeout
         deadline = self.clock.monotonic() + (self.allocation.seconds_left if closing else timeout)
         self.phase = "stopping"
+        self.service.tell(STOPPING)
         self.loop.remove("targets", "allocation", "handover")
         if self.handover and not closing:
             self.handover.withdraw()
@@ -208,8 +229,6 @@ class Daemon:
         self.prometheus.stop()
         while not self.prometheus.has_ended:
             self.loop.once(longest=0.1)
-        if self.superseded:
-            raise HeldError("another daemon took this session over while this one was held up")
         self.phase = "stopped"
 
     def _may_finish_windows(self, deadline: float) -> bool:
@@ -217,7 +236,7 @@ class Daemon:
 
     @property
     def _is_hurried(self) -> bool:
-        return self.loop.stop_requests > 1 or self.superseded
+        return self.loop.stop_requests > 1
 
     def _close_windows(self) -> float:
         self.windows.close_open()
@@ -263,6 +282,8 @@ class Daemon:
             phase = "degraded"
         if self.phase in ("starting", "ready", "degraded") and phase != self.phase:
             self.phase = phase
+            if phase == "ready":
+                self.service.tell(READY)
             self.health.start_over()
             for part in ("heartbeat", "health"):
                 self.loop.wake(part)
@@ -272,10 +293,41 @@ class Daemon:
         self.prometheus.reconfigure()
         return float("inf")
 
-    def _try_again(self) -> float:
+    def _ask_for_reload(self) -> None:
+        self.reload_asked = True
+        self.loop.wake("reload")
+
+    def _reload(self) -> float:
+        if not self.reload_asked:
+            return float("inf")
+        self.reload_asked = False
+        if self.phase == "ready":
+            self.service.tell(reloading())
+        try:
+            self.log_file.reopen()
+        except OSError as error:
+            self.log.error("log.not_reopened", reason=str(error), consequence="it goes on in the old file")
+        self._adopt_settings()
         self.prometheus.try_again()
         self.loop.wake("prometheus")
+        if self.phase == "ready":
+            self.service.tell(READY)
         return float("inf")
+
+    def _adopt_settings(self) -> None:
+        """Take up what has changed in the settings, where a running daemon can; or nothing at all."""
+        try:
+            found = change(self.settings, self.read_settings())
+        except MonitordError as error:
+            self.log.error("settings.refused", reason=str(error), consequence="all settings stay as they are")
+            return
+        self.settings = found.settings
+        self.measurement = replace(self.measurement, settings=found.settings)
+        self.windows.collect = self.measurement.measure
+        for part in (self.targets, self.windows, self.prometheus):
+            part.adopt(found.settings)
+        self.loop.wake("targets")
+        self.log.info("settings.reloaded", changed=found.changed, needs_restart=found.needs_restart)
 
     def _warned(self) -> float:
         """Take note of SIGUSR1; called once at the start, when there was none."""
@@ -298,20 +350,19 @@ class Daemon:
         return 0.0 if self.targets.tell() else HEARTBEAT_SECONDS
 
     def _beat(self) -> float:
-        holder = read_holder(self.session.lease)
-        if holder is not None and holder != self.holder:  # None: the folder is away for a while
-            # Held up for so long that another daemon took the session over: it is theirs now.
-            self.superseded = True
-            self.loop.remove("targets", "windows", "health", "tell", "heartbeat")
-            self.loop.stop()
-            return HEARTBEAT_SECONDS
         self.usage.note()
         self._publish_status()
+        self.service.tell_status(self._in_one_line(), ALIVE)
         return HEARTBEAT_SECONDS
 
+    def _in_one_line(self) -> str:
+        where = self.prometheus.url or f"Prometheus is {self.prometheus.phase.value}"
+        return "; ".join(filter(None, (self.phase, where, self._what_is_wrong())))
+
+    def _what_is_wrong(self) -> str:
+        return self.last_error or self.prometheus.last_error or self.loop.failure
+
     def _publish_status(self) -> None:
-        if self.superseded:
-            return
         content = to_json({**self._status(), "updated_at": to_iso(self.clock.now())})
         publish(self.session.daemon_status, content, self.session.file_mode)
 
@@ -321,6 +372,7 @@ class Daemon:
             "phase": self.phase,
             "host": self.holder.host,
             "pid": self.holder.pid,
+            "term": self.holder.term,
             "version": __version__,
             "slurm_job_id": allocation.job_id if allocation else None,
             "restart_count": allocation.restart_count if allocation else 0,
@@ -330,7 +382,7 @@ class Daemon:
             "started_at": self.holder.since,
             "successor_job_id": self.handover.successor if self.handover else None,
             "allocation_ends_at": None if ends_at is None else to_iso(ends_at),
-            "last_error": self.last_error or self.prometheus.last_error or self.loop.failure or None,
+            "last_error": self._what_is_wrong() or None,
         }
 
     @staticmethod
@@ -342,13 +394,14 @@ class Daemon:
     def _signals(self) -> Iterator[None]:
         """Have SIGTERM and SIGINT end the loop; the second one cuts short what is still collected.
 
-        SIGUSR1 says that the allocation ends soon; SIGHUP has a Prometheus that was given up tried again.
+        SIGUSR1 says that the allocation ends soon. SIGHUP has the log opened and the settings read again, and
+        a Prometheus that was given up tried again.
         """
         actions = {
             signal.SIGTERM: self._terminate,
             signal.SIGUSR1: self._warn,
             signal.SIGINT: self.loop.stop,
-            signal.SIGHUP: lambda: self.loop.wake("again"),
+            signal.SIGHUP: self._ask_for_reload,
         }
         before = {number: signal.getsignal(number) for number in actions}
         for number, act in actions.items():
@@ -358,6 +411,13 @@ class Daemon:
         finally:
             for number, action in before.items():
                 signal.signal(number, action)
+
+
+def _is_queued(job_id: str) -> bool | None:
+    try:
+        return SlurmRunner(pauses=()).job(job_id) is not None
+    except SlurmError:
+        return None
 
 
 def _calling(act: Callable[[], None]) -> Callable[[int, FrameType | None], None]:

@@ -19,9 +19,20 @@ class LogFile:
 
     def __init__(self, path: Path, mode: int) -> None:
         self._path = path
+        self._mode = mode
+        self._file = self._open()
+
+    def _open(self) -> TextIO:
         # A file name with stray bytes holds surrogates, which UTF-8 cannot; `\udc80` is how JSON does.
-        self._file = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
-        path.chmod(mode)
+        file = self._path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
+        self._path.chmod(self._mode)
+        return file
+
+    def reopen(self) -> None:
+        """Go on in a new file where this one was moved away; raises OSError, and then goes on in the old."""
+        file, before = self._open(), self._file
+        self._file = file
+        before.close()
 
     def write(self, line: str) -> None:
         try:
@@ -46,10 +57,9 @@ class _Console:
     info = warning = error = critical = msg
 
 
-def open_log(path: Path, session: str, mode: int, stream: TextIO | None = None) -> FilteringBoundLogger:
+def open_log(file: LogFile, session: str, stream: TextIO | None = None) -> FilteringBoundLogger:
     """Return a logger that writes to the session's log file and to `stream` (default: standard error)."""
     stream = stream or sys.stderr
-    file = LogFile(path, mode)
     to_line = structlog.processors.JSONRenderer(ensure_ascii=False)
     console: Processor | None = structlog.dev.ConsoleRenderer() if stream.isatty() else None
 

@@ -29,11 +29,17 @@ class Part:
 
 
 class Loop:
-    """Calls parts, in order, until it is stopped."""
+    """Calls parts, in order, until it is stopped.
 
-    def __init__(self, clock: Clock, log: FilteringBoundLogger) -> None:
+    `guard` is called before every part; what it raises ends the loop.
+    """
+
+    def __init__(
+        self, clock: Clock, log: FilteringBoundLogger, guard: Callable[[], None] = lambda: None
+    ) -> None:
         self._clock = clock
         self._log = log
+        self._guard = guard
         # A SimpleQueue, because its put may be called from a signal handler and from any thread.
         self._wakes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._parts: dict[str, Part] = {}
@@ -70,6 +76,7 @@ class Loop:
         """Call what is due, then wait for the next wake-up, or until something is due."""
         for part in tuple(self._parts.values()):  # one may remove or add others
             if part.due <= self._clock.monotonic() and self._parts.get(part.name) is part:
+                self._guard()
                 self._call(part)
         nearest = min((part.due for part in self._parts.values()), default=float("inf"))
         self._wait(min(max(nearest - self._clock.monotonic(), 0.0), longest))

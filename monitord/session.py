@@ -65,7 +65,8 @@ class Session:
 
     @property
     def lease(self) -> Path:
-        return self.status / "daemon.lease"
+        """The terms of its daemons, of which the highest holds the session."""
+        return self.status / "lease"
 
     @property
     def target_statuses(self) -> Path:
@@ -217,7 +218,7 @@ class Session:
 
     @property
     def _readable(self) -> tuple[Path, ...]:
-        statuses = (self.status, self.target_statuses, self.window_statuses)
+        statuses = (self.status, self.lease, self.target_statuses, self.window_statuses)
         return (*statuses, self.artifacts, self.logs)
 
 

@@ -269,6 +269,12 @@ def check_settings(content: bytes) -> Settings:
     return validate(Settings, read_document(content))
 
 
+def differing(one: Settings, other: Settings) -> tuple[str, ...]:
+    """Return the dotted keys whose values differ."""
+    values = dict(_leaves(other.model_dump()))
+    return tuple(key for key, value in _leaves(one.model_dump()) if values[key] != value)
+
+
 def render_settings(values: Mapping[str, Any]) -> bytes:
     """Write dotted keys and values as a settings file."""
     plain = {key: _plain(value) for key, value in values.items()}

@@ -21,7 +21,8 @@ class Provenance:
     """What the measurement ran on; None is unknown or not there.
 
     `markers` maps each window marker's file name to its modification time in nanoseconds, as it was
-    when the window was collected: a marker that is newer asks for the collection again.
+    when the window was collected: a marker that is newer asks for the collection again. `term` is the
+    fencing number of the daemon that collected it.
     """
 
     version: str
@@ -33,6 +34,7 @@ class Provenance:
     clock: Mapping[str, Any] | None = None
     markers: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    term: int | None = None
 
 
 def manifest(collection: Collection, provenance: Provenance, warnings: Sequence[str] = ()) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def manifest(collection: Collection, provenance: Provenance, warnings: Sequence[
         "slo": [asdict(result) for result in collection.slo],
         "collected": {"from": to_iso(collection.start), "to": to_iso(collection.end)},
         "tool": {"name": "monitord", "version": provenance.version, "python": provenance.python},
+        "term": provenance.term,
         "host": dict(provenance.host),
         "slurm": _copied(provenance.slurm),
         "prometheus": dict(provenance.prometheus),

@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,21 +31,25 @@ def publish(
     manifest: Mapping[str, Any],
     mode: int = 0o600,
     rows: Mapping[str, int] | None = None,
+    confirm: Callable[[], None] = lambda: None,
 ) -> Path:
     """Make `artifacts/<window_id>` hold these files and the manifest; return that folder.
 
     `files` maps relative paths to content, or to a file to copy. `rows` gives the number of rows of
-    files that are not CSV. Raises ValueError for a path that would leave the folder, and OSError
-    when it cannot be written; what stood there before then still stands.
+    files that are not CSV. `confirm` may refuse by raising, right before others see anything change.
+    Raises ValueError for a path that would leave the folder, and OSError when it cannot be written;
+    what stood there before then still stands.
     """
     for path in files:
         check_path(path)
     target, aside = artifacts / window_id, artifacts / f"{ASIDE_PREFIX}{window_id}"
+    confirm()
     _settle(aside, target)
     building = artifacts / f"{TEMPORARY_PREFIX}{window_id}-{os.getpid()}"
     _remove(building)
     try:
         _build(building, files, manifest, mode, rows or {})
+        confirm()
         _swap(building, target, aside)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -51,5 +51,4 @@ def command(
         "prometheus.data_dir": data_dir,
         "handover": handover or None,
     }
-    settings, _ = load_settings(session.settings_file, flags)
-    return run(session, settings)
+    return run(session, lambda: load_settings(session.settings_file, flags)[0])

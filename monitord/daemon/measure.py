@@ -54,7 +54,10 @@ BLOCKS_TIMEOUT_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What is needed to measure the windows of a session."""
+    """What is needed to measure the windows of a session.
+
+    `confirm` raises HeldError when the session is no longer that of the daemon with this `term`.
+    """
 
     session: Session
     settings: Settings
@@ -63,6 +66,8 @@ class Measurement:
     outages: Callable[[], Outages] = Outages
     usage: Callable[[], Sequence[Moment]] = tuple
     data_folder: Callable[[], Path] = Path
+    confirm: Callable[[], None] = lambda: None
+    term: int | None = None
 
     def last_scrapes(self) -> Answer:
         """Return when each target was last scraped; raises PrometheusError."""
@@ -105,7 +110,7 @@ class Measurement:
             provenance = Provenance(
                 __version__, platform.python_version(), _host(), self._prometheus(version),
                 allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
-                window.markers, tuple(_warnings(skew, window)),
+                window.markers, tuple(_warnings(skew, window)), self.term,
             )  # fmt: skip
             with self._samples(collection, client) as samples, self._blocks(collection) as blocks:
                 try:
@@ -126,7 +131,7 @@ class Measurement:
         told = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
         return store.publish(
             self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
-            told, self.session.file_mode, samples.rows,
+            told, self.session.file_mode, samples.rows, self.confirm,
         )  # fmt: skip
 
     @contextlib.contextmanager

@@ -72,6 +72,15 @@ class TargetReconciler:
             self._shards.put(registration.file, registration)
         self._note_credentials()
 
+    def adopt(self, settings: Settings) -> None:
+        """Go by other intervals from the next round on."""
+        self.folder.poll_interval = settings.watch.poll_interval
+        self.folder.full_scan_interval = settings.watch.full_scan_interval
+        if self._shards.scrape_interval != settings.scrape_interval:
+            self._shards.scrape_interval = settings.scrape_interval
+            for file, registration in self.registry.in_force().items():
+                self._shards.put(file, registration)
+
     def reconcile(self) -> float | None:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""
         now, monotonic = self._clock.now(), self._clock.monotonic()

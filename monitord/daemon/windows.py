@@ -110,6 +110,12 @@ class WindowReconciler:
         for path in self.session.window_statuses.glob("*.json"):
             self._restore(unescape_file_name(path.name.removesuffix(".json")))
 
+    def adopt(self, settings: Settings) -> None:
+        """Go by other settings from the next round on; what is being collected ends as it began."""
+        self.settings = settings
+        self.folder.poll_interval = settings.watch.poll_interval
+        self.folder.full_scan_interval = settings.watch.full_scan_interval
+
     def reconcile(self) -> float | None:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""
         now, monotonic = self.clock.now(), self.clock.monotonic()

@@ -27,7 +27,7 @@ class Shards:
 
     def __init__(self, folder: Path, scrape_interval: float) -> None:
         self._folder = folder
-        self._scrape_interval = scrape_interval
+        self.scrape_interval = scrape_interval
         self._groups: dict[str, dict[str, bytes]] = {}
         self._counts: dict[str, int] = {}
         self._credentials: dict[str, Set[ScrapeCredentials]] = {}  # of the files that have any
@@ -66,7 +66,7 @@ class Shards:
     def _put_part(self, shard: str, file: str, endpoints: list[Endpoint]) -> None:
         groups = self._groups.setdefault(shard, {})
         if endpoints:
-            groups[file] = render_groups(endpoints, self._scrape_interval)
+            groups[file] = render_groups(endpoints, self.scrape_interval)
         elif groups.pop(file, None) is None:
             return
         self._due.add(shard)

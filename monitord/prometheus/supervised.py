@@ -218,6 +218,11 @@ class SupervisedPrometheus:
         self.configuration.wanted = self._render()
         self.wake()
 
+    def adopt(self, settings: Settings) -> None:
+        """Have prometheus.yml follow other settings; those that its start takes are not looked at again."""
+        self.settings = settings
+        self.reconfigure()
+
     def _render(self) -> bytes:
         return render_config(
             self.session.file_sd, self.settings.scrape_interval, self.settings.prometheus.limits,
@@ -244,6 +249,13 @@ class SupervisedPrometheus:
         """Remove what only a run needs, once it has ended."""
         if self._launch is not None:
             self._launch.run_folder.remove()
+
+    def abandon(self) -> None:
+        """End it at once, so that it writes no more: the session, and maybe its data, are another's."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(self._limits.stop_timeout)
+        self._launch = None  # nor is the run folder ours any more
 
     def try_again(self) -> None:
         """Start one that was given up, or is waited for, anew."""

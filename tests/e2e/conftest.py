@@ -41,6 +41,7 @@ class Bench:
     root: Path
     name: str = "bench"
     started: list[subprocess.Popen[Any]] = field(default_factory=list)
+    traced: tuple[str, ...] = ()  # what runs the programs
     mounted_root: Path | None = None  # where the programs see the root, if that is another path
     more: Mapping[str, str] = field(default_factory=dict)  # what their environment holds beside
 
@@ -78,7 +79,7 @@ class Bench:
     ) -> subprocess.Popen[bytes]:  # fmt: skip
         """Start a command that goes on; it is ended with the bench."""
         process = subprocess.Popen(
-            [*MONITORD, *arguments], env=self.environment(**environment), cwd=self.root,
+            [*self.traced, *MONITORD, *arguments], env=self.environment(**environment), cwd=self.root,
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True,
         )  # fmt: skip
         self.started.append(process)

@@ -89,7 +89,7 @@ def test_start_refuses_a_session_that_runs(bench: Bench) -> None:
 
 def test_a_second_daemon_refuses_and_names_the_first(bench: Bench) -> None:
     before = bench.daemon
-    ran = bench.monitord("run", "-s", "bench", code=1)
+    ran = bench.monitord("run", "-s", "bench", code=3)
     for fact in (f"host {before['host']}", f"pid {before['pid']}", f"since {before['started_at']}"):
         assert fact in ran.stderr
     assert bench.daemon["pid"] == before["pid"]

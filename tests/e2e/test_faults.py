@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from monitord.lease import QUIET_SECONDS, STALE_SECONDS, read_holder
 from monitord.prometheus.process import find_binary
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench
@@ -131,21 +132,87 @@ def test_a_signal_closes_and_collects_what_is_open(bench: Bench, web: str, numbe
     assert "window_truncated" in {reason["code"] for reason in manifest["reasons"]}
     assert [line["code"] for line in bench.log("prometheus.exited")] == [0]
     assert bench.log()[-1]["event"] == "daemon.stopped"
-    assert not bench.session.lease.exists()
+    assert read_holder(bench.session.lease) is None
     bench.wait_alone()
 
 
-def test_a_daemon_whose_session_was_taken_over_stops_and_leaves_it_alone(bench: Bench) -> None:
-    daemon = bench.run()
+def move_to(host: str, bench: Bench) -> None:
+    """Have the holder of the session be of another host, for whoever looks at it from here."""
+    (term,) = bench.session.lease.iterdir()
+    term.write_text(json.dumps({**json.loads(term.read_text()), "host": host}))
+
+
+def published(bench: Bench) -> dict[str, tuple[int, int]]:
+    """Return the inode and time of every file that a daemon publishes; logs and Prometheus's own are none."""
+    folders = (bench.session.status, bench.session.artifacts, bench.session.file_sd)
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    files += [bench.session.prometheus_config]
+    return {str(file): (file.stat().st_ino, file.stat().st_mtime_ns) for file in files}
+
+
+def test_a_daemon_that_was_held_up_finds_its_session_taken_over_and_touches_nothing(
+    bench: Bench, web: str
+) -> None:
+    first = bench.run()
+    bench.drop(WEB, web)
+    bench.wait_up(WEB)
     prometheus = bench.daemon["prometheus"]["pid"]
-    holder = json.loads(bench.session.lease.read_text())
-    other = json.dumps({**holder, "host": "elsewhere", "nonce": "another"})
-    bench.session.lease.write_text(other)
-    assert daemon.wait(30) == 1
+    assert bench.daemon["term"] == 1
+    bench.mark("w1.start")
+    bench.wait_window("w1", "open")
+    first.send_signal(signal.SIGSTOP)
+    move_to("mel0999", bench)
+    # The second one waits until the heartbeat stood still for long enough, and for its Prometheus until
+    # the data are free: the first one's still has them.
+    second = bench.run(ready=False)
+    wait_until(lambda: bench.daemon["term"] == 2, "the takeover", 60)
+    wait_until(lambda: bench.log("watch.started")[1:], "the second daemon to run")
+    second.send_signal(signal.SIGSTOP)  # so that whatever is published now is by the first
+    bench.mark("w1.stop")
+    bench.drop("late.yaml", web)
+    before = published(bench)
+    first.send_signal(signal.SIGCONT)
+    assert first.wait(30) == 3
     assert is_gone(prometheus)
-    assert bench.session.lease.read_text() == other
-    assert bench.daemon["phase"] == "ready", "the status is the other daemon's by now"
-    assert "took this session over" in bench.log("daemon.failed")[0]["reason"]
+    assert published(bench) == before
+    (superseded,) = bench.log("daemon.superseded")
+    assert (
+        f"took this session over while this one was held up: host {socket.gethostname()}, pid {second.pid}"
+        in (superseded["reason"])
+    )
+    assert f"pid {second.pid}" in (bench.root / "daemon.out").read_text()
+    second.send_signal(signal.SIGCONT)
+    wait_until(lambda: bench.is_ready(second), "the second daemon to be ready", 60)
+    assert bench.wait_window("w1")["state"] == "done"
+    assert bench.manifest("w1")["term"] == 2
+    assert bench.target("late.yaml")["state"] == "accepted"
+
+
+def test_of_three_daemons_started_at_once_on_a_stale_lease_one_runs(bench: Bench) -> None:
+    killed = bench.run()
+    killed.kill()
+    killed.wait()
+    daemons = [bench.run(ready=False) for _ in range(3)]
+    wait_until(lambda: [d.poll() for d in daemons].count(3) == 2, "two to give way")
+    (left,) = [daemon for daemon in daemons if daemon.poll() is None]
+    wait_until(lambda: bench.is_ready(left), "the third to be ready", 60)
+    assert (bench.daemon["pid"], bench.daemon["term"]) == (left.pid, 2)
+    left.terminate()
+    assert left.wait(40) == 0
+
+
+def test_a_daemon_whose_job_left_the_queue_is_not_waited_for_as_long(bench: Bench) -> None:
+    squeue = bench.root / "squeue"
+    squeue.write_text("#!/bin/sh\nexit 0\n")
+    squeue.chmod(0o700)
+    first = bench.run(SLURM_JOB_ID="7")
+    first.kill()
+    first.wait()
+    move_to("mel0999", bench)
+    begun = time.monotonic()
+    bench.run(ready=False, PATH=f"{bench.root}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    wait_until(lambda: bench.daemon["term"] == 2, "the takeover", 60)
+    assert QUIET_SECONDS <= time.monotonic() - begun < STALE_SECONDS
 
 
 def test_a_drop_folder_that_was_made_anew_is_watched_again(bench: Bench, web: str) -> None:
@@ -165,7 +232,8 @@ def test_a_drop_folder_that_was_made_anew_is_watched_again(bench: Bench, web: st
 
 def test_targets_vanish_with_their_slurm_job(bench: Bench, web: str) -> None:
     queue = bench.root / "queue"
-    queue.write_text("7 7 7\n8 8 8\n")
+    seven, eight = (f"{job}|{job}|{job}|RUNNING|1|2|mel0001|mel0001|p|None\n" for job in (7, 8))
+    queue.write_text(seven + eight)
     squeue = bench.root / "squeue"
     squeue.write_text(f"#!/bin/sh\ncat {queue}\n")
     squeue.chmod(0o700)
@@ -173,7 +241,7 @@ def test_targets_vanish_with_their_slurm_job(bench: Bench, web: str) -> None:
     bench.drop("seven.yaml", f"slurm_job: 7\n{web}")
     bench.drop("eight.yaml", f"slurm_job: 8\n{web}")
     bench.wait_up("seven.yaml", "eight.yaml")
-    queue.write_text("8 8 8\n")
+    queue.write_text(eight)
     wait_until(lambda: bench.target("seven.yaml")["state"] == "withdrawn", "job 7 to be missed", 50)
     assert bench.target("seven.yaml")["reason"] == "Slurm job 7 has left the queue"
     assert bench.target("eight.yaml")["state"] == "accepted"

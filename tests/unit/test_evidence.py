@@ -34,7 +34,7 @@ def session(tmp_path: Path) -> Session:
 
 def run_here(session: Session) -> None:
     holder = Holder(socket.gethostname(), os.getpid(), process_start(os.getpid()) or 0, "now", "n")
-    session.lease.write_text(json.dumps(asdict(holder)))
+    (session.lease / "0.json").write_text(json.dumps(asdict(holder)))
     beat = {"phase": "ready", "updated_at": to_iso(NEVER_LATE), "host": "mel0001", "last_error": None}
     session.daemon_status.write_text(json.dumps(beat))
 
@@ -128,7 +128,7 @@ def test_an_edit_that_kept_the_time_is_seen_by_its_digest(session: Session, caps
 
 
 def test_without_a_daemon_the_files_still_speak(session: Session, capsys: Capture) -> None:
-    session.lease.unlink()
+    (session.lease / "0.json").unlink()
     answer = why(session, capsys, "c1.yaml", 1)
     assert "not running" in detail(answer, "daemon")
     assert detail(answer, "scraped") == "when last told: 1 up"

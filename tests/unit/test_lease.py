@@ -13,9 +13,14 @@ import pytest
 
 from monitord import lease
 from monitord.lease import (
+    QUIET_SECONDS,
+    STALE_SECONDS,
+    VALID_SECONDS,
     HeldError,
     Holder,
+    Signs,
     acquire,
+    highest_term,
     is_alive_here,
     process_start,
     read_holder,
@@ -27,12 +32,12 @@ NOW = 1_700_000_000.0
 RACER = """
 import sys, time
 from pathlib import Path
-from monitord.lease import HeldError, acquire
+from monitord.lease import HeldError, Signs, acquire
 path = Path(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    acquire(path, "mel0001", 1.7e9, heartbeat=lambda: None, pause=time.sleep)
+    acquire(path, "mel0001", 1.7e9, Signs(lambda: None, time.sleep))
     print("held", flush=True)
     sys.stdin.readline()
 except HeldError:
@@ -41,116 +46,144 @@ except HeldError:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "daemon.lease"
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "lease"
 
 
-def take(path: Path, host: str = HOST) -> Holder:
+def take(folder: Path, host: str = HOST) -> Holder:
     def unexpected(_: float) -> None:
         pytest.fail("waited for a holder that can be judged at once")
 
-    return acquire(path, host, NOW, heartbeat=lambda: None, pause=unexpected)
+    return acquire(folder, host, NOW, Signs(lambda: None, unexpected))
 
 
-def write(path: Path, holder: Holder) -> None:
-    path.write_text(json.dumps(asdict(holder)))
+def write(folder: Path, holder: Holder) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{holder.term}.json").write_text(json.dumps(asdict(holder)))
 
 
-def stale(host: str = HOST) -> Holder:
+def stale(host: str = HOST, term: int = 1, job: str | None = None) -> Holder:
     """A holder whose pid belongs to another process now: this one, which started at another time."""
-    return Holder(host, os.getpid(), (process_start(os.getpid()) or 0) - 1, "long ago", "old")
+    started = (process_start(os.getpid()) or 0) - 1
+    return Holder(host, os.getpid(), started, "long ago", "old", term, job)
 
 
-def test_the_first_one_holds_it_and_the_second_is_told_who_does(path: Path) -> None:
-    mine = take(path)
-    assert read_holder(path) == mine
+def files(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_the_first_one_holds_it_and_the_second_is_told_who_does(folder: Path) -> None:
+    mine = take(folder)
+    assert read_holder(folder) == mine
     assert is_alive_here(mine, HOST)
     with pytest.raises(HeldError, match=rf"host mel0001, pid {os.getpid()}, since 2023-11-14T22:13:20"):
-        take(path)
-    assert read_holder(path) == mine
-    assert [file.name for file in path.parent.iterdir()] == ["daemon.lease"]
+        take(folder)
+    assert read_holder(folder) == mine
+    assert files(folder) == ["1.json"]
 
 
-def test_released_is_free_and_only_the_holder_releases(path: Path) -> None:
-    mine = take(path)
-    release(path, replace(mine, nonce="other"))
-    assert read_holder(path) == mine
-    release(path, mine)
-    release(path, mine)
-    assert read_holder(path) is None
-    take(path)
+def test_nobody_holds_what_nobody_made(folder: Path) -> None:
+    assert read_holder(folder) is None
+    assert highest_term(folder) is None
 
 
-def test_a_pid_that_was_given_to_another_process_is_not_the_holder(path: Path) -> None:
-    write(path, stale())
-    mine = take(path)
-    assert read_holder(path) == mine
-    assert [file.name for file in path.parent.iterdir()] == ["daemon.lease"]
+def test_released_is_free_and_only_the_holder_releases(folder: Path) -> None:
+    mine = take(folder)
+    release(folder, replace(mine, nonce="other"))
+    assert read_holder(folder) == mine
+    release(folder, mine)
+    release(folder, mine)
+    assert read_holder(folder) is None
+    assert take(folder).term == mine.term + 1
 
 
-def test_a_process_that_ended_is_not_the_holder(path: Path) -> None:
+def test_terms_only_grow_whatever_becomes_of_their_holders(folder: Path) -> None:
+    terms = []
+    for _ in range(12):  # past 9, which sorts after 10 as text
+        mine = take(folder)
+        terms.append(mine.term)
+        release(folder, mine)
+    assert terms == list(range(1, 13))
+    assert files(folder) == ["12.json"]
+    write(folder, stale(term=20))
+    assert take(folder).term == 21
+
+
+def test_a_pid_that_was_given_to_another_process_is_not_the_holder(folder: Path) -> None:
+    write(folder, stale())
+    mine = take(folder)
+    assert read_holder(folder) == mine
+    assert files(folder) == ["2.json"]
+
+
+def test_a_process_that_ended_is_not_the_holder(folder: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         started = process_start(process.pid)
         assert started is not None
-        write(path, Holder(HOST, process.pid, started, "now", "n"))
+        write(folder, Holder(HOST, process.pid, started, "now", "n", 1))
         with pytest.raises(HeldError):
-            take(path)
+            take(folder)
         process.kill()
     assert process_start(process.pid) is None
-    take(path)
+    take(folder)
 
 
-def test_a_living_heartbeat_on_another_host_is_respected(path: Path) -> None:
-    write(path, stale("mel0002"))
+def test_a_living_heartbeat_on_another_host_is_respected(folder: Path) -> None:
+    write(folder, stale("mel0002", job="7"))
     beats, waited = iter(range(100)), list[float]()
-    with pytest.raises(HeldError, match="host mel0002"):
-        acquire(path, HOST, NOW, heartbeat=lambda: next(beats), pause=waited.append)
-    assert sum(waited) < 30
+    with pytest.raises(HeldError, match=rf"host mel0002, pid {os.getpid()}, Slurm job 7, since"):
+        acquire(folder, HOST, NOW, Signs(lambda: next(beats), waited.append, lambda _: False))
+    assert sum(waited) < QUIET_SECONDS
+    assert files(folder) == ["1.json"]
 
 
+@pytest.mark.parametrize(
+    ("job", "queued", "patience"),
+    [
+        (None, False, STALE_SECONDS),
+        ("7", True, STALE_SECONDS),
+        ("7", None, STALE_SECONDS),  # Slurm does not say
+        ("7", False, QUIET_SECONDS),
+    ],
+)
 @pytest.mark.parametrize("last_beat", [None, "2026-01-01T00:00:00Z"])
-def test_a_heartbeat_that_stands_still_is_a_holder_that_is_gone(path: Path, last_beat: str | None) -> None:
-    write(path, stale("mel0002"))
+def test_a_heartbeat_that_stands_still_is_a_holder_that_is_gone(
+    folder: Path, last_beat: str | None, job: str | None, queued: bool | None, patience: float
+) -> None:
+    write(folder, stale("mel0002", job=job))
     waited: list[float] = []
-    mine = acquire(path, HOST, NOW, heartbeat=lambda: last_beat, pause=waited.append)
-    assert read_holder(path) == mine
-    assert sum(waited) >= 30
+    asked: list[str] = []
+
+    def is_queued(job_id: str) -> bool | None:
+        asked.append(job_id)
+        return queued
+
+    mine = acquire(folder, HOST, NOW, Signs(lambda: last_beat, waited.append, is_queued))
+    assert read_holder(folder) == mine
+    assert sum(waited) == patience + VALID_SECONDS
+    assert asked == [job] * (job is not None)
 
 
-def test_a_heartbeat_that_comes_late_is_a_heartbeat(path: Path) -> None:
-    write(path, stale("mel0002"))
+def test_a_heartbeat_that_comes_late_is_a_heartbeat(folder: Path) -> None:
+    write(folder, stale("mel0002"))
     waited: list[float] = []
     with pytest.raises(HeldError):
-        acquire(path, HOST, NOW, heartbeat=lambda: len(waited) > 20, pause=waited.append)
+        acquire(folder, HOST, NOW, Signs(lambda: len(waited) > 20, waited.append))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"host": "h"}', b'{"new_field": 1}', b"\xff"])
-def test_a_lease_that_cannot_be_read_is_told_of(path: Path, content: bytes) -> None:
+def test_a_lease_that_cannot_be_read_is_told_of(folder: Path, content: bytes) -> None:
+    folder.mkdir()
+    path = folder / "3.json"
     path.write_bytes(content)
-    assert read_holder(path) is None
+    assert read_holder(folder) is None
     with pytest.raises(HeldError, match="is not a lease of this version"):
-        take(path)
+        take(folder)
     assert path.read_bytes() == content
 
 
-def test_what_another_took_meanwhile_is_not_set_aside(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The holder was gone when it was judged; before its lease is removed, another has taken over."""
-    other = replace(stale(), process_started=process_start(os.getpid()) or 0, nonce="other")
-    write(path, stale())
-
-    def judged(*_: object) -> bool:
-        monkeypatch.undo()
-        write(path, other)
-        return True
-
-    monkeypatch.setattr(lease, "_is_gone", judged)
-    with pytest.raises(HeldError):
-        take(path)
-    assert read_holder(path) == other
-
-
 def test_a_file_system_that_denies_what_it_did_is_not_believed(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = os.link
 
@@ -159,19 +192,46 @@ def test_a_file_system_that_denies_what_it_did_is_not_believed(
         raise FileExistsError(17, "File exists")
 
     monkeypatch.setattr(os, "link", lying)
-    mine = take(path)
-    assert read_holder(path) == mine
+    mine = take(folder)
+    assert read_holder(folder) == mine
+
+
+def test_a_term_that_later_ones_had_removed_is_withdrawn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was the next when the holder was judged; before it is created, two others came and tidied up."""
+    write(folder, stale())
+    other = replace(stale(term=3), process_started=process_start(os.getpid()) or 0, nonce="other")
+
+    def judged(*_: object) -> bool:
+        monkeypatch.undo()
+        (folder / "1.json").unlink()
+        write(folder, other)
+        return False
+
+    monkeypatch.setattr(lease, "_judge", judged)
+    with pytest.raises(HeldError):
+        take(folder)
+    assert read_holder(folder) == other
+    assert files(folder) == ["3.json"]
+
+
+def test_what_a_crash_left_behind_goes_with_the_next_takeover(folder: Path) -> None:
+    write(folder, stale())
+    (folder / ".tmp-left").write_text("{}")
+    take(folder)
+    assert files(folder) == ["2.json"]
 
 
 @pytest.mark.parametrize("left_over", [True, False])
-def test_of_two_that_race_exactly_one_holds_it(path: Path, left_over: bool) -> None:
-    for _ in range(3):
-        path.unlink(missing_ok=True)
+def test_of_three_that_race_exactly_one_holds_it(tmp_path: Path, left_over: bool) -> None:
+    for attempt in range(3):
+        folder = tmp_path / str(attempt)
         if left_over:
-            write(path, stale())
-        command = [sys.executable, "-c", RACER, str(path)]
+            write(folder, stale())
+        command = [sys.executable, "-c", RACER, str(folder)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        racers = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]  # type: ignore[call-overload]
+        racers = [subprocess.Popen(command, text=True, **pipes) for _ in range(3)]  # type: ignore[call-overload]
         try:
             for racer in racers:
                 assert racer.stdout.readline() == "ready\n"
@@ -179,11 +239,11 @@ def test_of_two_that_race_exactly_one_holds_it(path: Path, left_over: bool) -> N
                 racer.stdin.write("\n")
                 racer.stdin.flush()
             answers = sorted(racer.stdout.readline().strip() for racer in racers)
-            holder = read_holder(path)
+            holder = read_holder(folder)
         finally:
             for racer in racers:
                 racer.kill()
                 racer.communicate()
-        assert answers == ["held", "refused"]
+        assert answers == ["held", "refused", "refused"]
         assert holder is not None
         assert holder.pid in {racer.pid for racer in racers}

@@ -31,7 +31,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_a_line_is_one_json_object_with_the_same_keys_first(tmp_path: Path) -> None:
     path, stream = tmp_path / "log", io.StringIO()
-    open_log(path, "bench01", 0o640, stream).info("file_sd.written", written=2)
+    open_log(LogFile(path, 0o640), "bench01", stream).info("file_sd.written", written=2)
     [line] = lines(path)
     assert list(line) == ["timestamp", "level", "event", "session", "written"]
     assert (line["level"], line["session"], line["timestamp"][-1]) == ("info", "bench01", "Z")
@@ -41,14 +41,14 @@ def test_a_line_is_one_json_object_with_the_same_keys_first(tmp_path: Path) -> N
 
 def test_a_log_is_continued_and_debug_is_left_out(tmp_path: Path) -> None:
     for _ in range(2):
-        log = open_log(tmp_path / "log", "s", 0o600, io.StringIO())
+        log = open_log(LogFile(tmp_path / "log", 0o600), "s", io.StringIO())
         log.debug("noise")
         log.warning("kept")
     assert [line["event"] for line in lines(tmp_path / "log")] == ["kept", "kept"]
 
 
 def test_an_exception_is_one_line_with_its_traceback(tmp_path: Path) -> None:
-    log = open_log(tmp_path / "log", "s", 0o600, io.StringIO())
+    log = open_log(LogFile(tmp_path / "log", 0o600), "s", io.StringIO())
     try:
         int("broken")
     except ValueError:
@@ -60,7 +60,7 @@ def test_an_exception_is_one_line_with_its_traceback(tmp_path: Path) -> None:
 
 def test_a_terminal_gets_text_for_people_and_the_file_gets_json(tmp_path: Path) -> None:
     terminal = Terminal()
-    open_log(tmp_path / "log", "s", 0o600, terminal).info("daemon.started", pid=7)
+    open_log(LogFile(tmp_path / "log", 0o600), "s", terminal).info("daemon.started", pid=7)
     assert "daemon.started" in terminal.getvalue()
     assert not terminal.getvalue().startswith("{")
     assert lines(tmp_path / "log")[0]["pid"] == 7
@@ -68,7 +68,7 @@ def test_a_terminal_gets_text_for_people_and_the_file_gets_json(tmp_path: Path) 
 
 def test_a_name_with_newlines_or_stray_bytes_is_still_one_line(tmp_path: Path) -> None:
     names = ["a\nb\u2028.yaml", "\udcff\udc80.yaml", "ü.yaml"]
-    log = open_log(tmp_path / "log", "s", 0o600, io.TextIOWrapper(io.BytesIO(), "utf-8"))
+    log = open_log(LogFile(tmp_path / "log", 0o600), "s", io.TextIOWrapper(io.BytesIO(), "utf-8"))
     for name in names:
         log.info("target_file.accepted", file=name)
     content = (tmp_path / "log").read_bytes().decode()
@@ -81,13 +81,36 @@ def test_a_full_or_closed_terminal_stops_nobody(tmp_path: Path) -> None:
     for stream in (Full(), closed):
         path = tmp_path / f"log-{id(stream)}"
         stream.isatty = lambda: False  # type: ignore[method-assign]
-        open_log(path, "s", 0o600, stream).error("daemon.failed")
+        open_log(LogFile(path, 0o600), "s", stream).error("daemon.failed")
         assert lines(path)[0]["event"] == "daemon.failed"
 
 
 def test_a_full_disk_loses_lines_never_the_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = LogFile(tmp_path / "log", 0o600)
     file.close()
-    file._file = Full()  # type: ignore[assignment]
+    file._file = Full()
     file.write("the line")
     assert "log: No space left on device; the line" in capsys.readouterr().err
+
+
+def test_after_a_rotation_it_goes_on_in_a_new_file(tmp_path: Path) -> None:
+    path, aside = tmp_path / "log", tmp_path / "log.1"
+    file = LogFile(path, 0o640)
+    file.write("before")
+    path.rename(aside)
+    file.write("meanwhile")
+    file.reopen()
+    file.write("after")
+    assert (aside.read_text(), path.read_text()) == ("before\nmeanwhile\n", "after\n")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_where_no_new_file_can_be_made_it_goes_on_in_the_old_one(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    file = LogFile(folder / "log", 0o600)
+    moved = folder.rename(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError):
+        file.reopen()
+    file.write("still told")
+    assert (moved / "log").read_text() == "still told\n"

@@ -7,7 +7,10 @@ import signal
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from monitord.clock import SystemClock
+from monitord.lease import HeldError
 from monitord.loop import FAILED_SECONDS, Loop
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
@@ -35,6 +38,22 @@ def test_parts_are_called_in_order_and_again_when_due() -> None:
     clock.advance(20.0)
     loop.once(longest=0)
     assert calls == ["a", "b", "a", "a", "b"]
+
+
+def test_what_the_guard_raises_ends_the_loop_before_the_next_part() -> None:
+    calls: list[str] = []
+
+    def guard() -> None:
+        if calls == ["a", "b"]:
+            raise HeldError("taken over")
+
+    clock = FakeClock()
+    loop = Loop(clock, recording_log()[0], guard)
+    for name in ("a", "b", "c"):
+        loop.add(name, counting(calls, name))
+    with pytest.raises(HeldError):
+        loop.run()
+    assert calls == ["a", "b"]
 
 
 def test_wake_ups_coalesce_and_those_for_nobody_are_ignored() -> None:

@@ -33,7 +33,7 @@ def daemon(
     here = host is None
     ticks = (process_start(os.getpid()) or 0) + started
     holder = Holder(socket.gethostname() if here else str(host), os.getpid(), ticks, "now", "n")
-    session.lease.write_text(json.dumps(asdict(holder)))
+    (session.lease / "0.json").write_text(json.dumps(asdict(holder)))
     status = {"phase": "ready", "updated_at": to_iso(NOW - age), "allocation_ends_at": None, **more}
     session.daemon_status.write_text(json.dumps(status))
 

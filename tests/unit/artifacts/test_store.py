@@ -11,6 +11,7 @@ import pytest
 
 from monitord.artifacts import store
 from monitord.artifacts.store import MANIFEST, clean, publish, read_manifest
+from monitord.lease import HeldError
 
 FILES: dict[str, bytes | Path] = {"a.csv": b"x,y\n1,2\n3,4\n", "inputs/deep/b.yml": b"b"}
 
@@ -105,6 +106,25 @@ def test_a_failure_at_any_write_leaves_the_old_result(
         assert {entry["path"] for entry in manifest["files"]} | {MANIFEST} == set(whole)
     else:
         assert left >= 0
+
+
+@pytest.mark.parametrize("refused_at", [1, 2])
+def test_a_refusal_leaves_what_is_there_as_it_is(tmp_path: Path, refused_at: int) -> None:
+    publish(tmp_path, "w1", FILES, {"status": "ok"})
+    (tmp_path / ".old-w2").mkdir()
+    before, asked = tree(tmp_path), list[int]()
+
+    def confirm() -> None:
+        asked.append(len(asked) + 1)
+        if asked[-1] == refused_at:
+            raise HeldError("taken over")
+
+    for window_id in ("w1", "w2") if refused_at == 1 else ("w1",):
+        asked.clear()
+        with pytest.raises(HeldError):
+            publish(tmp_path, window_id, {"other.csv": b"1\n"}, {"status": "failed"}, confirm=confirm)
+    assert tree(tmp_path) == before
+    assert {entry.name for entry in tmp_path.iterdir()} == {"w1", ".old-w2"}
 
 
 def test_clean_puts_back_what_was_moved_aside_and_removes_what_was_half_built(tmp_path: Path) -> None:

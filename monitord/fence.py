@@ -1,0 +1,46 @@
+"""The fence: what a daemon passes before it publishes, and cannot pass once another has its session.
+
+A daemon that was held up, by SIGSTOP or by a file system that stood still, does not know it. So before
+every step it makes sure that its term is still the highest: for free while it has looked within
+VALID_SECONDS. Whoever takes over from one that may still live waits that long before it begins.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitord.clock import Clock
+from monitord.lease import VALID_SECONDS, HeldError, Holder, highest_term, read_holder
+
+
+@dataclass(slots=True)
+class Fence:
+    """The right of one holder to publish. Safe from any thread: what is noted only ever saves a look."""
+
+    folder: Path
+    mine: Holder
+    clock: Clock
+    _looked_at: float = float("-inf")
+    _refusal: str = ""
+
+    def check(self) -> None:
+        """Raise HeldError once another daemon has taken the session over.
+
+        A folder that is away says nothing: there, nothing can be published either.
+        """
+        now = self.clock.monotonic()  # before the look: what takes long to come is old when it comes
+        if not self._refusal and now - self._looked_at >= VALID_SECONDS:
+            with suppress(OSError):
+                self._look(now)
+        if self._refusal:
+            raise HeldError(self._refusal)
+
+    def _look(self, now: float) -> None:
+        term = highest_term(self.folder)
+        if term == self.mine.term:
+            self._looked_at = now
+        elif term is not None and term > self.mine.term:
+            who = read_holder(self.folder) or "a daemon that has ended since"
+            self._refusal = f"another daemon took this session over while this one was held up: {who}"
