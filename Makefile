@@ -30,7 +30,7 @@ check: setup  ## linters and types
 	lint-imports
 
 test: check tools  ## linters, then every test, on real Prometheus and node_exporter
-	python -m pytest -n 3 --dist loadfile
+	python -m pytest -n 4 --dist loadfile
 
 soak: tools  ## Prometheus through every fault on every version, and a hundred rounds of kills: half an hour
 	MONITORD_TEST_ROUNDS=100 python -m pytest --timeout 7200 -m "" \

@@ -44,13 +44,15 @@ def submit(site: Site, example: str, *options: str, ports: int = 1) -> str:
     """Submit an example with a server and a load of the tests' own; return the job's id."""
     server = site.bench.root / "server.py"
     server.write_text(SERVER)
-    program = site.bench.root / "monitord"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m monitord "$@"\n')
-    program.chmod(0o755)
+    load = site.bench.root / "load"
+    programs = {"monitord": f'{sys.executable} -m monitord "$@"', "load": "sleep 4"}
+    for name, command in programs.items():
+        (site.bench.root / name).write_text(f"#!/bin/sh\nexec {command}\n")
+        (site.bench.root / name).chmod(0o755)
     environment = site.bench.environment()
     more = {
         "PATH": f"{site.bench.root}:{environment['PATH']}", "MONITORD_SESSION": "bench",
-        "SERVE": f"{sys.executable} {server}", "BENCH": "sleep 4", "PORT": str(first_free_port(ports)),
+        "SERVE": f"{sys.executable} {server}", "BENCH": str(load), "PORT": str(first_free_port(ports)),
         "NODES": socket.gethostname(),
     }  # fmt: skip
     output = f"--output={site.bench.root}/%x-%j.out"
