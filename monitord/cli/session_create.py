@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def command(
     session = Session(root.absolute(), name)
     session.create(content, group, all_schemas())
     click.echo(session.folder)
+    # With Slurm at hand it is a job; anywhere a session goes on one machine too.
+    how = "--partition P" if shutil.which("sbatch") else "--local"
     click.echo(
-        f"created session {name}; start its daemon with: monitord start --session {name} --local", err=True
+        f"created session {name}; start its daemon with: monitord start --session {name} {how}", err=True
     )
     return ExitCode.OK
