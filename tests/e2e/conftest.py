@@ -25,6 +25,7 @@ from monitord.prometheus.logfmt import listening_url
 from monitord.prometheus.process import find_binary
 from monitord.session import Session
 from monitord.settings import render_settings
+from monitord.slurm.job import OVER
 from tests.conftest import wait_until
 from tests.fakes.exporter import FakeExporter, counter
 from tests.slurm_cluster import SlurmCluster
@@ -272,7 +273,7 @@ class Site:
 
         def state() -> str:
             states = set(self.cluster.state(job_id).split())
-            return "" if states & {"RUNNING", "COMPLETING", "PENDING"} else " ".join(sorted(states))
+            return " ".join(sorted(states)) if states <= OVER else ""
 
         return wait_until(state, f"job {job_id} to be over", seconds)
 

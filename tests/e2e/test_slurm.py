@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,7 +187,7 @@ def test_two_jobs_of_one_session_are_one_too_many(site: Site) -> None:
     jobs = [
         site.cluster.submit(
             f"--output={output}", script, "--root", site.bench.root, "--session", "bench",
-            environment=site.bench.environment(),
+            environment=site.bench.environment(MONITORD_PYTHON=sys.executable),
         )
         for _ in range(2)
     ]  # fmt: skip
