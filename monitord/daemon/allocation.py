@@ -25,7 +25,7 @@ class AllocationWatch:
     """
 
     allocation: Allocation | None
-    margins: Margins
+    configured: Margins
     clock: Clock
     log: FilteringBoundLogger
     ask: Callable[[str], Job | None]
@@ -34,12 +34,14 @@ class AllocationWatch:
     run: Run = on_a_thread
     ends_at: float | None = None
     is_closing: bool = False
+    margins: Margins = field(init=False)
     _asking: Background[Job | None] = field(init=False)
     _asked_at: float = float("-inf")
     _told: Stage = Stage.FAR
     _failure: str = ""
 
     def __post_init__(self) -> None:
+        self.margins = self.configured
         self._asking = Background(self.wake, self.run)
         self.ends_at = self.allocation.ends_at if self.allocation else None
 
@@ -78,7 +80,9 @@ class AllocationWatch:
             return
         self._failure = ""
         ends_at = job.ends_at if job else None
-        if ends_at is not None and ends_at != self.ends_at:
+        if job and ends_at is not None and ends_at != self.ends_at:
+            if job.starts_at is not None:
+                self.margins = self.configured.within(ends_at - job.starts_at)
             moved = self.ends_at is not None and abs(ends_at - self.ends_at) > 1
             self.log.info("allocation.moved" if moved else "allocation.known", ends_at=to_iso(ends_at))
             self.ends_at = ends_at

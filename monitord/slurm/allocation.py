@@ -12,6 +12,9 @@ RESERVE_SECONDS = 20.0
 # What a warning signal leaves where the end is not known: the 240 s that the batch script asks for.
 WARNED_SECONDS = 200.0
 
+# What closing windows may take of an allocation at most.
+CLOSING_SHARE = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
@@ -68,6 +71,10 @@ class Margins:
 
     warn: float
     close: float
+
+    def within(self, seconds: float) -> Margins:
+        """Return them for an allocation of this length: a short one is not closed as soon as it begins."""
+        return Margins(self.warn, min(self.close, seconds * CLOSING_SHARE))
 
 
 def stage(ends_at: float | None, now: float, margins: Margins) -> Stage:

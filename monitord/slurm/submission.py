@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from monitord.slurm.allocation import CLOSING_SHARE
+
+SIGNAL_SECONDS = 240
+"""How long before the limit the batch script has Slurm warn."""
 
 # Options of `monitord start` that are sbatch's own.
 PASSED_ON = ("partition", "account", "qos", "time", "nodelist", "constraint", "reservation")
@@ -61,7 +67,24 @@ def sbatch_options(
         "--export=ALL",  # a site's $SBATCH_EXPORT may say otherwise
     ]
     options += [f"--{name}={given[name]}" for name in PASSED_ON if given.get(name)]
+    limit = read_limit(given.get("time") or "")
+    if limit is not None and limit * CLOSING_SHARE < SIGNAL_SECONDS:
+        options.append(f"--signal=B:USR1@{max(1, round(limit * CLOSING_SHARE))}")
     return (*options, *more)
+
+
+def read_limit(text: str) -> float | None:
+    """Return a time limit as sbatch takes it, in seconds: M, M:S, H:M:S, D-H, D-H:M or D-H:M:S.
+
+    None for what is no such limit, as `UNLIMITED`.
+    """
+    found = re.fullmatch(r"(?:([0-9]+)-)?([0-9]+)(?::([0-9]+))?(?::([0-9]+))?", text, re.ASCII)
+    if found is None:
+        return None
+    days, first, second, third = found.groups()
+    numbers = [int(number) for number in (first, second, third) if number is not None]
+    units = [3600, 60, 1] if days or third else [60, 1]
+    return int(days or 0) * 86400 + sum(n * unit for n, unit in zip(numbers, units, strict=False))
 
 
 def successor_options(options: Sequence[str], job_id: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ class World:
     """A job whose end Slurm moves as a test says, and what came of it."""
 
     ends_in: float | None = 3600.0
+    starts_in: float | None = None
     failure: str = ""
     closed: int = 0
     asked: int = 0
@@ -41,7 +42,8 @@ class World:
         if self.failure:
             raise ControllerDownError(self.failure)
         ends_at = None if self.ends_in is None else FakeClock().now() + self.ends_in
-        return Job("7", frozenset("7"), "RUNNING", ends_at=ends_at)
+        starts_at = None if self.starts_in is None else FakeClock().now() + self.starts_in
+        return Job("7", frozenset("7"), "RUNNING", starts_at, ends_at)
 
     def close(self) -> None:
         self.closed += 1
@@ -75,6 +77,15 @@ def test_the_end_is_asked_for_warned_of_and_acted_on_once() -> None:
     assert world.entries[-1]["told_by"] == "clock"
     assert world.watch.seconds_left == 100
     world.pass_time(300)
+    assert world.closed == 1
+
+
+def test_a_short_allocation_is_used_for_three_quarters() -> None:
+    world = World(ends_in=100.0)
+    world.starts_in = 0.0
+    world.pass_time(70)
+    assert world.closed == 0
+    world.pass_time(10)
     assert world.closed == 1
 
 

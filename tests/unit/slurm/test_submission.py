@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from monitord.slurm.submission import (
+    SIGNAL_SECONDS,
     Submission,
     environment_for_slurm,
+    read_limit,
     read_submission,
     sbatch_options,
     ssh_lines,
@@ -26,8 +28,30 @@ def test_options_are_passed_on_as_they_are_and_ones_own_come_last() -> None:
     options = sbatch_options("s", Path("/r/s"), Path("/r/s/logs"), given, ["--mem=8G", "--job-name=mine"])
     assert options == (
         "--job-name=monitord-s", "--chdir=/r/s", "--output=/r/s/logs/slurm-%j.out", "--export=ALL",
-        "--partition=cpu", "--time=10", "--mem=8G", "--job-name=mine",
+        "--partition=cpu", "--time=10", "--signal=B:USR1@150", "--mem=8G", "--job-name=mine",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5", 300), ("1:30", 90), ("01:00:00", 3600), ("1-0", 86400), ("1-2:30", 95400), ("0-0:0:7", 7),
+     ("UNLIMITED", None), ("", None), ("soon", None), ("1:2:3:4", None)],
+)  # fmt: skip
+def test_a_time_limit_is_read_as_sbatch_reads_it(text: str, seconds: float | None) -> None:
+    assert read_limit(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("limit", "warning"), [("4", ["--signal=B:USR1@60"]), ("16", []), ("1-0", []), (None, [])]
+)
+def test_a_short_job_is_warned_when_three_quarters_are_over(limit: str | None, warning: list[str]) -> None:
+    options = sbatch_options("s", Path("/r/s"), Path("/r/s/logs"), {"time": limit})
+    assert [option for option in options if option.startswith("--signal")] == warning
+
+
+def test_the_batch_script_warns_when_it_is_said_to() -> None:
+    script = (Path(__file__).parents[3] / "slurm" / "monitord.sbatch").read_text()
+    assert f"#SBATCH --signal=B:USR1@{SIGNAL_SECONDS}\n" in script
 
 
 def test_a_submission_is_read_as_it_was_written() -> None:
