@@ -6,27 +6,29 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from monitord import __version__
 from monitord.artifacts import store
-from monitord.atomic import publish, read_json, remove_leftovers, to_json
-from monitord.clock import Clock, SystemClock, to_iso
+from monitord.atomic import read_json, remove_leftovers
+from monitord.clock import Clock, SystemClock
 from monitord.daemon.access import AccessCheck
 from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.allocation import AllocationWatch
 from monitord.daemon.handover import Handover
 from monitord.daemon.health import HealthPoll
+from monitord.daemon.heartbeat import Heartbeat
 from monitord.daemon.measure import Measurement
 from monitord.daemon.reading import TargetReader
+from monitord.daemon.reload import Reload
 from monitord.daemon.settling import Settling
+from monitord.daemon.signals import OnceInAWhile, handled
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.usage import UsageLog
+from monitord.daemon.watching import Watching
 from monitord.daemon.windows import WindowReconciler
 from monitord.errors import ExitCode, MonitordError, SlurmError
 from monitord.fence import Fence
@@ -37,20 +39,15 @@ from monitord.overview import daemon_status
 from monitord.prometheus import outages
 from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.supervised import SupervisedPrometheus
-from monitord.service_notify import ALIVE, READY, STOPPING, ServiceNotify, reloading
+from monitord.service_notify import READY, STOPPING, ServiceNotify
 from monitord.session import Session
 from monitord.settings import Settings
-from monitord.settings_change import change
-from monitord.slurm.allocation import Allocation, Margins, read_allocation
+from monitord.slurm.allocation import Margins, read_allocation
 from monitord.slurm.ended import EndedJobs
 from monitord.slurm.runner import SlurmRunner
 from monitord.targets.admission import rules_of
 from monitord.targets.names import Names
 from monitord.targets.resolve import Place
-from monitord.targets.watch import Watch, watch
-
-REPEATED_SECONDS = 3.0
-"""SIGTERM within this of another one is the same one."""
 
 SNAPSHOT_SECONDS = 10.0
 """How long the last snapshot may take at least, also when the windows took all the time there was."""
@@ -81,21 +78,12 @@ class Daemon:
         read_settings: Callable[[], Settings],
     ) -> None:  # fmt: skip
         self.session = session
-        self.settings = settings
         self.holder = holder
         self.clock = clock
-        self.phase = "starting"
-        self.watch: Watch | None = None
-        self._watched: tuple[int, int] | None = None
-        self.last_error = ""
         self.windows_under_way = False
-        self._terminated_at = float("-inf")
-        self._warnings = 0
         self.service = ServiceNotify.of(os.environ)
-        self.log_file = LogFile(session.log_file, session.file_mode)
-        self.log = open_log(self.log_file, session.name)
-        self.reload_asked = False
-        self.read_settings = read_settings
+        log_file = LogFile(session.log_file, session.file_mode)
+        self.log = open_log(log_file, session.name)
         self.fence = Fence(session.lease, holder, clock)
         self.loop = Loop(clock, self.log, self.fence.check)
         told = daemon_status(session).get("prometheus") or {}
@@ -122,10 +110,10 @@ class Daemon:
             EndedJobs(clock, self.log, slurm.jobs),
             wake=self.loop.wake,
         )  # fmt: skip
-        self.usage = UsageLog(clock, lambda: self.prometheus.pid)
+        usage = UsageLog(clock, lambda: self.prometheus.pid)
         self.measurement = Measurement(
             session, settings, self.prometheus.client, lambda: self.targets.registry,
-            lambda: self.prometheus.outages.known, self.usage.until_now,
+            lambda: self.prometheus.outages.known, usage.until_now,
             lambda: self.prometheus.launch.storage.folder,
             confirm=self.fence.check, term=holder.term,
         )  # fmt: skip
@@ -142,6 +130,23 @@ class Daemon:
             settled=settling.is_settled, wake=lambda: self.loop.wake("windows"),
             collect=self.measurement.measure,
             collected=self.prometheus.keep_window,
+        )  # fmt: skip
+        self.watching = Watching(
+            {
+                "targets": (session.targets, self.targets.folder),
+                "windows": (session.windows, self.windows.folder),
+            },
+            settings.watch.mode, self.log, self.loop.wake,
+        )  # fmt: skip
+        self.heartbeat = Heartbeat(
+            session, holder, clock, self.prometheus, self.allocation, self.handover, self.watching, usage,
+            self.service, failure=lambda: self.loop.failure,
+        )  # fmt: skip
+        self.reload = Reload(
+            settings, read_settings, log_file, self.log, self.service,
+            adopting=(self.targets.adopt, self.windows.adopt, self.prometheus.adopt, self._measure_by),
+            try_again=self._try_again, is_ready=lambda: self.heartbeat.phase == "ready",
+            wake=lambda: self.loop.wake("reload"),
         )  # fmt: skip
 
     def _make_handover(self, slurm: SlurmRunner) -> Handover | None:
@@ -162,7 +167,7 @@ class Daemon:
         """Start everything, go on until a signal, stop everything in reverse."""
         self.log.info("daemon.started", host=self.holder.host, pid=self.holder.pid, version=__version__)
         try:
-            with self._signals():
+            with handled(self._actions()):
                 self._start()
                 self.loop.run()
                 self._stop()
@@ -171,23 +176,22 @@ class Daemon:
             self.prometheus.abandon()
             raise
         except MonitordError as error:
-            self.phase, self.last_error = "failed", str(error)
+            self.heartbeat.phase, self.heartbeat.last_error = "failed", str(error)
             self.log.error("daemon.failed", reason=str(error))
             raise
         finally:
-            if self.watch is not None:
-                self.watch.stop()
+            self.watching.stop()
             self.windows.stop()
             self.prometheus.close()
             # On a full disk the last heartbeat stands, and grows old; that of a successor is not ours.
             with suppress(OSError, HeldError):
                 self.fence.check()
-                self._publish_status()
+                self.heartbeat.publish()
         self.log.info("daemon.stopped")
         return ExitCode.OK
 
     def _start(self) -> None:
-        self._publish_status()
+        self.heartbeat.publish()
         store.clean(self.session.artifacts)
         for folder in (self.session.status, self.session.target_statuses, self.session.window_statuses):
             remove_leftovers(folder)
@@ -197,22 +201,21 @@ class Daemon:
         self.prometheus.prepare()
         self.loop.add("prometheus", self._supervise)
         self.loop.add("config", self._reconfigure)
-        self.loop.add("reload", self._reload)
+        self.loop.add("reload", self.reload.step)
         self.loop.add("windows", self._reconcile_windows)
         self.loop.add("health", self.health.poll)
         self.loop.add("tell", self._tell)
         self.loop.add("allocation", self.allocation.step)
-        self.loop.add("warned", self._warned)
         if self.handover:
             self.loop.add("handover", self.handover.step)
-        self.loop.add("heartbeat", self._beat)
-        self._start_watching()
+        self.loop.add("heartbeat", self.heartbeat.beat)
+        self.watching.start()
 
     def _stop(self) -> None:
         """Close and collect what is open while there is time, then stop Prometheus cleanly."""
-        closing, timeout = self.allocation.is_closing, self.settings.shutdown_timeout
+        closing, timeout = self.allocation.is_closing, self.reload.settings.shutdown_timeout
         deadline = self.clock.monotonic() + (self.allocation.seconds_left if closing else timeout)
-        self.phase = "stopping"
+        self.heartbeat.phase = "stopping"
         self.service.tell(STOPPING)
         self.loop.remove("targets", "allocation", "handover")
         if self.handover and not closing:
@@ -229,7 +232,7 @@ class Daemon:
         self.prometheus.stop()
         while not self.prometheus.has_ended:
             self.loop.once(longest=0.1)
-        self.phase = "stopped"
+        self.heartbeat.phase = "stopped"
 
     def _may_finish_windows(self, deadline: float) -> bool:
         return self.windows_under_way and not self._is_hurried and self.clock.monotonic() < deadline
@@ -243,45 +246,22 @@ class Daemon:
         self.windows_under_way = self.windows.advance()
         return 0.1
 
-    def _start_watching(self) -> None:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
-        folders = {self.session.targets: "targets", self.session.windows: "windows"}
-        self.watch, reason = watch(folders, self.settings.watch.mode, self._wake_for_event, mounts)
-        self.log.info("watch.started", mode=self.watch.mode, reason=reason)
-
-    def _keep_watching(self) -> None:
-        """Watch the folders that are there now: of one that was made anew, the old watch sees nothing."""
-        inodes = (self.targets.folder.inode, self.windows.folder.inode)
-        replaced = self._watched is not None and inodes != self._watched
-        if self.watch is not None and (replaced or (self.watch.lost and self._are_there())):
-            self.watch.stop()
-            self._start_watching()
-        self._watched = None if 0 in inodes else inodes
-
-    def _are_there(self) -> bool:
-        return self.session.targets.is_dir() and self.session.windows.is_dir()
-
-    def _wake_for_event(self, folder: str, file: str) -> None:
-        """Have a file looked at soon. Called by watchdog's thread."""
-        (self.targets if folder == "targets" else self.windows).folder.suspect(file)
-        self.loop.wake(folder)
-
     def _reconcile_targets(self) -> float:
         again = self.targets.reconcile()
-        self._keep_watching()
-        return min(self.settings.watch.poll_interval, again if again is not None else float("inf"))
+        self.watching.keep()
+        return min(self.reload.settings.watch.poll_interval, again if again is not None else float("inf"))
 
     def _reconcile_windows(self) -> float:
         again = self.windows.reconcile()
-        return min(self.settings.watch.poll_interval, again if again is not None else float("inf"))
+        return min(self.reload.settings.watch.poll_interval, again if again is not None else float("inf"))
 
     def _supervise(self) -> float:
         again = self.prometheus.supervise()
         phase = "ready" if self.prometheus.is_ready else "starting"
         if self.prometheus.has_given_up:
             phase = "degraded"
-        if self.phase in ("starting", "ready", "degraded") and phase != self.phase:
-            self.phase = phase
+        if self.heartbeat.phase in ("starting", "ready", "degraded") and phase != self.heartbeat.phase:
+            self.heartbeat.phase = phase
             if phase == "ready":
                 self.service.tell(READY)
             self.health.start_over()
@@ -293,124 +273,31 @@ class Daemon:
         self.prometheus.reconfigure()
         return float("inf")
 
-    def _ask_for_reload(self) -> None:
-        self.reload_asked = True
-        self.loop.wake("reload")
+    def _measure_by(self, settings: Settings) -> None:
+        """Have windows that are collected from now on go by other settings."""
+        self.measurement = replace(self.measurement, settings=settings)
+        self.windows.collect = self.measurement.measure
+        self.loop.wake("targets")
 
-    def _reload(self) -> float:
-        if not self.reload_asked:
-            return float("inf")
-        self.reload_asked = False
-        if self.phase == "ready":
-            self.service.tell(reloading())
-        try:
-            self.log_file.reopen()
-        except OSError as error:
-            self.log.error("log.not_reopened", reason=str(error), consequence="it goes on in the old file")
-        self._adopt_settings()
+    def _try_again(self) -> None:
         self.prometheus.try_again()
         self.loop.wake("prometheus")
-        if self.phase == "ready":
-            self.service.tell(READY)
-        return float("inf")
-
-    def _adopt_settings(self) -> None:
-        """Take up what has changed in the settings, where a running daemon can; or nothing at all."""
-        try:
-            found = change(self.settings, self.read_settings())
-        except MonitordError as error:
-            self.log.error("settings.refused", reason=str(error), consequence="all settings stay as they are")
-            return
-        self.settings = found.settings
-        self.measurement = replace(self.measurement, settings=found.settings)
-        self.windows.collect = self.measurement.measure
-        for part in (self.targets, self.windows, self.prometheus):
-            part.adopt(found.settings)
-        self.loop.wake("targets")
-        self.log.info("settings.reloaded", changed=found.changed, needs_restart=found.needs_restart)
-
-    def _warned(self) -> float:
-        """Take note of SIGUSR1; called once at the start, when there was none."""
-        if self._warnings:
-            self.allocation.warned()
-        return float("inf")
-
-    def _warn(self) -> None:
-        self._warnings += 1
-        self.loop.wake("warned")
-
-    def _terminate(self) -> None:
-        """End the loop. Slurm sends SIGTERM to all of a job at its limit: it comes again by the parent."""
-        now = self.clock.monotonic()
-        if now - self._terminated_at >= REPEATED_SECONDS:
-            self.loop.stop()
-        self._terminated_at = now
 
     def _tell(self) -> float:
         return 0.0 if self.targets.tell() else HEARTBEAT_SECONDS
 
-    def _beat(self) -> float:
-        self.usage.note()
-        self._publish_status()
-        self.service.tell_status(self._in_one_line(), ALIVE)
-        return HEARTBEAT_SECONDS
-
-    def _in_one_line(self) -> str:
-        where = self.prometheus.url or f"Prometheus is {self.prometheus.phase.value}"
-        return "; ".join(filter(None, (self.phase, where, self._what_is_wrong())))
-
-    def _what_is_wrong(self) -> str:
-        return self.last_error or self.prometheus.last_error or self.loop.failure
-
-    def _publish_status(self) -> None:
-        content = to_json({**self._status(), "updated_at": to_iso(self.clock.now())})
-        publish(self.session.daemon_status, content, self.session.file_mode)
-
-    def _status(self) -> dict[str, Any]:
-        allocation, ends_at = self.allocation.allocation, self.allocation.ends_at
-        return {
-            "phase": self.phase,
-            "host": self.holder.host,
-            "pid": self.holder.pid,
-            "term": self.holder.term,
-            "version": __version__,
-            "slurm_job_id": allocation.job_id if allocation else None,
-            "restart_count": allocation.restart_count if allocation else 0,
-            "slurm": allocation and {**allocation.as_json(), "signals_reach": self._is_signalled(allocation)},
-            "prometheus": self.prometheus.status(),
-            "watch": self.watch.mode if self.watch else None,
-            "started_at": self.holder.since,
-            "successor_job_id": self.handover.successor if self.handover else None,
-            "allocation_ends_at": None if ends_at is None else to_iso(ends_at),
-            "last_error": self._what_is_wrong() or None,
-        }
-
-    @staticmethod
-    def _is_signalled(allocation: Allocation) -> bool:
-        """Say whether a signal to the batch script reaches this daemon: it, or its parent, became that."""
-        return allocation.batch_pid in (os.getpid(), os.getppid())
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Have SIGTERM and SIGINT end the loop; the second one cuts short what is still collected.
+    def _actions(self) -> dict[signal.Signals, Callable[[], None]]:
+        """SIGTERM and SIGINT end the loop, the second one cuts short what is still collected.
 
         SIGUSR1 says that the allocation ends soon. SIGHUP has the log opened and the settings read again, and
         a Prometheus that was given up tried again.
         """
-        actions = {
-            signal.SIGTERM: self._terminate,
-            signal.SIGUSR1: self._warn,
+        return {
+            signal.SIGTERM: OnceInAWhile(self.loop.stop, self.clock.monotonic),
             signal.SIGINT: self.loop.stop,
-            signal.SIGHUP: self._ask_for_reload,
+            signal.SIGUSR1: self.allocation.warn,
+            signal.SIGHUP: self.reload.ask,
         }
-        before = {number: signal.getsignal(number) for number in actions}
-        for number, act in actions.items():
-            signal.signal(number, _calling(act))
-        try:
-            yield
-        finally:
-            for number, action in before.items():
-                signal.signal(number, action)
 
 
 def _is_queued(job_id: str) -> bool | None:
@@ -418,7 +305,3 @@ def _is_queued(job_id: str) -> bool | None:
         return SlurmRunner(pauses=()).job(job_id) is not None
     except SlurmError:
         return None
-
-
-def _calling(act: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
-    return lambda _number, _frame: act()

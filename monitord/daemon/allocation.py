@@ -37,6 +37,7 @@ class AllocationWatch:
     margins: Margins = field(init=False)
     _asking: Background[Job | None] = field(init=False)
     _asked_at: float = float("-inf")
+    _is_warned: bool = False
     _told: Stage = Stage.FAR
     _failure: str = ""
 
@@ -47,6 +48,8 @@ class AllocationWatch:
 
     def step(self) -> float:
         """Do one round; return in how many seconds the next is due."""
+        if self._is_warned:
+            self._close("signal")
         if self.allocation is None:
             return float("inf")
         self._take_answer()
@@ -58,9 +61,10 @@ class AllocationWatch:
         self._tell(stage(self.ends_at, now, self.margins), now)
         return min(seconds_to_next(self.ends_at, now, self.margins), ASK_EVERY_SECONDS)
 
-    def warned(self) -> None:
-        """Take Slurm's word that the end is near, as its signal gives it."""
-        self._close("signal")
+    def warn(self) -> None:
+        """Take Slurm's word that the end is near, as its signal gives it. Safe in a signal handler."""
+        self._is_warned = True
+        self.wake()
 
     @property
     def seconds_left(self) -> float:

@@ -121,7 +121,9 @@ def test_a_job_without_a_limit_has_no_end() -> None:
 def test_slurms_signal_counts_whatever_the_clock_says() -> None:
     world = World()
     world.pass_time(1)
-    world.watch.warned()
-    world.watch.warned()
+    world.watch.warn()
+    world.watch.warn()
+    world.pass_time(1)
+    world.pass_time(1)
     assert world.closed == 1
     assert world.entries[-1]["told_by"] == "signal"

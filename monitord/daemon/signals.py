@@ -1,0 +1,46 @@
+"""Signals as calls: what is done about one is done by the loop, and never inside of a handler."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+REPEATED_SECONDS = 3.0
+
+
+@contextmanager
+def handled(actions: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """Have each signal call its action, which must be safe anywhere; put back afterwards what was there."""
+    before = {number: signal.getsignal(number) for number in actions}
+    for number, act in actions.items():
+        signal.signal(number, _calling(act))
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+
+
+@dataclass(slots=True)
+class OnceInAWhile:
+    """Does something, but not again for what comes within REPEATED_SECONDS of the last call.
+
+    At its limit Slurm sends SIGTERM to all processes of a job: it comes again by the daemon's parent.
+    """
+
+    act: Callable[[], None]
+    monotonic: Callable[[], float]
+    _called_at: float = float("-inf")
+
+    def __call__(self) -> None:
+        now = self.monotonic()
+        if now - self._called_at >= REPEATED_SECONDS:
+            self.act()
+        self._called_at = now
+
+
+def _calling(act: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+    return lambda _number, _frame: act()

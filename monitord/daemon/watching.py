@@ -1,0 +1,56 @@
+"""The watch on the drop folders: begun, and begun anew when the folders are others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from structlog.typing import FilteringBoundLogger
+
+from monitord.targets.dropdir import DropFolder
+from monitord.targets.watch import Watch, watch
+
+
+@dataclass(slots=True)
+class Watching:
+    """Has files looked at soon that an event tells of; `wake` is called with the folder's name."""
+
+    folders: Mapping[str, tuple[Path, DropFolder]]
+    wanted: Literal["auto", "inotify", "poll"]
+    log: FilteringBoundLogger
+    wake: Callable[[str], None]
+    _watch: Watch | None = None
+    _watched: tuple[int, ...] | None = None
+
+    @property
+    def mode(self) -> str | None:
+        return self._watch.mode if self._watch else None
+
+    def start(self) -> None:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+        paths = {path: name for name, (path, _) in self.folders.items()}
+        self._watch, reason = watch(paths, self.wanted, self._suspect, mounts)
+        self.log.info("watch.started", mode=self._watch.mode, reason=reason)
+
+    def keep(self) -> None:
+        """Watch the folders that are there now: of one that was made anew, the old watch sees nothing."""
+        inodes = tuple(folder.inode for _, folder in self.folders.values())
+        replaced = self._watched is not None and inodes != self._watched
+        if self._watch is not None and (replaced or (self._watch.lost and self._are_there())):
+            self._watch.stop()
+            self.start()
+        self._watched = None if 0 in inodes else inodes
+
+    def stop(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+
+    def _are_there(self) -> bool:
+        return all(path.is_dir() for path, _ in self.folders.values())
+
+    def _suspect(self, name: str, file: str) -> None:
+        """Have a file looked at soon. Called by watchdog's thread."""
+        self.folders[name][1].suspect(file)
+        self.wake(name)
