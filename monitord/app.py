@@ -23,6 +23,7 @@ from monitord.daemon.handover import Handover
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.measure import Measurement
 from monitord.daemon.reading import TargetReader
+from monitord.daemon.sampling import Sampling
 from monitord.daemon.settling import Settling
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.usage import UsageLog
@@ -111,9 +112,10 @@ class Daemon:
             EndedJobs(clock, self.log, slurm.jobs),
             wake=self.loop.wake,
         )  # fmt: skip
-        self.usage = UsageLog(clock, lambda: self.prometheus.pid)
+        self.sampling = Sampling(self.log, session)
+        self.usage = UsageLog(clock, lambda: self.prometheus.pid, lambda: self.sampling.pid)
         measurement = Measurement(
-            session, settings, self.prometheus.client, lambda: self.targets.registry,
+            session, settings, self.prometheus.client, lambda: self.targets.registry, self.sampling,
             lambda: self.prometheus.outages.known, self.usage.until_now,
         )  # fmt: skip
         self.health = HealthPoll(
@@ -159,6 +161,7 @@ class Daemon:
             if self.watch is not None:
                 self.watch.stop()
             self.windows.stop()
+            self.sampling.close()
             self.prometheus.close()
             with suppress(OSError):  # on a full disk the last heartbeat stands, and grows old
                 self._publish_status()

@@ -12,13 +12,14 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from monitord import __version__
 from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import Provenance, manifest
-from monitord.artifacts.samples import Samples, sampled
+from monitord.artifacts.samples import Samples
 from monitord.clock import SystemClock
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
@@ -27,6 +28,7 @@ from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import settle_query
 from monitord.collect.slo import worst_of
 from monitord.collect.verdict import Reason
+from monitord.daemon.sampling import Sampling
 from monitord.daemon.windows import Collected
 from monitord.errors import InvalidInputError
 from monitord.file_sd.render import render_file, render_groups
@@ -56,6 +58,7 @@ class Measurement:
     settings: Settings
     connect: Callable[[float], PrometheusClient]
     registry: Callable[[], Registry]
+    sampling: Sampling
     outages: Callable[[], Outages] = Outages
     usage: Callable[[], Sequence[Moment]] = tuple
 
@@ -94,29 +97,35 @@ class Measurement:
                 left_open=has_left_open_ranges(version),
                 native_histograms=self.settings.prometheus.native_histograms,
             )
-            collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
-            allocation = read_allocation(os.environ)
-            skew = measure_skew(self.session.status, SystemClock())
-            provenance = Provenance(
-                __version__, platform.python_version(), _host(), self._prometheus(version),
-                allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
-                window.markers, tuple(_warnings(skew, window)),
-            )  # fmt: skip
-            with self._samples(collection, client) as samples:
-                folder = store.publish(
-                    self.session.artifacts, window.id,
-                    {**window_files(collection, self._inputs(collection)), **samples.files},
-                    manifest(collection, provenance, samples.warnings), self.session.file_mode, samples.rows,
-                )  # fmt: skip
+            with self._reading(request, client) as samples:
+                collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
+                folder = self._publish(collection, version, samples())
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
             worst_of(collection.slo),
         )  # fmt: skip
 
-    def _samples(self, collection: Collection, client: PrometheusClient) -> AbstractContextManager[Samples]:
+    def _reading(
+        self, request: CollectionRequest, client: PrometheusClient
+    ) -> AbstractContextManager[Callable[[], Samples]]:
         if not self.settings.windows.samples:
-            return nullcontext(Samples())
-        return sampled(collection, client, self.session.artifacts)
+            return nullcontext(Samples)
+        return self.sampling.reading(client.door, request.span)
+
+    def _publish(self, collection: Collection, version: str, samples: Samples) -> Path:
+        window = collection.request.window
+        allocation = read_allocation(os.environ)
+        skew = measure_skew(self.session.status, SystemClock())
+        provenance = Provenance(
+            __version__, platform.python_version(), _host(), self._prometheus(version),
+            allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
+            window.markers, tuple(_warnings(skew, window)),
+        )  # fmt: skip
+        return store.publish(
+            self.session.artifacts, window.id,
+            {**window_files(collection, self._inputs(collection)), **samples.files},
+            manifest(collection, provenance, samples.warnings), self.session.file_mode, samples.rows,
+        )  # fmt: skip
 
     def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
         """Return the recipes in force; a session's own that cannot be used cost only themselves."""

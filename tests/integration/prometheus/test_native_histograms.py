@@ -20,7 +20,7 @@ from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.derive import derive
 from monitord.artifacts.manifest import Provenance, manifest
-from monitord.artifacts.samples import sampled
+from monitord.artifacts.samples import gather
 from monitord.artifacts.verify import verify_files
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
@@ -181,9 +181,9 @@ def folder(measured: Measured, tmp_path: Path) -> Path:
     collection, version = measured.collection, str(measured.build.version)
     prometheus = {"version": version, "scrape_interval_seconds": INTERVAL, "native_histograms": True}
     files = window_files(collection, {"recipes/own.yaml": RECIPE})
-    with sampled(collection, measured.client, tmp_path, most=200) as samples:
-        published = manifest(collection, Provenance("1", "3", {}, prometheus), samples.warnings)
-        return store.publish(tmp_path, "w", {**files, **samples.files}, published, rows=samples.rows)
+    samples = gather(collection.request.span, measured.client, tmp_path, most=200)
+    published = manifest(collection, Provenance("1", "3", {}, prometheus), samples.warnings)
+    return store.publish(tmp_path, "w", {**files, **samples.files}, published, rows=samples.rows)
 
 
 def test_raw_histograms_are_kept(measured: Measured, folder: Path) -> None:

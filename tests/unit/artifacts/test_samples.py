@@ -10,16 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitord.artifacts.parquet import native_series
-from monitord.artifacts.samples import Samples, sampled
-from monitord.collect.collection import Collection
-from monitord.collect.request import CollectionRequest
+from monitord.artifacts.samples import Samples, gather
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.series import Answer
-from monitord.windows.model import Window
+from monitord.recipes.span import Span
 from tests.fakes.query_client import answer, series
 
-REQUEST = CollectionRequest("s", Window("w", 1000.0, 1100.0), (), 5.0, 0.9, ())
-COLLECTION = Collection(REQUEST, (), (), (), "complete", (), (), 0.0, 0.0)
+SPAN = Span("s", 1000.0, 1100.0, 5.0)
 
 
 class Server:
@@ -53,19 +50,17 @@ def matrix(*result: Any, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_a_query_that_failed_is_a_warning(tmp_path: Path, sent: Any, said: str) -> None:
-    with sampled(COLLECTION, Server(sent), tmp_path) as samples:
-        (warning,) = samples.warnings
-        assert samples == Samples(warnings=(warning,))
+    samples = gather(SPAN, Server(sent), tmp_path)
+    (warning,) = samples.warnings
+    assert samples == Samples(warnings=(warning,))
     assert warning.startswith("raw samples were not kept: ")
     assert said in warning
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_server_that_is_gone_is_asked_again_later(tmp_path: Path) -> None:
     gone = Server(PrometheusUnavailableError("gone"))
-    with pytest.raises(PrometheusUnavailableError), sampled(COLLECTION, gone, tmp_path):
-        pytest.fail("there are no samples")
-    assert not list(tmp_path.iterdir())
+    with pytest.raises(PrometheusUnavailableError):
+        gather(SPAN, gone, tmp_path)
 
 
 def test_native_histograms_are_kept_beside_the_numbers_and_warnings_told(tmp_path: Path) -> None:
@@ -73,14 +68,14 @@ def test_native_histograms_are_kept_beside_the_numbers_and_warnings_told(tmp_pat
     value = {"count": "3", "sum": "4.5", "buckets": [[3, "-1", "1", "1"], [0, "1", "2", "2"]]}
     histogram = {"metric": metric, "histograms": [[1001, value], [1001.25, {"count": "0", "sum": "0"}]]}
     both = matrix(histogram, {"metric": metric, "values": [[1001.5, "+Inf"]]}, infos=["odd"])
-    with sampled(COLLECTION, Server(both), tmp_path) as samples:
-        assert samples.warnings == ("odd",)
-        files = {"samples/service=j/part-0.parquet": 1, "histograms/service=j/part-0.parquet": 2}
-        assert samples.rows == files
-        file, beside = (samples.files[path] for path in files)
-        (row,) = pq.ParquetFile(file).read().to_pylist()
-        full, empty = pq.ParquetFile(beside).read().to_pylist()
-        assert native_series(beside) == {("m", frozenset({("job", "j")}))}
+    samples = gather(SPAN, Server(both), tmp_path)
+    assert samples.warnings == ("odd",)
+    files = {"samples/service=j/part-0.parquet": 1, "histograms/service=j/part-0.parquet": 2}
+    assert samples.rows == files
+    file, beside = (samples.files[path] for path in files)
+    (row,) = pq.ParquetFile(file).read().to_pylist()
+    full, empty = pq.ParquetFile(beside).read().to_pylist()
+    assert native_series(beside) == {("m", frozenset({("job", "j")}))}
     assert (full["metric"], full["job"], full["timestamp"].timestamp()) == ("m", "j", 1001)
     assert full["histogram"] == {
         "count": 3.0,
