@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from monitord.artifacts import parquet
 from monitord.artifacts.parquet import native_series
 from monitord.artifacts.samples import Samples, gather
 from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.prometheus.samples import read_samples
 from monitord.prometheus.series import Answer
 from monitord.recipes.span import Span
 from tests.fakes.query_client import answer, series
@@ -31,7 +37,7 @@ class Server:
     def query_json(self, promql: str, at: float) -> bytes:
         if isinstance(self.sent, Exception):
             raise self.sent
-        return json.dumps(self.sent).encode()
+        return json.dumps(self.sent, separators=(",", ":")).encode()
 
     def label_names(self, match: str, start: float, end: float) -> list[str]:
         return ["__name__", "job"]
@@ -46,7 +52,12 @@ def matrix(*result: Any, **more: Any) -> dict[str, Any]:
     [
         (PrometheusError("query processing would load too many samples"), "too many samples"),
         ({"status": "success"}, "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, 2]]}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": {"1": "2"}}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": []}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, ""]]}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "null"]]}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "2", 3]]}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "2"], [], [3, "4"]]}), "not Prometheus's API"),
     ],
 )
 def test_a_query_that_failed_is_a_warning(tmp_path: Path, sent: Any, said: str) -> None:
@@ -95,3 +106,31 @@ def test_native_histograms_are_kept_beside_the_numbers_and_warnings_told(tmp_pat
         float("inf"),
         1001.5,
     )
+
+
+NUMBERS = st.one_of(st.floats(), st.integers(-(10**18), 10**18).map(float))
+TIMES = st.integers(0, 4_000_000_000_000)
+
+
+def written(value: float) -> str:
+    """Write a number as Prometheus does, which is as Go's strconv does."""
+    return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN" if math.isnan(value) else repr(value))
+
+
+@given(st.lists(st.lists(st.tuples(TIMES, NUMBERS), min_size=1), min_size=1, max_size=5))
+def test_every_number_and_time_is_read_exactly(of_series: list[list[tuple[int, float]]]) -> None:
+    sent = matrix(*(
+        {"metric": {"__name__": str(number)}, "values": [[ms / 1000, written(x)] for ms, x in samples]}
+        for number, samples in enumerate(of_series)
+    ))  # fmt: skip
+    content = json.dumps(sent, separators=(",", ":")).encode()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "f.parquet"
+        with parquet.SampleFile(file, []) as writing:
+            writing.write(read_samples(content).series)
+        table = pq.ParquetFile(file).read()
+    found = zip(*(table.column(name).to_pylist() for name in ("metric", "value")), strict=True)
+    times = table.column("timestamp").cast("int64").to_pylist()
+    expected = [(str(n), repr(value)) for n, samples in enumerate(of_series) for _, value in samples]
+    assert [(metric, repr(value)) for metric, value in found] == expected
+    assert times == [ms for samples in of_series for ms, _ in samples]
