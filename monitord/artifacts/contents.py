@@ -17,6 +17,7 @@ from monitord.recipes.span import InstantQuery
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
 QUERIES_SCHEMA = "monitord/queries/v1"
+_cells = attrgetter(*COLUMNS)
 _IN_ROWS = {"name", "stats", "by"}
 COVERAGE_COLUMNS = (
     "job",
@@ -41,7 +42,7 @@ def window_files(collection: Collection, inputs: Mapping[str, bytes]) -> dict[st
     nothing secret may be among them.
     """
     files = {
-        "metrics_summary.csv": to_csv(COLUMNS, map(attrgetter(*COLUMNS), collection.rows)),
+        "metrics_summary.csv": to_csv(COLUMNS, map(_cells, collection.rows)),
         "metrics_summary.json": json_bytes(summary(collection)),
         "coverage.csv": to_csv(
             COVERAGE_COLUMNS,
@@ -62,7 +63,7 @@ def summary(collection: Collection) -> dict[str, Any]:
         "status": collection.status,
         "kpis": {kpi.name: kpi.model_dump(mode="json", exclude=_IN_ROWS) for kpi in kpis},
         "slo": [asdict(result) for result in collection.slo],
-        "rows": [asdict(row) for row in collection.rows],
+        "rows": [dict(zip(COLUMNS, _cells(row), strict=True)) for row in collection.rows],
     }
 
 

@@ -5,12 +5,13 @@ Floats are written by `repr`: the shortest text that reads back as exactly the s
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 Cell = str | float | int | None
 _QUOTED = re.compile('[,"\r\n]')
@@ -64,5 +65,5 @@ def json_value(value: Any) -> Any:
 
 def json_bytes(value: Any) -> bytes:
     """Write JSON that every reader accepts."""
-    text = json.dumps(json_value(value), indent=1, ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode()
+    # As json.dumps with an indent of 1, which is written in Python, and takes ten times as long.
+    return msgspec.json.format(msgspec.json.encode(json_value(value)), indent=1) + b"\n"
