@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from monitord.artifacts.formats import json_bytes, to_csv
+from monitord.artifacts.formats import cell, csv_line, json_bytes, to_csv
 from monitord.clock import to_iso
 from monitord.collect import timeseries
 from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
+from monitord.collect.timeseries import Course
 from monitord.recipes.span import InstantQuery
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
@@ -48,10 +50,21 @@ def window_files(collection: Collection, inputs: Mapping[str, bytes]) -> dict[st
             COVERAGE_COLUMNS,
             ([coverage_values(t)[name] for name in COVERAGE_COLUMNS] for t in collection.coverage),
         ),
-        "timeseries.csv": to_csv(timeseries.COLUMNS, collection.timeseries),
+        "timeseries.csv": _timeseries(collection.timeseries),
         "queries.json": json_bytes(queries(collection)),
     }
     return files | {f"inputs/{name}": content for name, content in inputs.items()}
+
+
+def _timeseries(courses: Iterable[Course]) -> bytes:
+    """Write all points: most of a row is the same for a whole course, and is written once."""
+    lines = [csv_line(timeseries.COLUMNS)]
+    moment_line = lru_cache(csv_line)  # and each moment is in many courses
+    for course in courses:
+        what = csv_line(course.what)
+        for moment, value in zip(course.moments, course.values, strict=True):
+            lines.append(f"{moment_line(moment)},{what},{cell(value)}")
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def summary(collection: Collection) -> dict[str, Any]:

@@ -22,9 +22,13 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
 
     An unknown value (None, NaN) is an empty field, an infinite one is `inf` or `-inf`.
     """
-    lines = [",".join(map(_field, columns))]
-    lines += [",".join([_field(v) if isinstance(v, str) else cell(v) for v in row]) for row in rows]
+    lines = [csv_line(columns), *map(csv_line, rows)]
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def csv_line(row: Sequence[Cell]) -> str:
+    """Return a row's text, without the end of its line."""
+    return ",".join([_field(value) if isinstance(value, str) else cell(value) for value in row])
 
 
 def cell(value: Cell) -> str:

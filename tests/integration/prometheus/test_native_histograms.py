@@ -170,8 +170,12 @@ def test_the_restart_was_seen(measured: Measured) -> None:
 
 
 def test_values_over_time_add_up(measured: Measured) -> None:
-    points = [point for point in measured.collection.timeseries if (point.kpi, point.gpu) == ("native", "0")]
-    values = [point.value for point in points if point.stat == "p50"]
+    (course,) = (
+        each
+        for each in measured.collection.timeseries
+        if (each.kpi, each.stat, each.gpu) == ("native", "p50", "0")
+    )
+    values = course.values
     assert len(values) > 2
     assert all(value is not None and 20 < value < 100 for value in values)
 
