@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 from requests.exceptions import ChunkedEncodingError
 
@@ -296,8 +296,8 @@ class PrometheusClient:
         if status in {401, 403}:
             raise PrometheusError(self._refusal(status))
         try:
-            payload = json.loads(response.content)
-        except ValueError:
+            payload = msgspec.json.decode(response.content)
+        except msgspec.DecodeError:
             payload = None
         if not isinstance(payload, dict) or payload.get("status") not in {"success", "error"}:
             raise self._not_the_api(response)
