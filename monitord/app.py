@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -189,6 +190,7 @@ class Daemon:
             self.loop.add("handover", self.handover.step)
         self.loop.add("heartbeat", self._beat)
         self._start_watching()
+        gc.freeze()  # what is here to stay is not looked through at every collection of garbage
 
     def _stop(self) -> None:
         """Close and collect what is open while there is time, then stop Prometheus cleanly."""

@@ -6,6 +6,7 @@ before its second.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -60,6 +61,7 @@ def whole(url: str, past: Past, root: Path) -> None:
     measurement = _measurement(url, session, sampling)
     # Another window has come before, as it has for a daemon but once.
     measurement.measure(replace(past.window, id="before", end=START + INTERVAL), unsettled=False)
+    gc.freeze()  # as the daemon does
     started = time.perf_counter()
     collected = measurement.measure(past.window, unsettled=False)
     seconds = time.perf_counter() - started
