@@ -75,6 +75,14 @@ def test_it_ends_with_a_daemon_that_is_killed_even_when_it_was_stopped(
     assert {path.name for path in bench.session.artifacts.iterdir()} == {"first", "second"}
 
 
+def test_pyarrow_is_loaded_by_it_alone(bench: Bench, reader: psutil.Process) -> None:
+    reader.resume()
+    bench.wait_window("second")
+    whole_result(bench, "second")
+    loaded = [Path(f"/proc/{pid}/maps").read_text() for pid in (reader.pid, bench.daemon["pid"])]
+    assert ["libarrow" in text for text in loaded] == [True, False]
+
+
 def test_what_it_cost_is_told_and_no_secret_is_in_its_command_or_environment(
     bench: Bench, reader: psutil.Process
 ) -> None:
