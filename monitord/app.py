@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from monitord.daemon.heartbeat import Heartbeat
 from monitord.daemon.measure import Measurement
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.reload import Reload
+from monitord.daemon.sampling import Sampling
 from monitord.daemon.settling import Settling
 from monitord.daemon.signals import OnceInAWhile, handled
 from monitord.daemon.targets import TargetReconciler
@@ -110,9 +112,10 @@ class Daemon:
             EndedJobs(clock, self.log, slurm.jobs),
             wake=self.loop.wake,
         )  # fmt: skip
-        usage = UsageLog(clock, lambda: self.prometheus.pid)
+        self.sampling = Sampling(self.log, session)
+        usage = UsageLog(clock, lambda: self.prometheus.pid, lambda: self.sampling.pid)
         self.measurement = Measurement(
-            session, settings, self.prometheus.client, lambda: self.targets.registry,
+            session, settings, self.prometheus.client, lambda: self.targets.registry, self.sampling,
             lambda: self.prometheus.outages.known, usage.until_now,
             lambda: self.prometheus.launch.storage.folder,
             confirm=self.fence.check, term=holder.term,
@@ -182,6 +185,7 @@ class Daemon:
         finally:
             self.watching.stop()
             self.windows.stop()
+            self.sampling.close()
             self.prometheus.close()
             # On a full disk the last heartbeat stands, and grows old; that of a successor is not ours.
             with suppress(OSError, HeldError):
@@ -210,6 +214,7 @@ class Daemon:
             self.loop.add("handover", self.handover.step)
         self.loop.add("heartbeat", self.heartbeat.beat)
         self.watching.start()
+        gc.freeze()  # what is here to stay is not looked through at every collection of garbage
 
     def _stop(self) -> None:
         """Close and collect what is open while there is time, then stop Prometheus cleanly."""

@@ -1,19 +1,21 @@
 """Child processes: the one door to subprocess for what the daemon and the demo run beside them.
 
 A child started here is never left behind: it is killed by the kernel when monitord dies, however
-it dies. It has a session of its own, so that a Ctrl-C or a signal to monitord's process group is
-monitord's to answer, and stops its children in order.
+it dies, or sees its standard input end. It has a process group of its own, so that a Ctrl-C or a signal to
+monitord's process group is monitord's to answer, and stops its children in order.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -84,6 +86,54 @@ class Child:
         return code
 
 
+class AskedChild(Child):
+    """A child that reads lines from its standard input and answers with lines, and ends where that ends.
+
+    That is how it notices monitord's end, too. One thread talks to it.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(process)
+        self._answered = b""
+
+    def tell(self, line: bytes) -> None:
+        """Send it a line; raises OSError when it has ended."""
+        assert self._process.stdin is not None  # noqa: S101  # `spawn_asked` makes it a pipe
+        self._process.stdin.write(line + b"\n")
+        self._process.stdin.flush()
+
+    def hear(self, seconds: float) -> bytes | None:
+        """Return the next line that it sends, empty once it has ended, or None when none came in time."""
+        assert self._process.stdout is not None  # noqa: S101  # likewise
+        descriptor, deadline = self._process.stdout.fileno(), time.monotonic() + seconds
+        while b"\n" not in self._answered:
+            ready = select.poll()
+            ready.register(descriptor, select.POLLIN)
+            if not ready.poll(max(deadline - time.monotonic(), 0.0) * 1000):
+                return None
+            read = os.read(descriptor, 65536)
+            if not read:
+                return b""
+            self._answered += read
+        line, _, self._answered = self._answered.partition(b"\n")
+        return line
+
+    def end_input(self) -> None:
+        """Have it end; any thread may."""
+        assert self._process.stdin is not None  # noqa: S101  # likewise
+        with suppress(OSError):  # it has ended, and did not read all that it was told
+            self._process.stdin.close()
+
+    def dismiss(self, seconds: float) -> None:
+        """Have it end, by force once `seconds` have passed, and hear no more of it."""
+        assert self._process.stdout is not None  # noqa: S101  # likewise
+        self.end_input()
+        if self.wait(seconds) is None:
+            self.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+
 def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Child:
     """Start a program that dies with this process; what it prints is appended to `log`.
 
@@ -105,6 +155,24 @@ def spawn_sharing(argv: Sequence[str]) -> Child:
     Raises OSError when no process can be made, and RuntimeError off the main thread.
     """
     return _spawn(argv)
+
+
+def spawn_asked(argv: Sequence[str], environment: Mapping[str, str]) -> AskedChild:
+    """Start a program that is asked by lines; its errors go where this process's do.
+
+    Any thread may: not the kernel tells it of monitord's end, but its standard input. Raises OSError
+    when no process can be made.
+    """
+    process = subprocess.Popen(  # the handle outlives this function
+        list(argv),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=dict(environment),
+        # Not a session of its own: in this one, the kernel continues and ends it when it was stopped
+        # as monitord died (SIGCONT and SIGHUP to a process group that becomes orphaned).
+        process_group=0,
+    )
+    return AskedChild(process)
 
 
 def _spawn(argv: Sequence[str], **how: Any) -> Child:

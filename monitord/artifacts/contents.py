@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from monitord.artifacts.formats import json_bytes, to_csv
+from monitord.artifacts.formats import cell, csv_line, json_bytes, to_csv
 from monitord.clock import to_iso
 from monitord.collect import timeseries
 from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
+from monitord.collect.timeseries import Course
 from monitord.recipes.span import InstantQuery
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
 QUERIES_SCHEMA = "monitord/queries/v1"
+_cells = attrgetter(*COLUMNS)
 _IN_ROWS = {"name", "stats", "by"}
 COVERAGE_COLUMNS = (
     "job",
@@ -41,16 +44,27 @@ def window_files(collection: Collection, inputs: Mapping[str, bytes]) -> dict[st
     nothing secret may be among them.
     """
     files = {
-        "metrics_summary.csv": to_csv(COLUMNS, map(attrgetter(*COLUMNS), collection.rows)),
+        "metrics_summary.csv": to_csv(COLUMNS, map(_cells, collection.rows)),
         "metrics_summary.json": json_bytes(summary(collection)),
         "coverage.csv": to_csv(
             COVERAGE_COLUMNS,
             ([coverage_values(t)[name] for name in COVERAGE_COLUMNS] for t in collection.coverage),
         ),
-        "timeseries.csv": to_csv(timeseries.COLUMNS, collection.timeseries),
+        "timeseries.csv": _timeseries(collection.timeseries),
         "queries.json": json_bytes(queries(collection)),
     }
     return files | {f"inputs/{name}": content for name, content in inputs.items()}
+
+
+def _timeseries(courses: Iterable[Course]) -> bytes:
+    """Write all points: most of a row is the same for a whole course, and is written once."""
+    lines = [csv_line(timeseries.COLUMNS)]
+    moment_line = lru_cache(csv_line)  # and each moment is in many courses
+    for course in courses:
+        what = csv_line(course.what)
+        for moment, value in zip(course.moments, course.values, strict=True):
+            lines.append(f"{moment_line(moment)},{what},{cell(value)}")
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def summary(collection: Collection) -> dict[str, Any]:
@@ -62,7 +76,7 @@ def summary(collection: Collection) -> dict[str, Any]:
         "status": collection.status,
         "kpis": {kpi.name: kpi.model_dump(mode="json", exclude=_IN_ROWS) for kpi in kpis},
         "slo": [asdict(result) for result in collection.slo],
-        "rows": [asdict(row) for row in collection.rows],
+        "rows": [dict(zip(COLUMNS, _cells(row), strict=True)) for row in collection.rows],
     }
 
 

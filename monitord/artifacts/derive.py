@@ -78,7 +78,11 @@ def derive(folder: Path) -> Derivation:
     compared = []
     for name, rows, key in (
         (SUMMARY, collection.rows, _KEY),
-        (TIMESERIES, collection.timeseries, (*_KEY, "timestamp")),
+        (
+            TIMESERIES,
+            [point for course in collection.timeseries for point in course.points()],
+            (*_KEY, "timestamp"),
+        ),
     ):
         ours = {tuple(getattr(row, each) for each in key): row for row in rows if row.kpi not in failed}
         published = (row for row in _published(folder / name) if row["kpi"] not in failed)

@@ -5,12 +5,13 @@ Floats are written by `repr`: the shortest text that reads back as exactly the s
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 Cell = str | float | int | None
 _QUOTED = re.compile('[,"\r\n]')
@@ -21,9 +22,13 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
 
     An unknown value (None, NaN) is an empty field, an infinite one is `inf` or `-inf`.
     """
-    lines = [",".join(map(_field, columns))]
-    lines += [",".join([_field(v) if isinstance(v, str) else cell(v) for v in row]) for row in rows]
+    lines = [csv_line(columns), *map(csv_line, rows)]
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def csv_line(row: Sequence[Cell]) -> str:
+    """Return a row's text, without the end of its line."""
+    return ",".join([_field(value) if isinstance(value, str) else cell(value) for value in row])
 
 
 def cell(value: Cell) -> str:
@@ -64,5 +69,5 @@ def json_value(value: Any) -> Any:
 
 def json_bytes(value: Any) -> bytes:
     """Write JSON that every reader accepts."""
-    text = json.dumps(json_value(value), indent=1, ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode()
+    # As json.dumps with an indent of 1, which is written in Python, and takes ten times as long.
+    return msgspec.json.format(msgspec.json.encode(json_value(value)), indent=1) + b"\n"

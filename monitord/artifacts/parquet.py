@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from monitord.prometheus.samples import RawHistogram, RawSeries
+from monitord.prometheus.samples import RawHistogram, RawSeries, not_the_api
 
 OWN_COLUMNS = ("timestamp", "metric", "value")
 _HISTOGRAM = "histogram"
@@ -118,40 +119,61 @@ class SampleFile:
         self._writer.close()
 
     def write(self, series: Sequence[RawSeries]) -> None:
-        """Append all samples of these series, in their order."""
-        table = self._table(series)
-        if table.num_rows:
+        """Append all samples of these series, in their order; raises PrometheusError when they are none."""
+        found = [each for each in series if self._count(each)]
+        if found:
+            table = self._table(found)
             self._writer.write_table(table, row_group_size=table.num_rows)
             self.rows += table.num_rows
 
     def _table(self, series: Sequence[RawSeries]) -> Any:
         import pyarrow as pa
+        import pyarrow.compute as pc
 
+        times, values = self._samples(series)
+        ends = list(accumulate(map(self._count, series)))
+        if len(times) != ends[-1]:
+            raise not_the_api("a sample is missing")
         of_series = pa.table(
             {
                 column: pa.array([each.metric.get(label) for each in series], self._schema.field(column).type)
                 for label, column in ((_NAME, "metric"), *((name, column_of(name)) for name in self._labels))
             }
         )
-        samples = [self._samples(each) for each in series]
-        owners = [i for i, each in enumerate(samples) for _ in each]
-        times = [round(time * 1000) for each in samples for time, _ in each]
-        values = self._values([value for each in samples for _, value in each])
-        table = of_series.take(pa.array(owners, pa.int32()))
-        table = table.append_column("timestamp", pa.array(times, self._schema.field("timestamp").type))
-        column = pa.array(values, self._schema.field(self.sample).type)
-        return table.append_column(self.sample, column).select(self._schema.names)
+        runs = (pa.array(ends, pa.int32()), pa.array(range(len(series)), pa.int32()))
+        table = of_series.take(pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(*runs)))
+        milliseconds = pc.round(pc.multiply(times, 1000.0)).cast(pa.int64())
+        table = table.append_column("timestamp", milliseconds.cast(self._schema.field("timestamp").type))
+        return table.append_column(self.sample, values).select(self._schema.names)
 
     def _sample_type(self) -> Any:
         import pyarrow as pa
 
         return pa.float64()
 
-    def _samples(self, series: RawSeries) -> Sequence[tuple[float, Any]]:
-        return series.values
+    def _count(self, series: RawSeries) -> int:
+        return bytes(series.values).count(b"],[") + 1 if series.values else 0
 
-    def _values(self, values: Sequence[Any]) -> list[Any]:
-        return list(map(float, values))
+    def _samples(self, series: Sequence[RawSeries]) -> tuple[Any, Any]:
+        """Return all times (Unix seconds) and values. Prometheus's JSON is CSV but for the brackets."""
+        import pyarrow as pa
+        from pyarrow import csv
+
+        texts = [bytes(each.values) for each in series]
+        if not all(text.startswith(b"[[") and text.endswith(b"]]") for text in texts):
+            raise not_the_api("its samples are no list")
+        lines = b"\n".join(text[2:-2] for text in texts).replace(b"],[", b"\n").replace(b'"+Inf"', b'"Inf"')
+        reading = csv.ReadOptions(
+            use_threads=False, block_size=len(lines) + 1, column_names=["time", "value"]
+        )
+        # By default NaN would be read as no value.
+        types = csv.ConvertOptions(
+            column_types={"time": pa.float64(), "value": pa.float64()}, null_values=[], check_utf8=False
+        )
+        try:
+            return tuple(csv.read_csv(pa.BufferReader(lines), reading, convert_options=types).columns)
+        except pa.ArrowInvalid as error:
+            raise not_the_api(error) from error
 
 
 class HistogramFile(SampleFile):
@@ -170,18 +192,24 @@ class HistogramFile(SampleFile):
         bucket = pa.struct([("boundaries", pa.int8()), *numbers])
         return pa.struct([("count", pa.float64()), ("sum", pa.float64()), ("buckets", pa.list_(bucket))])
 
-    def _samples(self, series: RawSeries) -> Sequence[tuple[float, Any]]:
-        return series.histograms
+    def _count(self, series: RawSeries) -> int:
+        return len(series.histograms)
 
-    def _values(self, values: Sequence[RawHistogram]) -> list[Any]:
-        return [
-            {
-                "count": float(each.count),
-                "sum": float(each.sum),
-                "buckets": [
-                    {"boundaries": rule, "low": float(low), "high": float(high), "count": float(count)}
-                    for rule, low, high, count in each.buckets
-                ],
-            }
-            for each in values
-        ]
+    def _samples(self, series: Sequence[RawSeries]) -> tuple[Any, Any]:
+        import pyarrow as pa
+
+        samples = [sample for each in series for sample in each.histograms]
+        times = pa.array([time for time, _ in samples], pa.float64())
+        values = [_plain(histogram) for _, histogram in samples]
+        return times, pa.array(values, self._schema.field(self.sample).type)
+
+
+def _plain(histogram: RawHistogram) -> dict[str, Any]:
+    return {
+        "count": float(histogram.count),
+        "sum": float(histogram.sum),
+        "buckets": [
+            {"boundaries": rule, "low": float(low), "high": float(high), "count": float(count)}
+            for rule, low, high, count in histogram.buckets
+        ],
+    }

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
 from monitord.artifacts import parquet
-from monitord.atomic import TEMPORARY_PREFIX
-from monitord.collect.collection import Collection
-from monitord.collect.samples import MAX_SAMPLES, NATIVE_SIZE, sample_queries, scrapes_by_job, series_query
+from monitord.collect.samples import MAX_SAMPLES, NATIVE_SIZE, sample_queries, scrapes_query, series_query
 from monitord.errors import PrometheusError, PrometheusUnavailableError
-from monitord.prometheus.samples import read_samples
+from monitord.prometheus.samples import RawSeries, read_samples
 from monitord.prometheus.series import Answer
 from monitord.recipes.promql import session_matchers
-from monitord.recipes.span import InstantQuery
+from monitord.recipes.span import InstantQuery, Span
 
 NOT_INSTALLED = (
     "raw samples were not kept: that takes the Python package pyarrow; install it "
@@ -49,70 +44,66 @@ class Samples:
     warnings: tuple[str, ...] = ()
 
 
-@contextmanager
-def sampled(
-    collection: Collection, client: SampleClient, artifacts: Path, most: int = MAX_SAMPLES
-) -> Iterator[Samples]:
-    """Read all raw samples of a collected window into files, which are gone after the context.
+def gather(
+    span: Span,
+    client: SampleClient,
+    folder: Path,
+    most: int = MAX_SAMPLES,
+    going: Callable[[], None] = lambda: None,
+) -> Samples:
+    """Read all raw samples of a window into files in a folder, which is the caller's to remove.
 
-    About `most` are held at a time. Samples that cannot be had cost nothing but themselves: a
-    warning says why. Raises PrometheusUnavailableError when asking again later may help, and OSError
-    when they cannot be written.
+    About `most` are held at a time; `going` is called after each answer. Samples that cannot be had
+    cost nothing but themselves: a warning says why. Raises PrometheusUnavailableError when asking
+    again later may help, and OSError when they cannot be written.
     """
-    if not parquet.is_available():
-        yield Samples(warnings=(NOT_INSTALLED,))
-        return
-    # Named so that what a crash leaves here is removed with other leftovers.
-    folder = artifacts / f"{TEMPORARY_PREFIX}samples-{collection.request.window.id}-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
     try:
-        yield _gathered(collection, client, folder, most)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _gathered(collection: Collection, client: SampleClient, folder: Path, most: int) -> Samples:
-    try:
-        return _read(collection, client, folder, most)
+        return _read(span, client, folder, most, going)
     except PrometheusUnavailableError:
         raise
     except PrometheusError as error:
         return Samples(warnings=(f"raw samples were not kept: {error}",))
 
 
-def _read(collection: Collection, client: SampleClient, folder: Path, most: int) -> Samples:
-    span = collection.request.span
+def _read(span: Span, client: SampleClient, folder: Path, most: int, going: Callable[[], None]) -> Samples:
     most = max(1, most // (NATIVE_SIZE if span.native else 1))
-    asked = series_query(span)
-    series, scrapes = client.query(asked.promql, asked.at), scrapes_by_job(collection.coverage)
+    series, scrapes = (
+        client.query(each.promql, each.at) for each in (series_query(span), scrapes_query(span))
+    )
     queries = sample_queries(span, series, scrapes, most)
     found = client.label_names(f"{{{session_matchers(span.session)}}}", span.start, span.end)
     labels = sorted(set(found) - {"__name__"})
     files, rows = {}, {}
     warnings: dict[str, None] = {}
     for number, (job, of_job) in enumerate(queries.items()):
-        written = _write(folder / f"{number}.parquet", labels, of_job, client, warnings)
-        for kind, file, count in written:
+        answers = _answers(of_job, client, warnings, going)
+        for kind, file, count in _write(folder / f"{number}.parquet", labels, answers):
             path = f"{kind}/service={quote(job, safe='')}/part-0.parquet"
             files[path], rows[path] = file, count
     return Samples(files, rows, tuple(warnings))
 
 
-def _write(
-    file: Path,
-    labels: Sequence[str],
+def _answers(
     queries: Sequence[InstantQuery],
     client: SampleClient,
     warnings: dict[str, None],
+    going: Callable[[], None],
+) -> Iterator[Sequence[RawSeries]]:
+    for query in queries:
+        answer = read_samples(client.query_json(query.promql, query.at))
+        warnings |= dict.fromkeys(answer.warnings)
+        yield answer.series
+        going()
+
+
+def _write(
+    file: Path, labels: Sequence[str], answers: Iterable[Sequence[RawSeries]]
 ) -> list[tuple[str, Path, int]]:
     """Write a job's samples; return what kinds there are, each with its file and number of rows."""
     beside = file.with_suffix(".histograms.parquet")
     with parquet.SampleFile(file, labels) as numbers, parquet.HistogramFile(beside, labels) as histograms:
-        for query in queries:
-            answer = read_samples(client.query_json(query.promql, query.at))
-            numbers.write(answer.series)
-            histograms.write(answer.series)
-            warnings |= dict.fromkeys(answer.warnings)
+        for series in answers:
+            numbers.write(series)
+            histograms.write(series)
     native = [("histograms", beside, histograms.rows)] if histograms.rows else []
     return [("samples", file, numbers.rows), *native]

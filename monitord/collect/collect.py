@@ -15,7 +15,7 @@ from monitord.collect.request import CollectionRequest
 from monitord.collect.results import reported_rows
 from monitord.collect.slo import judge_slo
 from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
-from monitord.collect.timeseries import TimePoint, over_time
+from monitord.collect.timeseries import Course, over_time
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.series import Answer
@@ -63,7 +63,7 @@ def collect(
     of_kpis = [
         _rows_of(request, recipe, kpi, coverage, asking) for recipe in request.recipes for kpi in recipe.kpis
     ]
-    points = _over_time(request, of_kpis, coverage, asking)
+    courses = _over_time(request, of_kpis, coverage, asking)
     # What has data comes first: most recipes are for services that a session does not run.
     of_kpis.sort(key=lambda rows: all(row.status == "no_data" for row in rows))
     rows = tuple(row for group in (*of_kpis, reported_rows(request.window)) for row in group)
@@ -76,7 +76,7 @@ def collect(
     slo = judge_slo(request.window, request.recipes, rows, coverage)
     return Collection(
         request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), slo,
-        scraped_bytes, points,
+        scraped_bytes, courses,
     )  # fmt: skip
 
 
@@ -124,15 +124,15 @@ def _over_time(
     of_kpis: Sequence[Sequence[KpiRow]],
     coverage: Sequence[TargetCoverage],
     asking: _Asking,
-) -> tuple[TimePoint, ...]:
-    """Return the points of the KPIs that have a value at all."""
+) -> tuple[Course, ...]:
+    """Return the courses of the KPIs that have a value at all."""
     known = {row.kpi for rows in of_kpis for row in rows if row.value is not None}
     return tuple(
-        point
+        course
         for recipe in request.recipes
         for kpi in recipe.kpis
         if kpi.name in known
-        for point in over_time(request, recipe, kpi, len(coverage), asking.ask)
+        for course in over_time(request, recipe, kpi, len(coverage), asking.ask)
     )
 
 

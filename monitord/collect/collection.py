@@ -8,7 +8,7 @@ from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest
 from monitord.collect.slo import SloResult
 from monitord.collect.summary import KpiRow
-from monitord.collect.timeseries import TimePoint
+from monitord.collect.timeseries import Course
 from monitord.collect.verdict import Reason, WindowStatus
 from monitord.recipes.span import Query
 
@@ -49,4 +49,4 @@ class Collection:
     end: float
     slo: tuple[SloResult, ...] = ()
     scraped_bytes: int | None = None
-    timeseries: tuple[TimePoint, ...] = ()
+    timeseries: tuple[Course, ...] = ()

@@ -23,11 +23,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Both processes at one time (Unix seconds); None for one that did not run."""
+    """The processes at one time (Unix seconds); None for one that did not run."""
 
     at: float
     daemon: Usage | None
     prometheus: Usage | None
+    sample_reader: Usage | None = None
 
 
 def scraped_bytes_query(span: Span) -> InstantQuery:
@@ -37,7 +38,7 @@ def scraped_bytes_query(span: Span) -> InstantQuery:
 
 
 def own_cost(moments: Sequence[Moment], start: float, end: float) -> dict[str, Any]:
-    """Return the CPU seconds and the peak memory of both between two times; None is unknown.
+    """Return the CPU seconds and the peak memory of each between two times; None is unknown.
 
     `moments` are in the order of time. Between two of them CPU time is taken to be used evenly; memory is
     the most that was seen at any of them, from just before the window to just after it.
@@ -45,6 +46,7 @@ def own_cost(moments: Sequence[Moment], start: float, end: float) -> dict[str, A
     return {
         "daemon": _of([(moment.at, moment.daemon) for moment in moments], start, end),
         "prometheus": _of([(moment.at, moment.prometheus) for moment in moments], start, end),
+        "sample_reader": _of([(moment.at, moment.sample_reader) for moment in moments], start, end),
     }
 
 

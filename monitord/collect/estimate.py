@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 # Reasons why a value is missing, or stands for less than it should.
 METRIC_ABSENT = "metric_absent"
@@ -32,8 +32,7 @@ QUERY_FAILED = "query_failed"
 UNCOUNTED_TOLERANCE = 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A stat's value, or None with the reason; `reason` beside a value says what it lacks.
 
     `n` is how many observations it rests on: for a histogram those in the window (a rounded
@@ -55,8 +54,9 @@ class Estimate:
             return Estimate(None, self.n, reason=NOT_A_NUMBER)
         if factor == 1:
             return self
-        low, high = (None if bound is None else bound * factor for bound in (self.low, self.high))
-        return replace(self, value=self.value * factor, low=low, high=high)
+        low = None if self.low is None else self.low * factor
+        high = None if self.high is None else self.high * factor
+        return Estimate(self.value * factor, self.n, low, high, self.reason)
 
 
 def total(values: Iterable[float]) -> float:

@@ -26,7 +26,11 @@ Steps = Mapping[Group, Mapping[float, float]]  # Unix seconds -> value
 
 
 def group_of(labels: Mapping[str, str]) -> Group:
-    return Group._make(map(labels.get, Group._fields, Group()))
+    label = labels.get  # said for each series of each step: in a loop it would take twice as long
+    return Group(
+        label("job", ""), label("instance", ""), label("client", ""),
+        label("service", ""), label("node", ""), label("gpu", ""),
+    )  # fmt: skip
 
 
 def read_values(answer: Answer) -> Values:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from monitord.collect.coverage import TargetCoverage
 from monitord.prometheus.series import Answer
 from monitord.recipes.promql import quote, session_matchers
 from monitord.recipes.span import InstantQuery, Span
@@ -27,29 +26,27 @@ def series_query(span: Span) -> InstantQuery:
     return span.at_end(f"count by (job, __name__) ({series})")
 
 
-def scrapes_by_job(coverage: Iterable[TargetCoverage]) -> dict[str, int]:
-    """Return the most scrapes that any target of a job had: so many samples a series may have."""
-    most: dict[str, int] = {}
-    for target in coverage:
-        # Coverage counts one scrape less when there is one at either edge.
-        most[target.job] = max(most.get(target.job, 0), target.scrapes + 1)
-    return most
+def scrapes_query(span: Span) -> InstantQuery:
+    """Return the query for the most scrapes of any target of a job: so many samples a series may have."""
+    scrapes = f"count_over_time(up{{{session_matchers(span.session)}}}{span.whole})"
+    return span.at_end(f"max by (job) ({scrapes})")
 
 
 def sample_queries(
-    span: Span, series: Answer, scrapes: Mapping[str, int], most: int = MAX_SAMPLES
+    span: Span, series: Answer, scrapes: Answer, most: int = MAX_SAMPLES
 ) -> dict[str, list[InstantQuery]]:
     """Return by job the queries that together read every sample of the window, each of them once.
 
-    `series` answers `series_query`. An answer holds about `most` samples, or one of each series of
-    a metric where that is more. Metrics come in the order of their names.
+    `series` answers `series_query`, `scrapes` answers `scrapes_query`. An answer holds about `most`
+    samples, or one of each series of a metric where that is more. Metrics come in the order of their names.
     """
     metrics: dict[str, dict[str, int]] = defaultdict(dict)
     for each in series.series:
         metrics[each.labels.get("job", "")][each.labels["__name__"]] = round(each.value)
+    counts = {each.labels.get("job", ""): round(each.value) for each in scrapes.series}
     expected = round(span.seconds / span.interval) + 1
     return {
-        job: list(_queries(span, job, metrics[job], scrapes.get(job, expected), most))
+        job: list(_queries(span, job, metrics[job], counts.get(job, expected), most))
         for job in sorted(metrics)
     }
 

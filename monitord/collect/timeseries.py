@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from itertools import groupby
 from typing import NamedTuple
 
 from monitord.clock import to_iso
@@ -21,13 +22,14 @@ from monitord.recipes.promql import SCOPES, kpi_queries
 from monitord.recipes.span import MAX_TILES, Query, Span
 
 MAX_STEPS = 120  # as many points as a plot needs: all that there is to know is in the raw samples
-MAX_TARGET_STEPS = 1_500  # with many targets there are fewer steps: an answer has a value for each
+MAX_TARGET_STEPS = 3_600  # with many targets there are fewer steps: an answer has a value for each
 FEWEST_STEPS = 20
 NATIVE_SIZE = 5  # a native histogram is as large as the buckets of so many classic ones
 
 Ask = Callable[[str, Query], Answer | None]
 Key = tuple[str, ...]
-Known = dict[tuple[str, str, int, tuple[Group, ...]], float | None]
+Runs = tuple[tuple[tuple[Group, ...], int], ...]  # groups, and in how many steps after one another
+Known = dict[tuple[str, str, Runs], Sequence[float | None]]
 
 
 class TimePoint(NamedTuple):
@@ -48,9 +50,37 @@ class TimePoint(NamedTuple):
 COLUMNS = TimePoint._fields
 
 
-def over_time(
-    request: CollectionRequest, recipe: Recipe, kpi: Kpi, targets: int, ask: Ask
-) -> list[TimePoint]:
+class Moment(NamedTuple):
+    """The end of a step, as published, and how many seconds after the window's start it is."""
+
+    timestamp: str
+    elapsed_s: float
+
+
+class Course(NamedTuple):
+    """A stat of a KPI over time: at each moment its value over the step that ends there; None is unknown."""
+
+    kpi: str
+    stat: str
+    scope: str
+    client: str
+    service: str
+    node: str
+    gpu: str
+    moments: Sequence[Moment]
+    values: Sequence[float | None]
+
+    @property
+    def what(self) -> tuple[str, str, str, str, str, str, str]:
+        """The cells that all of its points have."""
+        return self[:7]
+
+    def points(self) -> Iterator[TimePoint]:
+        for moment, value in zip(self.moments, self.values, strict=True):
+            yield TimePoint(*moment, *self.what, value)
+
+
+def over_time(request: CollectionRequest, recipe: Recipe, kpi: Kpi, targets: int, ask: Ask) -> list[Course]:
     """Return a KPI's values over time, in steps that together are the window.
 
     `ask` returns None for a query that failed, which costs all points of the KPI.
@@ -65,12 +95,14 @@ def over_time(
         if answer is None:
             return []
         answers[role] = answer
-    readings = {time: read(kpi, each, step) for time, each in _by_time(answers, steps).items()}
+    readings = [read(kpi, each, step) for each in _by_time(answers, steps)]
+    start_ms = steps.end_ms - steps.length_ms
+    moments = [Moment(to_iso(time / 1000), (time - start_ms) / 1000) for time in _times(steps)]
     known: Known = {}
     return [
-        point
+        course
         for scope in ("session", *kpi.by)
-        for point in _points(kpi, stats, scope, readings, steps, known)
+        for course in _courses(kpi, stats, scope, readings, moments, known)
     ]
 
 
@@ -91,54 +123,63 @@ def _ask(use: str, steps: Span, query: Query, ask: Ask) -> Answer | None:
     return ask(use, steps.over_tiles(query.promql))
 
 
-def _by_time(answers: Mapping[str, Answer], steps: Span) -> dict[int, dict[str, Answer]]:
-    """Return the answers at the end of each step (milliseconds), as if each had been asked alone."""
-    series: dict[tuple[int, str], list[Series]] = defaultdict(list)
-    histograms: dict[tuple[int, str], list[HistogramSeries]] = defaultdict(list)
+def _by_time(answers: Mapping[str, Answer], steps: Span) -> Iterator[dict[str, Answer]]:
+    """Yield the answers at the end of each step, as if each had been asked alone."""
+    series: dict[str, dict[int, list[Series]]] = {}
+    histograms: dict[str, dict[int, list[HistogramSeries]]] = {}
     for role, answer in answers.items():
+        of_role = series[role] = defaultdict(list)
         for each in answer.series:
-            for time, value in each.samples:
-                series[round(time * 1000), role].append(Series(each.labels, ((time, value),)))
+            for sample in each.samples:
+                of_role[round(sample[0] * 1000)].append(Series(each.labels, (sample,)))
+        native_of_role = histograms[role] = defaultdict(list)
         for native in answer.histograms:
-            for time, histogram in native.samples:
-                one = HistogramSeries(native.labels, ((time, histogram),))
-                histograms[round(time * 1000), role].append(one)
-    return {
-        time: {
-            role: Answer(tuple(series[time, role]), histograms=tuple(histograms[time, role]))
+            for seen in native.samples:
+                native_of_role[round(seen[0] * 1000)].append(HistogramSeries(native.labels, (seen,)))
+    nothing = Answer(())
+    for time in _times(steps):
+        yield {
+            role: Answer(tuple(series[role].get(time, ())), histograms=tuple(histograms[role].get(time, ())))
+            if time in series[role] or time in histograms[role]
+            else nothing
             for role in answers
         }
-        for time in _times(steps)
-    }
 
 
 def _times(steps: Span) -> range:
     return range(steps.end_ms - (steps.tiles - 1) * steps.tile_ms, steps.end_ms + 1, steps.tile_ms)
 
 
-def _points(
-    kpi: Kpi, stats: Sequence[str], scope: str, readings: Mapping[int, Reading], steps: Span, known: Known
-) -> Iterator[TimePoint]:
-    """Return the points of a scope: one at each step for whatever has a value at any step.
+def _courses(
+    kpi: Kpi,
+    stats: Sequence[str],
+    scope: str,
+    readings: Sequence[Reading],
+    moments: Sequence[Moment],
+    known: Known,
+) -> Iterator[Course]:
+    """Return the courses of a scope: one for whatever has a value at any step.
 
     `known` keeps what was estimated: a client with one service on one node is the same in three scopes.
     """
     asked_for = scope if kpi.kind == "expr" else ""  # the scope counts only where each has a query
     split = cache(partial(_parts, scope))  # the groups are the same in most steps
-    parts = {time: split(tuple(reading.groups)) for time, reading in readings.items()}
-    keys = sorted({key for each in parts.values() for key in each}) if SCOPES[scope] else [()]
-    start_ms = steps.end_ms - steps.length_ms
-    told = {time: (to_iso(time / 1000), (time - start_ms) / 1000) for time in readings}
+    parts = [split(tuple(reading.groups)) for reading in readings]
+    keys = sorted({key for each in parts for key in each}) if SCOPES[scope] else [()]
     for key in keys:
         place = dict(zip(SCOPES[scope], key, strict=True))
         client, service, node, gpu = (place.get(label, "") for label in GROUP_LABELS)
+        of_key = [each.get(key, ()) for each in parts]
+        runs = tuple((groups, len(list(run))) for groups, run in groupby(of_key))
         for stat in stats:
-            for time, reading in readings.items():
-                groups = parts[time].get(key, ())
-                what = (asked_for, stat, time, groups)
-                if what not in known:
-                    known[what] = reading.estimate(stat, scope, groups).scaled(kpi.scale_of(stat)).value
-                yield TimePoint(*told[time], kpi.name, stat, scope, client, service, node, gpu, known[what])
+            what = (asked_for, stat, runs)
+            if what not in known:
+                factor = kpi.scale_of(stat)
+                known[what] = [
+                    reading.estimate(stat, scope, groups).scaled(factor).value
+                    for reading, groups in zip(readings, of_key, strict=True)
+                ]
+            yield Course(kpi.name, stat, scope, client, service, node, gpu, moments, known[what])
 
 
 def _parts(scope: str, groups: Sequence[Group]) -> dict[Key, tuple[Group, ...]]:

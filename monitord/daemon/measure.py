@@ -19,7 +19,7 @@ from monitord import __version__
 from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import Provenance, manifest
-from monitord.artifacts.samples import Samples, sampled
+from monitord.artifacts.samples import Samples
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.clock import SystemClock
 from monitord.collect.collect import collect
@@ -29,6 +29,7 @@ from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import settle_query
 from monitord.collect.slo import worst_of
 from monitord.collect.verdict import Reason
+from monitord.daemon.sampling import Sampling
 from monitord.daemon.windows import Collected
 from monitord.errors import InvalidInputError
 from monitord.file_sd.render import render_file, render_groups
@@ -63,6 +64,7 @@ class Measurement:
     settings: Settings
     connect: Callable[[float], PrometheusClient]
     registry: Callable[[], Registry]
+    sampling: Sampling
     outages: Callable[[], Outages] = Outages
     usage: Callable[[], Sequence[Moment]] = tuple
     data_folder: Callable[[], Path] = Path
@@ -104,24 +106,29 @@ class Measurement:
                 left_open=has_left_open_ranges(version),
                 native_histograms=self.settings.prometheus.native_histograms,
             )
-            collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
-            allocation = read_allocation(os.environ)
-            skew = measure_skew(self.session.status, SystemClock())
-            provenance = Provenance(
-                __version__, platform.python_version(), _host(), self._prometheus(version),
-                allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
-                window.markers, tuple(_warnings(skew, window)), self.term,
-            )  # fmt: skip
-            with self._samples(collection, client) as samples, self._blocks(collection) as blocks:
-                try:
-                    folder = self._publish(collection, provenance, samples, blocks)
-                except OSError as error:  # there may be no room for as much as that
-                    if not blocks.files:
-                        raise
-                    folder = self._publish(collection, provenance, samples, without_blocks(error))
+            with self._reading(request, client) as read_samples:
+                collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
+                provenance = self._provenance(collection, version)
+                with self._blocks(collection) as blocks:
+                    samples = read_samples()
+                    try:
+                        folder = self._publish(collection, provenance, samples, blocks)
+                    except OSError as error:  # there may be no room for as much as that
+                        if not blocks.files:
+                            raise
+                        folder = self._publish(collection, provenance, samples, without_blocks(error))
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
             worst_of(result.status for result in collection.slo),
+        )  # fmt: skip
+
+    def _provenance(self, collection: Collection, version: str) -> Provenance:
+        window, allocation = collection.request.window, read_allocation(os.environ)
+        skew = measure_skew(self.session.status, SystemClock())
+        return Provenance(
+            __version__, platform.python_version(), _host(), self._prometheus(version),
+            allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
+            window.markers, tuple(_warnings(skew, window)), self.term,
         )  # fmt: skip
 
     def _publish(
@@ -145,10 +152,12 @@ class Measurement:
         ):
             yield blocks
 
-    def _samples(self, collection: Collection, client: PrometheusClient) -> AbstractContextManager[Samples]:
+    def _reading(
+        self, request: CollectionRequest, client: PrometheusClient
+    ) -> AbstractContextManager[Callable[[], Samples]]:
         if not self.settings.windows.samples:
-            return nullcontext(Samples())
-        return sampled(collection, client, self.session.artifacts)
+            return nullcontext(Samples)
+        return self.sampling.reading(client.door, request.span)
 
     def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
         """Return the recipes in force; a session's own that cannot be used cost only themselves."""

@@ -1,4 +1,4 @@
-"""Keeping note of what the daemon and its Prometheus use of the machine."""
+"""Keeping note of what the daemon, its Prometheus and its reader of raw samples use of the machine."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(slots=True)
 class UsageLog:
-    """What was used so far, noted at every heartbeat. `prometheus_pid` is None while none runs."""
+    """What was used so far, noted at every heartbeat. A pid is None while the process does not run."""
 
     clock: Clock
     prometheus_pid: Callable[[], int | None]
+    reader_pid: Callable[[], int | None] = lambda: None
     _moments: deque[Moment] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def note(self) -> None:
@@ -35,8 +36,10 @@ class UsageLog:
         return (*tuple(self._moments), self._now())
 
     def _now(self) -> Moment:
-        pid = self.prometheus_pid()
-        return Moment(self.clock.now(), read_usage(os.getpid()), None if pid is None else read_usage(pid))
+        prometheus, reader = (
+            None if pid is None else read_usage(pid) for pid in (self.prometheus_pid(), self.reader_pid())
+        )
+        return Moment(self.clock.now(), read_usage(os.getpid()), prometheus, reader)
 
 
 def read_usage(pid: int) -> Usage | None:

@@ -69,7 +69,7 @@ def split_range(start: int, end: int, step: int, most: int = MAX_POINTS) -> list
 def _parse_result(kind: str, result: Any) -> tuple[tuple[Series, ...], tuple[HistogramSeries, ...]]:
     match kind:
         case "scalar":
-            return (Series({}, (_sample(result),)),), ()
+            return (Series({}, _samples([result])),), ()
         case "vector":
             found = [(item, _one(item, "value"), _one(item, "histogram")) for item in result]
         case "matrix":
@@ -79,7 +79,7 @@ def _parse_result(kind: str, result: Any) -> tuple[tuple[Series, ...], tuple[His
     if any(not floats and not native for _, floats, native in found):
         raise ValueError("a series without samples")
     return (
-        tuple(Series(item["metric"], tuple(map(_sample, each))) for item, each, _ in found if each),
+        tuple(Series(item["metric"], _samples(each)) for item, each, _ in found if each),
         tuple(
             HistogramSeries(item["metric"], tuple(map(_histogram, each))) for item, _, each in found if each
         ),
@@ -90,9 +90,9 @@ def _one(item: Mapping[str, Any], key: str) -> list[Any]:
     return [item[key]] if key in item else []
 
 
-def _sample(pair: Sequence[Any]) -> tuple[float, float]:
-    time, value = pair
-    return float(time), float(value)  # NaN, +Inf and -Inf are read as Prometheus writes them
+def _samples(pairs: Iterable[Sequence[Any]]) -> tuple[tuple[float, float], ...]:
+    # NaN, +Inf and -Inf are read as Prometheus writes them.
+    return tuple([(float(time), float(value)) for time, value in pairs])
 
 
 def _histogram(pair: Sequence[Any]) -> tuple[float, NativeHistogram]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -12,11 +11,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 from requests.exceptions import ChunkedEncodingError
 
 from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.answers import join_answers, parse_answer, split_range
+from monitord.prometheus.door import Door
 from monitord.prometheus.pinned import OneCertificate
 from monitord.prometheus.series import Answer
 
@@ -70,6 +71,13 @@ class PrometheusClient:
         if _is_loopback(self.url):
             # Compressing costs the server several times what it takes to send the answer plain.
             self._session.headers["Accept-Encoding"] = "identity"
+
+    @property
+    def door(self) -> Door:
+        """How another process gets to the same server, without the password itself."""
+        auth = self._session.auth
+        user = auth[0] if isinstance(auth, tuple) else None
+        return Door(self.url, self.timeout, user, _text(self._password_file), _text(self._certificate))
 
     def __enter__(self) -> Self:
         return self
@@ -289,8 +297,8 @@ class PrometheusClient:
         if status in {401, 403}:
             raise PrometheusError(self._refusal(status))
         try:
-            payload = json.loads(response.content)
-        except ValueError:
+            payload = msgspec.json.decode(response.content)
+        except msgspec.DecodeError:
             payload = None
         if not isinstance(payload, dict) or payload.get("status") not in {"success", "error"}:
             raise self._not_the_api(response)
@@ -326,6 +334,28 @@ class PrometheusClient:
 
 class _TryAgainError(PrometheusUnavailableError):
     """The request did not reach an evaluation, and costs nothing to repeat."""
+
+
+def open_door(door: Door) -> PrometheusClient:
+    """Return a client of the server that a door leads to.
+
+    Raises PrometheusError when the password cannot be read, and InvalidInputError as the client does.
+    """
+    auth = None
+    if door.user is not None and door.password_file is not None:
+        try:
+            auth = (door.user, Path(door.password_file).read_text(encoding="ascii").strip())
+        except (OSError, ValueError) as error:
+            raise PrometheusError(f"{door.password_file} cannot be read as a password: {error}") from error
+    return PrometheusClient(
+        door.url, auth, door.timeout,
+        password_file=Path(door.password_file) if door.password_file else None,
+        certificate=Path(door.certificate) if door.certificate else None,
+    )  # fmt: skip
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _checked(url: str) -> str:

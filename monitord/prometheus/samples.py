@@ -1,4 +1,4 @@
-"""Raw samples as Prometheus answers with them, decoded without a dictionary per sample. Pure."""
+"""Raw samples as Prometheus answers with them, decoded as far as to series. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class RawHistogram(msgspec.Struct):
 
 
 class RawSeries(msgspec.Struct):
-    """A series and its samples as (Unix seconds, value as text); `histograms` are native ones."""
+    """A series and its samples, `[[Unix seconds,"value"],…]` as it was sent; `histograms` are native ones."""
 
     metric: dict[str, str]
-    values: list[tuple[float, str]] = []
+    values: msgspec.Raw = msgspec.Raw()
     histograms: list[tuple[float, RawHistogram]] = []
 
 
@@ -45,6 +45,11 @@ class _Payload(msgspec.Struct):
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Payload)
 
 
+def not_the_api(reason: object) -> PrometheusError:
+    """Return the error for samples of another shape than Prometheus's."""
+    return PrometheusError(f"raw samples were answered with something that is not Prometheus's API: {reason}")
+
+
 def read_samples(content: bytes) -> RawAnswer:
     """Return what a successful `/api/v1/query` for a range selector was answered with.
 
@@ -53,7 +58,5 @@ def read_samples(content: bytes) -> RawAnswer:
     try:
         payload: _Payload = _DECODER.decode(content)
     except msgspec.DecodeError as error:
-        raise PrometheusError(
-            f"raw samples were answered with something that is not Prometheus's API: {error}"
-        ) from error
+        raise not_the_api(error) from error
     return RawAnswer(payload.data.result, [*payload.warnings, *payload.infos])

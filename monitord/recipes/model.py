@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, WithJsonSchema, model_validator
@@ -269,6 +270,7 @@ def measures_of(recipes: Iterable[Recipe]) -> dict[str, Measure]:
 GROUP_LABELS: tuple[GroupLabel, ...] = get_args(GroupLabel)
 
 
+@lru_cache
 def quantile_of(stat: str) -> float | None:
     """Return 0.999 for `p99.9`; None when the stat is no percentile between p0 and p100."""
     match = _PERCENTILE.fullmatch(stat)

@@ -1,32 +1,36 @@
 """`python -m tests.bench.readers WAY URL PAST ROOT`: read a past window in a process of its own.
 
-Imports are not counted: a daemon has made them before its first window, pyarrow's before its second.
+Imports are not counted: a daemon has made them before its first window, its reader of raw samples
+before its second.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
+import os
 import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import requests
+import structlog
 
-from monitord.artifacts.samples import sampled
+from monitord.artifacts.samples import gather
 from monitord.artifacts.store import read_manifest
-from monitord.collect.collect import collect
-from monitord.collect.request import CollectionRequest
 from monitord.daemon.measure import QUERY_TIMEOUT_SECONDS, Measurement
+from monitord.daemon.sampling import Sampling
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.command import has_left_open_ranges
+from monitord.recipes.span import Span
 from monitord.session import Session
 from monitord.settings import load_settings
-from tests.bench.past import INTERVAL, Past, registry_of
+from tests.bench.past import INTERVAL, START, Past, registry_of
 from tests.bench.taken import Taken, run, tell
 
 SAMPLE = re.compile(rb'\[\d{10}[.\d]*,"')
@@ -52,29 +56,35 @@ def read(way: str, url: str, past: Past, root: Path) -> Taken:
 
 def whole(url: str, past: Past, root: Path) -> None:
     """Collect the window as the daemon does: KPIs, their course, CSV and JSON, raw samples as Parquet."""
-    importlib.import_module("pyarrow.parquet")
-    measurement = _measurement(url, Session(root, "past"))
+    session = Session(root, "past")
+    sampling = Sampling(structlog.get_logger(), session)
+    measurement = _measurement(url, session, sampling)
+    # Another window has come before, as it has for a daemon but once.
+    measurement.measure(replace(past.window, id="before", end=START + INTERVAL), unsettled=False)
+    gc.freeze()  # as the daemon does
     started = time.perf_counter()
     collected = measurement.measure(past.window, unsettled=False)
     seconds = time.perf_counter() - started
     if collected.status != "complete":
         raise RuntimeError(f"the window is {collected.status}: {collected.reasons}")
     files = (read_manifest(Path(collected.folder)) or {})["files"]
-    tell(seconds, sum(file["rows"] for file in files if file["path"].endswith(".parquet")))
+    pids = [os.getpid(), *([sampling.pid] if sampling.pid else [])]
+    tell(seconds, sum(file["rows"] for file in files if file["path"].endswith(".parquet")), pids)
+    sampling.close()
 
 
 def samples(url: str, past: Past, root: Path) -> None:
     """Read the raw samples as a collection does, into Parquet files, and nothing else."""
     importlib.import_module("pyarrow.parquet")
-    measurement = _measurement(url, Session(root, "past"))
-    targets = measurement.targets(past.window.end)
-    with measurement.connect(QUERY_TIMEOUT_SECONDS) as client:
+    window = past.window
+    folder = root / "samples"
+    folder.mkdir(exist_ok=True)
+    with PrometheusClient(url, None, QUERY_TIMEOUT_SECONDS) as client:
         left_open = has_left_open_ranges(str(client.build_info()["version"]))
-        request = CollectionRequest("past", past.window, targets, INTERVAL, 0.9, (), left_open=left_open)
-        collection = collect(request, client)
+        span = Span("past", window.start, window.end, INTERVAL, left_open)
         started = time.perf_counter()
-        with sampled(collection, client, root) as read_samples:
-            tell(time.perf_counter() - started, sum(read_samples.rows.values()))
+        read_samples = gather(span, client, folder)
+        tell(time.perf_counter() - started, sum(read_samples.rows.values()))
 
 
 def bare(url: str, past: Past, root: Path) -> None:
@@ -88,10 +98,10 @@ def bare(url: str, past: Past, root: Path) -> None:
     tell(time.perf_counter() - started, len(SAMPLE.findall(content)))
 
 
-def _measurement(url: str, session: Session) -> Measurement:
+def _measurement(url: str, session: Session, sampling: Sampling) -> Measurement:
     settings, _ = load_settings(session.settings_file)
     registry = registry_of(session)
-    return Measurement(session, settings, partial(PrometheusClient, url, None), lambda: registry)
+    return Measurement(session, settings, partial(PrometheusClient, url, None), lambda: registry, sampling)
 
 
 WAYS: dict[str, Callable[[str, Past, Path], None]] = {"whole": whole, "samples": samples, "bare": bare}

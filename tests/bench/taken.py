@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -12,18 +13,21 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Taken:
-    """Time, samples read, and the most memory that the process ever had."""
+    """Time, samples read, and the most memory that the process and its own ever had, together."""
 
     seconds: float
     samples: int
     peak_mb: float
 
 
-def tell(seconds: float, samples: int) -> None:
-    """Print what this process took."""
-    # Not ru_maxrss: what a process was before it became this one counts there, too.
-    (peak,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
-    print(json.dumps(asdict(Taken(seconds, samples, int(peak) * 1024 / 1e6))))
+def tell(seconds: float, samples: int, pids: Sequence[int] = (os.getpid(),)) -> None:
+    """Print what these processes took, this one unless given."""
+    peaks = (
+        # Not ru_maxrss: what a process was before it became this one counts there, too.
+        int(re.findall(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0])
+        for pid in pids
+    )
+    print(json.dumps(asdict(Taken(seconds, samples, sum(peaks) * 1024 / 1e6))))
 
 
 def run(command: Sequence[str]) -> Taken:

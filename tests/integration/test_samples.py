@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitord.artifacts import parquet
-from monitord.artifacts.samples import NOT_INSTALLED, Samples, sampled
+from monitord.artifacts.samples import Samples, gather
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest
@@ -124,14 +124,13 @@ def truth(job: str, start_ms: int) -> dict[Key, dict[int, float]]:
 def test_every_sample_of_the_window_is_there_once_and_exact(
     client: PrometheusClient, collection: Collection, start_ms: int, tmp_path: Path, most: int
 ) -> None:
-    with sampled(collection, client, tmp_path, most) as samples:
-        assert sorted(samples.files) == [f"samples/service={job}/part-0.parquet" for job in sorted(JOBS)]
-        for job in JOBS:
-            path = f"samples/service={job}/part-0.parquet"
-            assert same(samples_in(samples.files[path]), truth(job, start_ms))
-            assert samples.rows[path] == (STEPS + 1) * len(list(series_of(job)))
-        assert samples.warnings == ()
-    assert not list(tmp_path.iterdir())
+    samples = gather(collection.request.span, client, tmp_path, most)
+    assert sorted(samples.files) == [f"samples/service={job}/part-0.parquet" for job in sorted(JOBS)]
+    for job in JOBS:
+        path = f"samples/service={job}/part-0.parquet"
+        assert same(samples_in(samples.files[path]), truth(job, start_ms))
+        assert samples.rows[path] == (STEPS + 1) * len(list(series_of(job)))
+    assert samples.warnings == ()
 
 
 def test_the_servers_own_answer_says_the_same(
@@ -151,15 +150,15 @@ def test_the_servers_own_answer_says_the_same(
         ): {round(moment * 1000): value for moment, value in series.samples}
         for series in theirs.series
     }
-    with sampled(collection, client, tmp_path) as samples:
-        assert same(samples_in(samples.files["samples/service=triton/part-0.parquet"]), expected)
+    samples = gather(collection.request.span, client, tmp_path)
+    assert same(samples_in(samples.files["samples/service=triton/part-0.parquet"]), expected)
 
 
 def test_types_are_those_that_readers_of_a_whole_folder_need(
     client: PrometheusClient, collection: Collection, tmp_path: Path
 ) -> None:
-    with sampled(collection, client, tmp_path) as samples:
-        folder = laid_out(samples, tmp_path / "published")
+    samples = gather(collection.request.span, client, tmp_path)
+    folder = laid_out(samples, tmp_path / "published")
     together = pq.read_table(folder)
     assert together.num_rows == sum(samples.rows.values())
     assert str(together.schema.field("timestamp").type) == "timestamp[ms, tz=UTC]"
@@ -173,16 +172,8 @@ def test_a_window_without_samples_has_no_files(
     client: PrometheusClient, start_ms: int, tmp_path: Path
 ) -> None:
     early = collected(client, start_ms / 1000 - 3000, start_ms / 1000 - 2900)
-    with sampled(early, client, tmp_path) as samples:
-        assert samples == Samples()
-
-
-def test_without_pyarrow_a_warning_says_what_to_install(
-    client: PrometheusClient, collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parquet, "is_available", lambda: False)
-    with sampled(collection, client, tmp_path) as samples:
-        assert samples == Samples(warnings=(NOT_INSTALLED,))
+    samples = gather(early.request.span, client, tmp_path)
+    assert samples == Samples()
 
 
 def same(found: dict[Key, dict[int, float]], expected: dict[Key, Any]) -> bool:

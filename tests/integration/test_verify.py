@@ -14,7 +14,7 @@ from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.derive import derive
 from monitord.artifacts.manifest import Provenance, manifest
-from monitord.artifacts.samples import sampled
+from monitord.artifacts.samples import gather
 from monitord.artifacts.verify import verify_files
 from monitord.cli import execute
 from monitord.collect.collect import collect
@@ -110,11 +110,11 @@ def folder(client: PrometheusClient, start: float, tmp_path: Path) -> Path:
     inputs = {f"recipes/{file.name}": file.read_bytes() for file in packaged_folder().glob("*.yaml")}
     inputs["recipes/own.yaml"] = OWN
     provenance = Provenance("1", "3", {}, {"version": version, "scrape_interval_seconds": STEP})
-    with sampled(collection, client, tmp_path) as samples:
-        return store.publish(
-            tmp_path, "w", {**window_files(collection, inputs), **samples.files},
-            manifest(collection, provenance), rows=samples.rows,
-        )  # fmt: skip
+    samples = gather(collection.request.span, client, tmp_path)
+    return store.publish(
+        tmp_path, "w", {**window_files(collection, inputs), **samples.files},
+        manifest(collection, provenance), rows=samples.rows,
+    )  # fmt: skip
 
 
 def test_every_row_and_point_is_derived_again(folder: Path) -> None:

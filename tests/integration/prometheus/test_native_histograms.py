@@ -20,7 +20,7 @@ from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.derive import derive
 from monitord.artifacts.manifest import Provenance, manifest
-from monitord.artifacts.samples import sampled
+from monitord.artifacts.samples import gather
 from monitord.artifacts.verify import verify_files
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
@@ -170,8 +170,12 @@ def test_the_restart_was_seen(measured: Measured) -> None:
 
 
 def test_values_over_time_add_up(measured: Measured) -> None:
-    points = [point for point in measured.collection.timeseries if (point.kpi, point.gpu) == ("native", "0")]
-    values = [point.value for point in points if point.stat == "p50"]
+    (course,) = (
+        each
+        for each in measured.collection.timeseries
+        if (each.kpi, each.stat, each.gpu) == ("native", "p50", "0")
+    )
+    values = course.values
     assert len(values) > 2
     assert all(value is not None and 20 < value < 100 for value in values)
 
@@ -181,9 +185,9 @@ def folder(measured: Measured, tmp_path: Path) -> Path:
     collection, version = measured.collection, str(measured.build.version)
     prometheus = {"version": version, "scrape_interval_seconds": INTERVAL, "native_histograms": True}
     files = window_files(collection, {"recipes/own.yaml": RECIPE})
-    with sampled(collection, measured.client, tmp_path, most=200) as samples:
-        published = manifest(collection, Provenance("1", "3", {}, prometheus), samples.warnings)
-        return store.publish(tmp_path, "w", {**files, **samples.files}, published, rows=samples.rows)
+    samples = gather(collection.request.span, measured.client, tmp_path, most=200)
+    published = manifest(collection, Provenance("1", "3", {}, prometheus), samples.warnings)
+    return store.publish(tmp_path, "w", {**files, **samples.files}, published, rows=samples.rows)
 
 
 def test_raw_histograms_are_kept(measured: Measured, folder: Path) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from monitord.artifacts import parquet
 from monitord.artifacts.parquet import native_series
-from monitord.artifacts.samples import Samples, sampled
-from monitord.collect.collection import Collection
-from monitord.collect.request import CollectionRequest
+from monitord.artifacts.samples import Samples, gather
 from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.prometheus.samples import read_samples
 from monitord.prometheus.series import Answer
-from monitord.windows.model import Window
+from monitord.recipes.span import Span
 from tests.fakes.query_client import answer, series
 
-REQUEST = CollectionRequest("s", Window("w", 1000.0, 1100.0), (), 5.0, 0.9, ())
-COLLECTION = Collection(REQUEST, (), (), (), "complete", (), (), 0.0, 0.0)
+SPAN = Span("s", 1000.0, 1100.0, 5.0)
 
 
 class Server:
@@ -34,7 +37,7 @@ class Server:
     def query_json(self, promql: str, at: float) -> bytes:
         if isinstance(self.sent, Exception):
             raise self.sent
-        return json.dumps(self.sent).encode()
+        return json.dumps(self.sent, separators=(",", ":")).encode()
 
     def label_names(self, match: str, start: float, end: float) -> list[str]:
         return ["__name__", "job"]
@@ -49,23 +52,26 @@ def matrix(*result: Any, **more: Any) -> dict[str, Any]:
     [
         (PrometheusError("query processing would load too many samples"), "too many samples"),
         ({"status": "success"}, "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, 2]]}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": {"1": "2"}}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": []}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, ""]]}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "null"]]}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "2", 3]]}), "not Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "2"], [], [3, "4"]]}), "not Prometheus's API"),
     ],
 )
 def test_a_query_that_failed_is_a_warning(tmp_path: Path, sent: Any, said: str) -> None:
-    with sampled(COLLECTION, Server(sent), tmp_path) as samples:
-        (warning,) = samples.warnings
-        assert samples == Samples(warnings=(warning,))
+    samples = gather(SPAN, Server(sent), tmp_path)
+    (warning,) = samples.warnings
+    assert samples == Samples(warnings=(warning,))
     assert warning.startswith("raw samples were not kept: ")
     assert said in warning
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_server_that_is_gone_is_asked_again_later(tmp_path: Path) -> None:
     gone = Server(PrometheusUnavailableError("gone"))
-    with pytest.raises(PrometheusUnavailableError), sampled(COLLECTION, gone, tmp_path):
-        pytest.fail("there are no samples")
-    assert not list(tmp_path.iterdir())
+    with pytest.raises(PrometheusUnavailableError):
+        gather(SPAN, gone, tmp_path)
 
 
 def test_native_histograms_are_kept_beside_the_numbers_and_warnings_told(tmp_path: Path) -> None:
@@ -73,14 +79,14 @@ def test_native_histograms_are_kept_beside_the_numbers_and_warnings_told(tmp_pat
     value = {"count": "3", "sum": "4.5", "buckets": [[3, "-1", "1", "1"], [0, "1", "2", "2"]]}
     histogram = {"metric": metric, "histograms": [[1001, value], [1001.25, {"count": "0", "sum": "0"}]]}
     both = matrix(histogram, {"metric": metric, "values": [[1001.5, "+Inf"]]}, infos=["odd"])
-    with sampled(COLLECTION, Server(both), tmp_path) as samples:
-        assert samples.warnings == ("odd",)
-        files = {"samples/service=j/part-0.parquet": 1, "histograms/service=j/part-0.parquet": 2}
-        assert samples.rows == files
-        file, beside = (samples.files[path] for path in files)
-        (row,) = pq.ParquetFile(file).read().to_pylist()
-        full, empty = pq.ParquetFile(beside).read().to_pylist()
-        assert native_series(beside) == {("m", frozenset({("job", "j")}))}
+    samples = gather(SPAN, Server(both), tmp_path)
+    assert samples.warnings == ("odd",)
+    files = {"samples/service=j/part-0.parquet": 1, "histograms/service=j/part-0.parquet": 2}
+    assert samples.rows == files
+    file, beside = (samples.files[path] for path in files)
+    (row,) = pq.ParquetFile(file).read().to_pylist()
+    full, empty = pq.ParquetFile(beside).read().to_pylist()
+    assert native_series(beside) == {("m", frozenset({("job", "j")}))}
     assert (full["metric"], full["job"], full["timestamp"].timestamp()) == ("m", "j", 1001)
     assert full["histogram"] == {
         "count": 3.0,
@@ -100,3 +106,31 @@ def test_native_histograms_are_kept_beside_the_numbers_and_warnings_told(tmp_pat
         float("inf"),
         1001.5,
     )
+
+
+NUMBERS = st.one_of(st.floats(), st.integers(-(10**18), 10**18).map(float))
+TIMES = st.integers(0, 4_000_000_000_000)
+
+
+def written(value: float) -> str:
+    """Write a number as Prometheus does, which is as Go's strconv does."""
+    return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN" if math.isnan(value) else repr(value))
+
+
+@given(st.lists(st.lists(st.tuples(TIMES, NUMBERS), min_size=1), min_size=1, max_size=5))
+def test_every_number_and_time_is_read_exactly(of_series: list[list[tuple[int, float]]]) -> None:
+    sent = matrix(*(
+        {"metric": {"__name__": str(number)}, "values": [[ms / 1000, written(x)] for ms, x in samples]}
+        for number, samples in enumerate(of_series)
+    ))  # fmt: skip
+    content = json.dumps(sent, separators=(",", ":")).encode()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "f.parquet"
+        with parquet.SampleFile(file, []) as writing:
+            writing.write(read_samples(content).series)
+        table = pq.ParquetFile(file).read()
+    found = zip(*(table.column(name).to_pylist() for name in ("metric", "value")), strict=True)
+    times = table.column("timestamp").cast("int64").to_pylist()
+    expected = [(str(n), repr(value)) for n, samples in enumerate(of_series) for _, value in samples]
+    assert [(metric, repr(value)) for metric, value in found] == expected
+    assert times == [ms for samples in of_series for ms, _ in samples]

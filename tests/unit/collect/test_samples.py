@@ -6,10 +6,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.collect.samples import sample_queries, scrapes_by_job
+from monitord.collect.samples import sample_queries, scrapes_query
 from monitord.recipes.span import InstantQuery, Span
 from tests.fakes.query_client import answer, series
-from tests.unit.collect.test_verdict import target
 
 
 def covered_ms(query: InstantQuery, left_open: bool) -> tuple[int, int]:
@@ -28,7 +27,8 @@ def test_the_parts_of_a_window_hold_each_millisecond_once(
 ) -> None:
     span = Span("s", 1_700_000_000.123, 1_700_000_000.123 + length / 1000, 5.0, left_open)
     counts = answer(series(min(many, 1000 * most // scrapes + 1), job="j", __name__="m"))
-    parts = [covered_ms(q, left_open) for q in sample_queries(span, counts, {"j": scrapes}, most)["j"]]
+    scraped = answer(series(scrapes, job="j"))
+    parts = [covered_ms(q, left_open) for q in sample_queries(span, counts, scraped, most)["j"]]
     assert parts[0][0] == 1_700_000_000_123
     assert parts[-1][1] == 1_700_000_000_123 + length
     assert all(first <= last for first, last in parts)
@@ -43,7 +43,7 @@ def test_small_metrics_share_an_answer_and_a_large_one_has_several() -> None:
         series(1, job="j", __name__="d"),
         series(1, job="other", __name__="a.b"),
     )
-    queries = sample_queries(Span("s", 0, 100, 5.0), counts, {"j": 10}, most=100)
+    queries = sample_queries(Span("s", 0, 100, 5.0), counts, answer(series(10, job="j")), most=100)
     assert [query.promql for query in queries["j"]] == [
         '{session="s",job="j",__name__=~"a\\\\.b|b"}[100000ms]',
         '{session="s",job="j",__name__="c"}[33333ms]',
@@ -58,5 +58,9 @@ def test_small_metrics_share_an_answer_and_a_large_one_has_several() -> None:
 
 
 def test_a_series_has_as_many_samples_as_the_best_scraped_target() -> None:
-    targets = [target(0, job="a", scrapes=3), target(0, job="a", scrapes=7), target(0, job="b", scrapes=1)]
-    assert scrapes_by_job(targets) == {"a": 8, "b": 2}
+    assert scrapes_query(Span("s", 0, 100, 5.0)).promql == (
+        'max by (job) (count_over_time(up{session="s"}[100000ms]))'
+    )
+    counts = answer(series(4, job="a", __name__="m"), series(4, job="unseen", __name__="m"))
+    queries = sample_queries(Span("s", 0, 100, 5.0), counts, answer(series(5, job="a")), most=20)
+    assert [len(queries[job]) for job in ("a", "unseen")] == [1, 5]

@@ -44,7 +44,8 @@ def points(
         {"name": "r", "help": "h", "kpis": [{"name": "k", "help": "h", "unit": "u", **kpi}]}
     )
     request = CollectionRequest("s", Window("w", START, START + seconds), (), INTERVAL, 0.9, (recipe,))
-    return over_time(request, recipe, recipe.kpis[0], targets, ask)
+    courses = over_time(request, recipe, recipe.kpis[0], targets, ask)
+    return [point for course in courses for point in course.points()]
 
 
 def values(

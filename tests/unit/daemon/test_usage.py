@@ -28,9 +28,10 @@ def test_a_process_that_is_not_there_has_none() -> None:
 
 def test_what_was_noted_comes_with_how_it_is_now() -> None:
     clock = FakeClock()
-    log = UsageLog(clock, lambda: None)
+    log = UsageLog(clock, lambda: None, os.getpid)
     log.note()
     clock.advance(5.0)
     first, now = log.until_now()
     assert (now.at - first.at, now.prometheus) == (5.0, None)
     assert now.daemon is not None
+    assert now.sample_reader is not None

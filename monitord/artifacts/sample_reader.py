@@ -1,0 +1,75 @@
+"""`python -m monitord.artifacts.sample_reader`: reads raw samples of one window after another.
+
+A process of its own, so that the daemon neither waits for it nor holds pyarrow. Orders come as lines
+on its standard input, replies go to its standard output; where the input ends, so does this, whatever
+it is at: nobody would take the result.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+from typing import BinaryIO
+
+from monitord.artifacts.sample_order import (
+    Going,
+    Order,
+    Reply,
+    Unavailable,
+    Unwritten,
+    Written,
+    read_order,
+    to_line,
+)
+from monitord.artifacts.samples import Samples, gather
+from monitord.errors import MonitordError, PrometheusUnavailableError
+from monitord.prometheus.api import open_door
+
+
+def main() -> None:
+    """Carry out orders until there are no more to come."""
+    # The daemon gets these too, and says when it no longer needs this: Slurm signals whole jobs.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library may print is no reply
+    orders: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    while True:
+        _send(replies, _carry_out(read_order(orders.get()), replies))
+
+
+def _listen(orders: SimpleQueue[bytes]) -> None:
+    for line in sys.stdin.buffer:
+        orders.put(line)
+    os._exit(0)
+
+
+def _carry_out(order: Order, replies: BinaryIO) -> Reply:
+    try:
+        with open_door(order.door) as client:
+            samples = gather(order.span, client, Path(order.folder), going=lambda: _send(replies, Going()))
+    except PrometheusUnavailableError as error:
+        return Unavailable(str(error))
+    except MonitordError as error:
+        samples = Samples(warnings=(f"raw samples were not kept: {error}",))
+    except OSError as error:
+        return Unwritten(
+            error.errno or 0, error.strerror or str(error), error.filename and str(error.filename)
+        )
+    return Written(
+        {path: str(file) for path, file in samples.files.items()}, dict(samples.rows), samples.warnings
+    )
+
+
+def _send(replies: BinaryIO, reply: Reply) -> None:
+    replies.write(to_line(reply) + b"\n")
+    replies.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""Having raw samples read by a process of its own, beside the KPIs of the same window.
+
+It is started with the first window and serves those that follow, one at a time; it ends when nobody
+has asked for a while. What becomes of it costs a window its raw samples at most.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from signal import Signals
+
+from msgspec import DecodeError
+from structlog.typing import FilteringBoundLogger
+
+from monitord.artifacts import parquet
+from monitord.artifacts.sample_order import Going, Order, Unavailable, Unwritten, Written, read_reply, to_line
+from monitord.artifacts.samples import NOT_INSTALLED, Samples
+from monitord.atomic import TEMPORARY_PREFIX
+from monitord.children import AskedChild, child_environment, spawn_asked
+from monitord.errors import PrometheusUnavailableError
+from monitord.prometheus.door import Door
+from monitord.recipes.span import Span
+from monitord.session import Session
+
+READER = (sys.executable, "-m", "monitord.artifacts.sample_reader")
+IDLE_SECONDS = 60.0
+PATIENCE_SECONDS = 75.0
+"""How long it may say nothing before it is taken to hang: an answer of Prometheus may take a minute."""
+END_SECONDS = 2.0
+
+
+class _LostError(Exception):
+    """The process could not reply."""
+
+
+class _EndedError(_LostError):
+    """It ended by itself: another one may do better."""
+
+
+class Sampling:
+    """The process that reads raw samples, and the thread that waits for it."""
+
+    def __init__(
+        self,
+        log: FilteringBoundLogger,
+        session: Session,
+        reader: Sequence[str] = READER,
+        idle: float = IDLE_SECONDS,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._log = log
+        self._artifacts = session.artifacts
+        # It reads no arguments: whoever looks at the processes may see whose it is.
+        self._reader = (*reader, str(session.folder))
+        self._idle = idle
+        self._patience = patience
+        self._jobs: SimpleQueue[tuple[Order, Future[Samples]] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._child: AskedChild | None = None
+        self._is_closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while there is one; any thread may ask."""
+        child = self._child
+        return child.pid if child else None
+
+    @contextmanager
+    def reading(self, door: Door, span: Span) -> Iterator[Callable[[], Samples]]:
+        """Begin to read all raw samples of a window; what is yielded waits for them.
+
+        They are in files that are gone after the context. Waiting raises PrometheusUnavailableError
+        when asking again later may help, and OSError when they cannot be written.
+        """
+        if not parquet.is_available():
+            yield lambda: Samples(warnings=(NOT_INSTALLED,))
+            return
+        # Named so that what a crash leaves here is removed with other leftovers.
+        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}samples-", dir=self._artifacts))
+        future: Future[Samples] = Future()
+        self._begin(Order(door, span, str(folder)), future)
+        try:
+            yield future.result
+        finally:
+            future.cancel()  # one that is being carried out goes on, and is removed after
+            future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
+
+    def close(self) -> None:
+        """End the process, whatever it is reading."""
+        with self._lock:
+            self._is_closed = True
+            child, thread = self._child, self._thread
+        self._jobs.put(None)
+        if child is not None:
+            child.end_input()
+        if thread is not None:
+            thread.join(END_SECONDS)
+        if child is not None:
+            child.kill()
+
+    def _begin(self, order: Order, future: Future[Samples]) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="samples", daemon=True)
+                self._thread.start()
+        self._jobs.put((order, future))
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=self._idle if self._child else None)
+            except Empty:
+                self._drop()
+                continue
+            if job is None:
+                break
+            order, future = job
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(self._read(order))
+                except BaseException as error:  # noqa: BLE001  # it is for the thread that waits
+                    future.set_exception(error)
+        self._drop()
+
+    def _read(self, order: Order) -> Samples:
+        """Have an order carried out; it is given once more to another process when the first one ended."""
+        try:
+            try:
+                return self._exchange(order)
+            except _EndedError as error:
+                self._log.warning(
+                    "samples.reader_ended", reason=str(error), consequence="it is started again"
+                )
+                return self._exchange(order)
+        except _LostError as error:
+            self._log.error("samples.lost", reason=str(error), consequence="the window has no raw samples")
+            return Samples(warnings=(f"raw samples were not kept: the process that reads them {error}",))
+
+    def _exchange(self, order: Order) -> Samples:
+        child = self._running()
+        try:
+            reply = self._ask(child, order)
+        except _LostError:
+            child.kill()
+            self._drop()
+            raise
+        match reply:
+            case Unavailable():
+                raise PrometheusUnavailableError(reply.reason)
+            case Unwritten():
+                raise OSError(reply.number, reply.reason, reply.file)
+        return Samples({path: Path(file) for path, file in reply.files.items()}, reply.rows, reply.warnings)
+
+    def _ask(self, child: AskedChild, order: Order) -> Written | Unavailable | Unwritten:
+        try:
+            child.tell(to_line(order))
+        except (OSError, ValueError):  # ValueError: `close` has closed its input
+            raise _EndedError(_ending(child.wait(END_SECONDS))) from None
+        while True:
+            line = child.hear(self._patience)
+            if line is None:
+                raise _LostError(f"said nothing for {self._patience:g} s, and was killed")
+            if not line:
+                raise _EndedError(_ending(child.wait(END_SECONDS)))
+            try:
+                reply = read_reply(line)
+            except DecodeError as error:
+                raise _LostError("replied with something strange") from error
+            if not isinstance(reply, Going):
+                return reply
+
+    def _running(self) -> AskedChild:
+        with self._lock:
+            if self._is_closed:
+                raise _LostError("ended with the daemon")
+            if self._child is None:
+                # Python's own variables say where monitord is to be found.
+                ours = {name: text for name, text in os.environ.items() if name.startswith("PYTHON")}
+                try:
+                    self._child = spawn_asked(self._reader, {**child_environment(os.environ), **ours})
+                except OSError as error:
+                    raise _LostError(f"cannot be started: {error.strerror}") from error
+            return self._child
+
+    def _drop(self) -> None:
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            child.dismiss(END_SECONDS)
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "closed its output"
+    return f"was killed by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -1,0 +1,16 @@
+"""Where a Prometheus is and who gets in, as may be told to another process: no secret is in it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A server's URL, how many seconds it has to answer, and the files that hold what lets one in."""
+
+    url: str
+    timeout: float
+    user: str | None = None
+    password_file: str | None = None
+    certificate: str | None = None
