@@ -1,4 +1,4 @@
-"""One question at a time, asked beside the main loop.
+"""What is done beside the main loop: one question at a time, or work by a few threads.
 
 What may take long, or for ever on a file system that hangs, must hold up neither the loop nor the
 daemon's end: the thread is given up on, not waited for.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 Run = Callable[[Callable[[], None]], None]
@@ -59,3 +60,36 @@ class Background(Generic[T]):
     def forget(self) -> None:
         """Take no interest in the answer that is still to come."""
         self._asked = None
+
+
+class Workers(Generic[T]):
+    """A few threads that do work in the order in which it comes, started with the first of it.
+
+    Not a ThreadPoolExecutor, whose threads are waited for when the program ends, whatever they wait for.
+    """
+
+    def __init__(self, count: int, run: Run = on_a_thread) -> None:
+        self._count = count
+        self._run = run
+        self._work: SimpleQueue[tuple[Future[T], Callable[..., T], tuple[Any, ...]]] = SimpleQueue()
+
+    def submit(self, task: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Have a task called with these arguments; return where its result will be."""
+        future: Future[T] = Future()
+        self._work.put((future, task, arguments))
+        for _ in range(self._count):
+            self._run(self._serve)
+        self._count = 0
+        return future
+
+    def _serve(self) -> None:
+        while True:
+            future, task, arguments = self._work.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = task(*arguments)
+            except BaseException as error:  # noqa: BLE001  # handed on to whoever takes the result
+                future.set_exception(error)
+            else:
+                future.set_result(result)

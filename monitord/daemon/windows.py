@@ -7,7 +7,7 @@ else here runs on the main loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from monitord.artifacts.store import read_manifest
 from monitord.atomic import publish, read_json, to_json
+from monitord.background import Workers
 from monitord.clock import Clock, from_iso, to_iso
 from monitord.collect.slo import worst_of
 from monitord.errors import MonitordError, PrometheusUnavailableError
@@ -96,7 +97,7 @@ class WindowReconciler:
     _published: dict[str, dict[str, Any]] = field(default_factory=dict)
     _work: dict[str, _Work] = field(default_factory=dict)
     _cut_off: dict[str, float] = field(default_factory=dict)
-    _pool: ThreadPoolExecutor = field(init=False)
+    _workers: Workers[Collected] = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder = DropFolder(
@@ -106,7 +107,7 @@ class WindowReconciler:
             poll_interval=self.settings.watch.poll_interval,
             full_scan_interval=self.settings.watch.full_scan_interval,
         )
-        self._pool = ThreadPoolExecutor(PARALLEL_COLLECTIONS, thread_name_prefix="collect")
+        self._workers = Workers(PARALLEL_COLLECTIONS)
         for path in self.session.window_statuses.glob("*.json"):
             self._restore(unescape_file_name(path.name.removesuffix(".json")))
 
@@ -159,8 +160,10 @@ class WindowReconciler:
         return bool(self._work)
 
     def stop(self) -> None:
-        """End the threads. What they were still collecting is due again when the session goes on."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Begin no more collections. Those that were not done are due again when the session goes on."""
+        for work in self._work.values():
+            if work.future is not None:
+                work.future.cancel()
 
     def _restore(self, window_id: str) -> None:
         status = read_json(self.session.window_status(window_id))
@@ -260,7 +263,7 @@ class WindowReconciler:
             if not work.settled:
                 return 0.25
         self._tell_of(work.window, State.COLLECTING)
-        work.future = self._pool.submit(self.collect, work.window, not work.settled)
+        work.future = self._workers.submit(self.collect, work.window, not work.settled)
         work.future.add_done_callback(lambda _: self.wake())
         return RETRY_SECONDS
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from monitord.background import Background
+from monitord.background import Background, Workers
 from tests.conftest import wait_until
 
 
@@ -59,7 +59,7 @@ def test_what_was_forgotten_answers_nobody() -> None:
 
 HANGING = """
 import threading
-from monitord.background import Background
+from monitord.background import Background, Workers
 started = threading.Event()
 Background(lambda: None).ask(lambda: (started.set(), threading.Event().wait()))
 started.wait()
@@ -68,3 +68,41 @@ started.wait()
 
 def test_a_question_that_hangs_does_not_keep_the_program_alive() -> None:
     assert subprocess.run([sys.executable, "-c", HANGING], timeout=30, check=False).returncode == 0
+
+
+def test_workers_do_what_comes_in_its_order_and_hand_on_what_fails() -> None:
+    done: list[int] = []
+    workers: Workers[object] = Workers(1)
+    futures = [workers.submit(done.append, number) for number in range(20)]
+    failed = workers.submit(lambda: done[99])
+    for future in futures:
+        future.result(20)
+    assert done == list(range(20))
+    with pytest.raises(IndexError):
+        failed.result(20)
+    assert workers.submit(done.append, 20).result(20) is None, "a failure ends no worker"
+
+
+def test_workers_are_as_many_as_they_are_said_to_be() -> None:
+    both = threading.Barrier(2)
+    workers: Workers[int] = Workers(2)
+    waiting = [workers.submit(both.wait, 20) for _ in range(2)]
+    assert sorted(future.result(20) for future in waiting) == [0, 1]
+
+
+def test_work_that_is_called_off_is_not_begun() -> None:
+    may_go_on = threading.Event()
+    workers: Workers[object] = Workers(1)
+    first = workers.submit(may_go_on.wait, 20)
+    second = workers.submit(pytest.fail, "begun")
+    assert second.cancel()
+    may_go_on.set()
+    assert first.result(20)
+
+
+def test_the_end_of_the_program_waits_for_no_worker() -> None:
+    script = (
+        "import threading; from monitord.background import Workers; begun = threading.Event(); "
+        "Workers(1).submit(lambda: (begun.set(), threading.Event().wait())); begun.wait(20)"
+    )
+    subprocess.run([sys.executable, "-c", script], timeout=20, check=True)

@@ -426,7 +426,7 @@ class AtOnce:
     """Runs collections in the round that begins them, so that a history always goes the same way."""
 
     def __init__(self, *_: object, **__: object) -> None:
-        """Take what a pool of threads takes."""
+        """Take what workers take."""
 
     def submit(self, collect: Callable[..., Collected], *arguments: Any) -> Future[Collected]:
         future: Future[Collected] = Future()
@@ -435,9 +435,6 @@ class AtOnce:
         except BaseException as error:  # noqa: BLE001  # handed on to whoever takes the result
             future.set_exception(error)
         return future
-
-    def shutdown(self, **_: object) -> None:
-        """There is no thread to end."""
 
 
 class MortalWorld(World):
@@ -497,7 +494,7 @@ happenings = st.sampled_from(
 def test_whatever_happens_each_request_has_one_result_and_a_restart_adds_none(
     history: list[tuple[str, int]],
 ) -> None:
-    with TemporaryDirectory() as folder, patch.object(module, "ThreadPoolExecutor", AtOnce):
+    with TemporaryDirectory() as folder, patch.object(module, "Workers", AtOnce):
         world = MortalWorld(Path(folder))
         world.clock.advance(1000.0)
         for event, ahead in history:
