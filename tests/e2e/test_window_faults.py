@@ -29,7 +29,7 @@ def web(exporter: FakeExporter) -> str:
 
 
 def is_reading_samples(bench: Bench) -> bool:
-    return any(bench.session.artifacts.glob(".*samples-w1-*/*.parquet"))
+    return any(bench.session.artifacts.glob(".*samples-*/**/*.parquet"))
 
 
 def is_collecting(bench: Bench) -> bool:
