@@ -9,6 +9,7 @@ from typing import Any
 
 # Kept back of what is left, for the last snapshot, Prometheus's end and the last heartbeat.
 RESERVE_SECONDS = 20.0
+RESERVE_SHARE = 0.25  # but no more than this of it
 # What a warning signal leaves where the end is not known: the 240 s that the batch script asks for.
 WARNED_SECONDS = 200.0
 
@@ -95,7 +96,10 @@ def seconds_to_next(ends_at: float | None, now: float, margins: Margins) -> floa
 
 def seconds_to_close(ends_at: float | None, now: float) -> float:
     """Return how long open windows may take to be collected, after Slurm's warning or our own."""
-    return WARNED_SECONDS if ends_at is None else max(ends_at - now - RESERVE_SECONDS, 0.0)
+    if ends_at is None:
+        return WARNED_SECONDS
+    left = max(ends_at - now, 0.0)
+    return left - min(RESERVE_SECONDS, left * RESERVE_SHARE)
 
 
 def _whole(text: str | None) -> int | None:

@@ -66,5 +66,6 @@ def test_an_end_that_is_not_known_brings_nothing_about() -> None:
 
 def test_what_is_left_for_windows() -> None:
     assert seconds_to_close(1_000.0, 800.0) == 200 - RESERVE_SECONDS
-    assert seconds_to_close(1_000.0, 999.0) == 0.0
+    assert seconds_to_close(1_000.0, 984.0) == 12.0
+    assert seconds_to_close(1_000.0, 1_001.0) == 0.0
     assert seconds_to_close(None, 800.0) == WARNED_SECONDS
