@@ -219,7 +219,9 @@ class Daemon:
     def _stop(self) -> None:
         """Close and collect what is open while there is time, then stop Prometheus cleanly."""
         closing, timeout = self.allocation.is_closing, self.reload.settings.shutdown_timeout
-        deadline = self.clock.monotonic() + (self.allocation.seconds_left if closing else timeout)
+        seconds = self.allocation.seconds_left if closing else timeout
+        deadline = self.clock.monotonic() + seconds
+        self.windows.hurry(seconds)
         self.heartbeat.phase = "stopping"
         self.service.tell(STOPPING)
         self.loop.remove("targets", "allocation", "handover")

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NODES = ("n1", "n2")
-KILL_WAIT_SECONDS = 10
+KILL_WAIT_SECONDS = 30  # Slurm's own default
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "srun")

@@ -41,6 +41,7 @@ from monitord.windows.model import Window
 PARALLEL_COLLECTIONS = 2
 RETRY_SECONDS = 2.0
 REWRITE_SECONDS = 10.0
+SETTLING_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class WindowReconciler:
     _published: dict[str, dict[str, Any]] = field(default_factory=dict)
     _work: dict[str, _Work] = field(default_factory=dict)
     _cut_off: dict[str, float] = field(default_factory=dict)
+    _settle_seconds: float = field(init=False)
     _workers: Workers[Collected] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,6 +109,7 @@ class WindowReconciler:
             poll_interval=self.settings.watch.poll_interval,
             full_scan_interval=self.settings.watch.full_scan_interval,
         )
+        self._settle_seconds = self.settings.windows.settle_timeout
         self._workers = Workers(PARALLEL_COLLECTIONS)
         for path in self.session.window_statuses.glob("*.json"):
             self._restore(unescape_file_name(path.name.removesuffix(".json")))
@@ -114,6 +117,7 @@ class WindowReconciler:
     def adopt(self, settings: Settings) -> None:
         """Go by other settings from the next round on; what is being collected ends as it began."""
         self.settings = settings
+        self._settle_seconds = settings.windows.settle_timeout
         self.folder.poll_interval = settings.watch.poll_interval
         self.folder.full_scan_interval = settings.watch.full_scan_interval
 
@@ -137,6 +141,10 @@ class WindowReconciler:
         due += [self._advance(window_id, monotonic) for window_id in list(self._work)]
         self._publish()
         return max(min(due), 0.0) if due else None
+
+    def hurry(self, seconds: float) -> None:
+        """Have all windows collected in so many seconds: a part of that is for the last scrapes at most."""
+        self._settle_seconds = min(self.settings.windows.settle_timeout, seconds * SETTLING_SHARE)
 
     def close_open(self) -> None:
         """Close every open window now, as truncated, and start to settle and collect it."""
@@ -257,7 +265,7 @@ class WindowReconciler:
             return RETRY_SECONDS  # the thread wakes the loop when it is done
         if monotonic < work.retry_at:
             return work.retry_at - monotonic
-        overdue = monotonic - work.since >= self.settings.windows.settle_timeout
+        overdue = monotonic - work.since >= self._settle_seconds
         if not work.settled and not overdue:
             work.settled = self.settled(work.window.end)
             if not work.settled:

@@ -331,6 +331,21 @@ def test_open_windows_are_closed_as_truncated_and_collected(world: World) -> Non
     assert len(world.collected) == 1
 
 
+def test_when_time_is_short_the_last_scrapes_get_a_part_of_it(world: World) -> None:
+    world.is_settled = False
+    world.mark("r.start", 0)
+    world.until("open")
+    world.reconciler.hurry(9.0)
+    world.reconciler.close_open()
+    world.clock.advance(2.9)
+    assert world.reconciler.advance()
+    assert world.collected == []
+    world.clock.advance(0.1)
+    wait_until(lambda: not world.reconciler.advance())
+    [(window, unsettled)] = world.collected
+    assert (window.truncated, unsettled) == (True, True)
+
+
 def test_a_truncated_window_is_finished_by_the_next_daemon_with_its_own_end(world: World) -> None:
     world.is_settled = False
     world.mark("r.start", 0)
