@@ -62,8 +62,8 @@ def _timeseries(courses: Iterable[Course]) -> bytes:
     moment_line = lru_cache(csv_line)  # and each moment is in many courses
     for course in courses:
         what = csv_line(course.what)
-        for moment, value in zip(course.moments, course.values, strict=True):
-            lines.append(f"{moment_line(moment)},{what},{cell(value)}")
+        moments = map(moment_line, course.moments)
+        lines += [f"{at},{what},{value}" for at, value in zip(moments, map(cell, course.values), strict=True)]
     return "".join(f"{line}\n" for line in lines).encode()
 
 

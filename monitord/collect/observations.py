@@ -79,6 +79,7 @@ class HistogramReading(ObservationReading):
         self._buckets = read_buckets(answers["buckets"]) if "buckets" in answers else {}
         self._respelt = respelt_groups(answers["buckets"]) if "buckets" in answers else frozenset()
         self._native: Mapping[Group, NativeHistogram] = {}
+        self._last_merged: tuple[tuple[Group, ...], tuple[Mapping[float, float], bool]] | None = None
         if "native" in answers:
             self._take_native(answers)
 
@@ -109,7 +110,7 @@ class HistogramReading(ObservationReading):
             reason = why.BUCKETS_MISSING
         if native:
             return self._native_percentile(q, [*native, *map(spread, histograms)], reason)
-        merged, mixed = merge_buckets(histograms)
+        merged, mixed = self._merged(groups, histograms)
         found = bucket_quantile(q, merged)
         if found is None:
             return Estimate(None, reason=why.MIXED_BUCKETS if mixed else why.BUCKETS_MISSING)
@@ -118,6 +119,15 @@ class HistogramReading(ObservationReading):
         if math.isinf(found.high):
             reason = why.ABOVE_HIGHEST_BUCKET
         return Estimate(found.value, round(merged[math.inf]), found.low, found.high, reason)
+
+    def _merged(
+        self, groups: Collection[Group], histograms: Sequence[Mapping[float, float]]
+    ) -> tuple[Mapping[float, float], bool]:
+        """Merge once for all quantiles of the same groups, which are asked for in turn."""
+        key = tuple(groups)
+        if self._last_merged is None or self._last_merged[0] != key:
+            self._last_merged = (key, merge_buckets(histograms))
+        return self._last_merged[1]
 
     def _native_percentile(self, q: float, histograms: Sequence[Sequence[Bucket]], reason: str) -> Estimate:
         merged, mixed = merge_native(histograms)

@@ -58,8 +58,8 @@ def merge_buckets(histograms: Iterable[Mapping[float, float]]) -> tuple[dict[flo
     have would leave their observations out.
     """
     each = list(histograms)
-    if not each:
-        return {}, False
+    if len(each) < 2:  # most are of one target
+        return dict(each[0]) if each else {}, False
     common = set(each[0]).intersection(*each[1:])
     merged = {bound: math.fsum(buckets[bound] for buckets in each) for bound in sorted(common)}
     return merged, any(len(buckets) > len(common) for buckets in each)
