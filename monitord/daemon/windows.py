@@ -245,6 +245,8 @@ class WindowReconciler:
         if window is not None:
             self._begin(window, monotonic)
             return
+        # What came of it before is no answer any more, also not when its markers are again as they were.
+        self._outcomes.pop(window_id, None)
         if self._state(window_id) != State.OPEN:
             self.log.info("window.opened", window=window_id)
         self._tell(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)

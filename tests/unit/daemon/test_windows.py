@@ -433,6 +433,15 @@ def test_a_full_disk_delays_the_status_and_loses_nothing(
     assert len(world.collected) == 1
 
 
+def test_a_window_that_is_open_again_is_not_answered_by_what_came_of_it_before(world: World) -> None:
+    world.mark("r.stop", -1)
+    assert "without r.start" in world.until("failed")["reason"]
+    start = world.mark("r.start", 0)
+    assert "older than r.start" in world.until("open")["reason"]
+    start.unlink()
+    assert "without r.start" in world.until("failed")["reason"]
+
+
 class KilledError(BaseException):
     """The daemon dies here."""
 
@@ -488,7 +497,7 @@ class MortalWorld(World):
             case _:
                 self.mark(f"r.{event}", ahead)
         self.live(3)
-        if self.status().get("state") in ("failed", "cancelled") and self.published[-1:] != [{}]:
+        if self.status().get("state") in ("open", "failed", "cancelled") and self.published[-1:] != [{}]:
             self.published.append({})  # what is asked for after that is another request, whatever it says
 
     def live(self, rounds: int) -> None:
