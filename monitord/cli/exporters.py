@@ -137,9 +137,10 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
     Example:
       monitord exporters stop --session bench01 --slurm-job 1234567
     """
+    from monitord.cli.jobs import seldom
     from monitord.durations import format_duration
     from monitord.exporters.registration import files_pattern
-    from monitord.exporters.steps import end, find_job, pause, remove_files
+    from monitord.exporters.steps import end, find_job, remove_files
     from monitord.slurm.runner import SlurmRunner
 
     session = open_session(root, session_name)
@@ -148,7 +149,7 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
     runner = SlurmRunner()
 
     def wait(done: Callable[[], bool]) -> bool:
-        return wait_for(done, timeout / 2, lambda: "waiting for the exporters to end", pause)
+        return wait_for(done, timeout / 2, lambda: "waiting for the exporters to end", seldom)
 
     try:
         if job := find_job(runner, slurm_job_id):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,11 @@ from monitord.slurm.submission import Submission, read_submission
 
 # `status` would rather say that Slurm does not answer.
 PATIENCE_SECONDS = 12.0
+
+
+def seldom(_seconds: float) -> None:
+    """Wait between questions to the controller, which all users share; for `wait_for`."""
+    time.sleep(0.5)
 
 
 def batch_script() -> Path:

@@ -72,6 +72,8 @@ def _print_daemon(seen: dict[str, Any]) -> None:
     for warning in prometheus.get("warnings") or ():
         click.echo(f"warning     {warning}")
     _print_jobs(seen["jobs"])
+    if daemon.get("restart_count"):
+        click.echo(f"restarts    {daemon['restart_count']}, as Slurm counts them")
     if seen["time_left_seconds"] is not None and daemon["running"]:
         click.echo(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
     if daemon.get("last_error"):

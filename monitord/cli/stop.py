@@ -7,7 +7,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -69,7 +68,7 @@ def _stop_process(session: Session, deadline: float) -> bool:
 
 def _stop_jobs(session: Session, running: bool, deadline: float) -> bool:
     """End the session's jobs; return whether there was anything to end."""
-    from monitord.cli.jobs import queued_jobs
+    from monitord.cli.jobs import queued_jobs, seldom
     from monitord.slurm.runner import SlurmRunner
 
     slurm, jobs = SlurmRunner(), queued_jobs(session)
@@ -83,12 +82,10 @@ def _stop_jobs(session: Session, running: bool, deadline: float) -> bool:
         return (running and _stop_process(session, deadline)) or bool(jobs)
     slurm.signal_batch(told[0].id, "TERM")
 
-    asked = _Seldom(lambda: slurm.job(told[0].id) is None)
-
     def is_over() -> bool:
-        return not is_running(session, time.time()) and asked()
+        return not is_running(session, time.time()) and slurm.job(told[0].id) is None
 
-    if not _wait(session, is_over, deadline):
+    if not _wait(session, is_over, deadline, seldom):
         slurm.cancel(told[0].id)
         raise NotReadyError(
             f"job {told[0].id} had not ended in time and was cancelled; what its windows lack is collected "
@@ -97,22 +94,13 @@ def _stop_jobs(session: Session, running: bool, deadline: float) -> bool:
     return True
 
 
-@dataclass(slots=True)
-class _Seldom:
-    """A question to Slurm's controller, which all users share: asked once a second at most."""
-
-    question: Callable[[], bool]
-    _asked_at: float = float("-inf")
-
-    def __call__(self) -> bool:
-        if time.monotonic() - self._asked_at < 1.0:
-            return False
-        self._asked_at = time.monotonic()
-        return self.question()
-
-
-def _wait(session: Session, done: Callable[[], bool], deadline: float) -> bool:
+def _wait(
+    session: Session,
+    done: Callable[[], bool],
+    deadline: float,
+    pause: Callable[[float], None] = time.sleep,
+) -> bool:
     def describe() -> str:
         return f"waiting for the daemon to end: {daemon_status(session).get('phase')}"
 
-    return wait_for(done, max(deadline - time.monotonic(), 0.0), describe)
+    return wait_for(done, max(deadline - time.monotonic(), 0.0), describe, pause)

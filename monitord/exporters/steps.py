@@ -7,8 +7,7 @@ delays no other.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from monitord.slurm.hostlist import expand
 from monitord.slurm.job import Job
 from monitord.slurm.refusal import UnknownJobError
 from monitord.slurm.runner import SlurmRunner
+from monitord.slurm.submission import environment_for_slurm
 
 STEP_NAME = "monitord-exporters"
-_KEPT = ("SLURM_CONF", "SLURM_CLUSTERS")
 
 Wait = Callable[[Callable[[], bool]], bool]
 """Waits until a condition is so; returns False when it took too long."""
@@ -81,7 +80,7 @@ def nodes_of(job: Job) -> list[str]:
 
 def launch(slurm_job_id: str, nodes: Sequence[str], agent: Sequence[str], logs: Path) -> list[Step]:
     """Start an agent on each node, and wait for none. Raises InvalidInputError."""
-    environment = _outside_any_step(os.environ)
+    environment = environment_for_slurm(os.environ)
     steps = []
     for node in nodes:
         log = logs / f"exporters-{slurm_job_id}-{node}.log"
@@ -138,17 +137,3 @@ def remove_files(folder: Path, pattern: str) -> list[Path]:
         except OSError as error:
             raise InvalidInputError(f"cannot remove {file}: {error.strerror}") from error
     return files
-
-
-def pause(_seconds: float) -> None:
-    """Wait between questions to Slurm, which are not to come ten times a second."""
-    time.sleep(0.5)
-
-
-def _outside_any_step(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what a batch script's environment would have srun do: its own tasks, memory and binding."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if name in _KEPT or not name.startswith(("SLURM_", "SRUN_"))
-    }

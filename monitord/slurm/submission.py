@@ -94,12 +94,16 @@ def successor_options(options: Sequence[str], job_id: str) -> tuple[str, ...]:
 
 
 def environment_for_slurm(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without what Slurm told this job, which another must not inherit."""
-    told = ("SLURM_", "SLURMD_")
+    """Return an environment in which Slurm's commands do what they are told.
+
+    What Slurm told this job is of this job alone, and a user's `$SQUEUE_STATES` or `$SRUN_MEM` would hide
+    jobs from us or have a step ask for more. `$SBATCH_ACCOUNT` and its like are the user's defaults.
+    """
+    told = ("SLURM_", "SLURMD_", "SRUN_", "SQUEUE_", "SCANCEL_", "SCONTROL_")
     return {
         name: value
         for name, value in environment.items()
-        if name == "SLURM_CONF" or not name.startswith(told)
+        if name in ("SLURM_CONF", "SLURM_CLUSTERS") or not name.startswith(told)
     }
 
 

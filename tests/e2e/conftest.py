@@ -268,6 +268,14 @@ class Site:
 
         wait_until(is_ready, f"job {job_id} to be ready again", seconds)
 
+    def open_a_window(self, exporter: FakeExporter, window_id: str) -> None:
+        """Open a window when c1.yaml is up, and let some scrapes fall into it."""
+        self.bench.wait_up("c1.yaml")
+        self.bench.mark(f"{window_id}.start")
+        self.bench.wait_window(window_id, "open")
+        scraped = exporter.scrapes
+        wait_until(lambda: exporter.scrapes > scraped + 4, "some scrapes")
+
     def wait_over(self, job_id: str, seconds: float = 60.0) -> str:
         """Wait until a job, or every task of it, is over; return the state that it ended in."""
 

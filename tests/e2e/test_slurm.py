@@ -117,11 +117,7 @@ def test_what_is_open_when_the_job_is_cancelled_is_collected(site: Site, exporte
     """scancel ends Prometheus in the same moment: the daemon starts it once more, to read from it."""
     site.bench.drop("c1.yaml", target_of(exporter))
     job_id = site.start()
-    site.bench.wait_up("c1.yaml")
-    site.bench.mark("w1.start")
-    site.bench.wait_window("w1", "open")
-    scraped = exporter.scrapes
-    wait_until(lambda: exporter.scrapes > scraped + 4, "some scrapes")
+    site.open_a_window(exporter, "w1")
     site.bench.mark("w2.yaml", _since_the_start(site))
     site.bench.wait_window("w2", "settling", "collecting")
     site.cluster.run("scancel", job_id)
@@ -140,11 +136,7 @@ def test_what_is_open_when_the_job_is_cancelled_is_collected(site: Site, exporte
 def test_slurms_warning_closes_windows_while_prometheus_runs(site: Site, exporter: FakeExporter) -> None:
     site.bench.drop("c1.yaml", target_of(exporter))
     job_id = site.start()
-    site.bench.wait_up("c1.yaml")
-    site.bench.mark("w1.start")
-    site.bench.wait_window("w1", "open")
-    scraped = exporter.scrapes
-    wait_until(lambda: exporter.scrapes > scraped + 4, "some scrapes")
+    site.open_a_window(exporter, "w1")
     site.cluster.run("scancel", "--batch", "--signal=USR1", job_id)
     assert site.wait_over(job_id) == "COMPLETED"
     assert site.bench.window("w1")["verdict"] == "truncated"

@@ -21,22 +21,13 @@ def site(tmp_path: Path, cluster: SlurmCluster) -> Iterator[Site]:
         yield found
 
 
-def open_a_window(site: Site, exporter: FakeExporter, window_id: str) -> None:
-    """Open a window and let some scrapes fall into it."""
-    site.bench.wait_up("c1.yaml")
-    site.bench.mark(f"{window_id}.start")
-    site.bench.wait_window(window_id, "open")
-    scraped = exporter.scrapes
-    wait_until(lambda: exporter.scrapes > scraped + 4, "some scrapes")
-
-
 def test_before_its_time_limit_the_daemon_has_done_all_there_was_to_do(
     site: Site, exporter: FakeExporter
 ) -> None:
     """Slurm's own signal, before Slurm's own limit, which is a minute at least."""
     site.bench.drop("c1.yaml", target_of(exporter))
     job_id = site.start("--time", "1", "--sbatch-arg=--signal=B:USR1@15")
-    open_a_window(site, exporter, "w1")
+    site.open_a_window(exporter, "w1")
     site.bench.mark("w2.start")
     site.bench.wait_window("w2", "open")
     assert site.wait_over(job_id, 120) == "COMPLETED"
@@ -65,7 +56,7 @@ def test_a_limit_that_strikes_without_a_warning_costs_no_window(
     flags = ("--time", "1", "--sbatch-arg=--signal=B:CONT@1")
     site.bench.monitord("start", *S, *flags, PATH=path)
     job_id = site.bench.daemon["slurm_job_id"]
-    open_a_window(site, exporter, "w1")
+    site.open_a_window(exporter, "w1")
     assert site.wait_over(job_id, 180) == "TIMEOUT"
     assert site.bench.log("allocation.closing") == []
     site.start("--time", "10")
@@ -78,12 +69,13 @@ def test_a_limit_that_strikes_without_a_warning_costs_no_window(
 def test_a_requeued_job_goes_on_with_its_session(site: Site, exporter: FakeExporter) -> None:
     site.bench.drop("c1.yaml", target_of(exporter))
     job_id = site.start("--time", "30")
-    open_a_window(site, exporter, "w1")
+    site.open_a_window(exporter, "w1")
     before = site.bench.target("c1.yaml")
     site.cluster.run("scontrol", "requeue", job_id)
     wait_until(lambda: site.cluster.state(job_id) == "PENDING", "the job to be queued again", 60)
     site.cluster.run("scontrol", "update", f"JobId={job_id}", "StartTime=now")
     site.wait_ready(job_id, restart_count=1, seconds=120)
+    assert "restarts    1, as Slurm counts them" in site.bench.monitord("status", *S).stdout
     after = site.bench.target("c1.yaml")
     assert (after["in_force"], after["accepted_at"]) == (before["in_force"], before["accepted_at"])
     site.bench.wait_up("c1.yaml")

@@ -84,6 +84,15 @@ def test_a_job_that_waits_says_why_and_from_when(slurm: SlurmRunner, script: Pat
     wait_until(lambda: {job.reason for job in slurm.jobs({job_id})} == {"BeginTime"}, "the reason")
 
 
+def test_what_a_user_wants_to_see_of_the_queue_hides_no_job(
+    slurm: SlurmRunner, script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQUEUE_STATES", "SUSPENDED")
+    monkeypatch.setenv("SQUEUE_PARTITION", "elsewhere")
+    job_id = slurm.submit(script, ["--output=/dev/null"])
+    assert running(slurm, job_id).id == job_id
+
+
 @pytest.mark.parametrize(
     ("option", "kind"),
     [

@@ -71,7 +71,8 @@ def test_a_successor_waits_for_this_job_alone_on_any_node() -> None:
 
 def test_slurms_commands_are_not_told_what_slurm_told_this_job() -> None:
     told = {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "2", "SLURMD_NODENAME": "n1"}
-    kept = {"SLURM_CONF": "/etc/slurm.conf", "SBATCH_ACCOUNT": "p", "PATH": "/bin"}
+    told |= {"SQUEUE_STATES": "PENDING", "SRUN_MEM": "1G", "SCANCEL_INTERACTIVE": "1", "SCONTROL_ALL": "1"}
+    kept = {"SLURM_CONF": "/etc/slurm.conf", "SLURM_CLUSTERS": "c", "SBATCH_ACCOUNT": "p", "PATH": "/bin"}
     assert environment_for_slurm({**told, **kept}) == kept
 
 
