@@ -14,12 +14,11 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from monitord.artifacts.store import read_manifest
-from monitord.atomic import publish, read_json, to_json
 from monitord.background import Workers
-from monitord.clock import Clock, from_iso, to_iso
-from monitord.collect.slo import worst_of
+from monitord.clock import Clock, from_iso
+from monitord.daemon.window_statuses import WindowStatuses
 from monitord.errors import MonitordError, PrometheusUnavailableError
-from monitord.session import Session, unescape_file_name
+from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.dropdir import DropFolder
 from monitord.windows.lifecycle import (
@@ -94,11 +93,10 @@ class WindowReconciler:
     folder: DropFolder = field(init=False)
     _markers: dict[str, dict[str, Marker]] = field(default_factory=dict)
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
-    _statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _published: dict[str, dict[str, Any]] = field(default_factory=dict)
     _work: dict[str, _Work] = field(default_factory=dict)
     _cut_off: dict[str, float] = field(default_factory=dict)
     _settle_seconds: float = field(init=False)
+    _statuses: WindowStatuses = field(init=False)
     _workers: Workers[Collected] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,8 +109,9 @@ class WindowReconciler:
         )
         self._settle_seconds = self.settings.windows.settle_timeout
         self._workers = Workers(PARALLEL_COLLECTIONS)
-        for path in self.session.window_statuses.glob("*.json"):
-            self._restore(unescape_file_name(path.name.removesuffix(".json")))
+        self._statuses = WindowStatuses(self.session, self.clock)
+        for window_id, status in self._statuses.restore().items():
+            self._restore(window_id, status)
 
     def adopt(self, settings: Settings) -> None:
         """Go by other settings from the next round on; what is being collected ends as it began."""
@@ -139,7 +138,7 @@ class WindowReconciler:
             if isinstance(decision, Open) and decision.until is not None:
                 due.append(decision.until - now)
         due += [self._advance(window_id, monotonic) for window_id in list(self._work)]
-        self._publish()
+        self._statuses.publish()
         return max(min(due), 0.0) if due else None
 
     def hurry(self, seconds: float) -> None:
@@ -157,14 +156,14 @@ class WindowReconciler:
             window = truncate(markers, now)
             if window is not None:
                 self._begin(window, self.clock.monotonic())
-        self._publish()
+        self._statuses.publish()
 
     def advance(self) -> bool:
         """Carry on with what is under way, taking on nothing new; return whether anything still is."""
         monotonic = self.clock.monotonic()
         for window_id in list(self._work):
             self._advance(window_id, monotonic)
-        self._publish()
+        self._statuses.publish()
         return bool(self._work)
 
     def stop(self) -> None:
@@ -173,11 +172,7 @@ class WindowReconciler:
             if work.future is not None:
                 work.future.cancel()
 
-    def _restore(self, window_id: str) -> None:
-        status = read_json(self.session.window_status(window_id))
-        if not isinstance(status, dict):
-            return
-        self._published[window_id] = {key: value for key, value in status.items() if key != "updated_at"}
+    def _restore(self, window_id: str, status: Mapping[str, Any]) -> None:
         markers = status.get("markers")
         state = status.get("state")
         if state in (State.SETTLING, State.COLLECTING) and status.get("truncated"):
@@ -188,25 +183,11 @@ class WindowReconciler:
             manifest = read_manifest(self.session.artifacts / window_id)
             markers, state = (manifest.get("markers"), State.DONE) if manifest else (None, None)
             if manifest and markers == status.get("markers"):
-                self._tell_of_published(window_id, status, manifest)
+                self._statuses.tell_of_artifacts(window_id, manifest)
         if state is not None and isinstance(markers, dict):
             self._outcomes[window_id] = Outcome(State(state), markers)
         for name in markers or ():
             self.folder.expect(name)
-
-    def _tell_of_published(
-        self, window_id: str, status: Mapping[str, Any], manifest: Mapping[str, Any]
-    ) -> None:
-        """Tell of artifacts that appeared just before a crash, as would have been told then."""
-        reasons = [str(reason.get("message")) for reason in manifest.get("reasons") or ()]
-        self._statuses[window_id] = {
-            **{key: value for key, value in status.items() if key != "updated_at"},
-            "state": State.DONE,
-            "artifacts": str(self.session.artifacts / window_id),
-            "verdict": manifest.get("status"),
-            "slo": worst_of(result.get("status") for result in manifest.get("slo") or ()),
-            "reason": "; ".join(reasons),
-        }
 
     def _forget(self, name: str) -> None:
         parts = split_name(name)
@@ -218,8 +199,8 @@ class WindowReconciler:
         if not markers:
             self._markers.pop(window_id, None)
             self._work.pop(window_id, None)
-            if self._state(window_id) not in (None, *TERMINAL):
-                self._tell(window_id, State.CANCELLED, reason="its markers were deleted")
+            if self._statuses.state(window_id) not in (None, *TERMINAL):
+                self._statuses.tell(window_id, State.CANCELLED, reason="its markers were deleted")
 
     def _follow(self, window_id: str, decision: Decision, monotonic: float) -> None:
         work = self._work.get(window_id)
@@ -247,16 +228,16 @@ class WindowReconciler:
             return
         # What came of it before is no answer any more, also not when its markers are again as they were.
         self._outcomes.pop(window_id, None)
-        if self._state(window_id) != State.OPEN:
+        if self._statuses.state(window_id) != State.OPEN:
             self.log.info("window.opened", window=window_id)
-        self._tell(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
+        self._statuses.tell(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
 
     def _begin(self, window: Window, monotonic: float) -> None:
         self.log.info(
             "window.closed", window=window.id, truncated=window.truncated, seconds=round(window.seconds, 3)
         )
         self._work[window.id] = _Work(window, monotonic)
-        self._tell_of(window, State.SETTLING)
+        self._statuses.tell_of(window, State.SETTLING)
 
     def _advance(self, window_id: str, monotonic: float) -> float:
         """Take one window a step further; return in how many seconds to come back to it."""
@@ -272,7 +253,7 @@ class WindowReconciler:
             work.settled = self.settled(work.window.end)
             if not work.settled:
                 return 0.25
-        self._tell_of(work.window, State.COLLECTING)
+        self._statuses.tell_of(work.window, State.COLLECTING)
         work.future = self._workers.submit(self.collect, work.window, not work.settled)
         work.future.add_done_callback(lambda _: self.wake())
         return RETRY_SECONDS
@@ -307,7 +288,7 @@ class WindowReconciler:
             return
         del self._work[window_id]
         self._outcomes[window_id] = Outcome(State.DONE, window.markers)
-        self._tell_of(
+        self._statuses.tell_of(
             window, State.DONE, "; ".join(collected.reasons), collected.folder,
             verdict=collected.status, slo=collected.slo,
         )  # fmt: skip
@@ -318,57 +299,15 @@ class WindowReconciler:
 
     def _retry(self, work: _Work, at: float, reason: str) -> None:
         work.future, work.retry_at = None, at
-        self._tell_of(work.window, State.SETTLING, reason)
+        self._statuses.tell_of(work.window, State.SETTLING, reason)
 
     def _end(self, window_id: str, outcome: Outcome, window: Window | None = None, reason: str = "") -> None:
         self._outcomes[window_id] = outcome
         if window is not None:
-            self._tell_of(window, outcome.state, reason)
+            self._statuses.tell_of(window, outcome.state, reason)
         else:
-            self._tell(window_id, outcome.state, reason=reason, markers=dict(outcome.markers))
+            self._statuses.tell(window_id, outcome.state, reason=reason, markers=dict(outcome.markers))
         if outcome.state is State.FAILED:
             self.log.error("window.failed", window=window_id, reason=reason)
         else:
             self.log.info("window.cancelled", window=window_id)
-
-    def _tell_of(
-        self, window: Window, state: State, reason: str = "", artifacts: str | None = None, **more: Any
-    ) -> None:
-        self._tell(
-            window.id, state, window.start, window.end, reason=reason, artifacts=artifacts,
-            truncated=window.truncated, markers=dict(window.markers), **more,
-        )  # fmt: skip
-
-    def _tell(
-        self,
-        window_id: str,
-        state: State,
-        start: float | None = None,
-        end: float | None = None,
-        **more: Any,
-    ) -> None:
-        """Note what is to be published of a window."""
-        self._statuses[window_id] = {
-            "state": state,
-            "from": None if start is None else to_iso(start),
-            "to": None if end is None else to_iso(end),
-            "artifacts": None,
-            "verdict": None,
-            "slo": None,
-            "reason": "",
-            "truncated": False,
-            "markers": None,
-            **more,
-        }
-
-    def _state(self, window_id: str) -> str | None:
-        return (self._statuses.get(window_id) or self._published.get(window_id, {})).get("state")
-
-    def _publish(self) -> None:
-        """Publish what changed; what cannot be written now is tried again in the next round."""
-        for window_id, status in list(self._statuses.items()):
-            if self._published.get(window_id) != status:
-                content = to_json({**status, "updated_at": to_iso(self.clock.now())})
-                publish(self.session.window_status(window_id), content, self.session.file_mode)
-                self._published[window_id] = status
-            del self._statuses[window_id]
