@@ -200,6 +200,7 @@ class SlurmCluster:
             process.wait()
 
     def _await(self, condition: Callable[[], bool], what: str) -> None:
+        """Poll until it is so, as tests do; what fails here is the set-up, and tells what Slurm printed."""
         deadline = time.monotonic() + START_SECONDS
         while not condition():
             if time.monotonic() > deadline:

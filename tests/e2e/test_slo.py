@@ -18,6 +18,7 @@ from tests.fakes.exporter import FakeExporter, counter
 
 pytestmark = pytest.mark.real
 
+# The command that a window brackets: that it takes time, and some scrapes fall into it, is all it is for.
 MEASURED = (sys.executable, "-c", "import time; time.sleep(3)")
 RECIPE = """\
 name: own
