@@ -15,6 +15,7 @@ from pathlib import Path
 from monitord import __version__
 from monitord.artifacts import store
 from monitord.atomic import read_json, remove_leftovers
+from monitord.background import within
 from monitord.clock import Clock, SystemClock
 from monitord.daemon.access import AccessCheck
 from monitord.daemon.addresses import AddressCheck
@@ -22,12 +23,14 @@ from monitord.daemon.allocation import AllocationWatch
 from monitord.daemon.handover import Handover
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.heartbeat import Heartbeat
+from monitord.daemon.logs import Logs
 from monitord.daemon.measure import Measurement
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.reload import Reload
 from monitord.daemon.sampling import Sampling
 from monitord.daemon.settling import Settling
 from monitord.daemon.signals import OnceInAWhile, handled
+from monitord.daemon.stalls import StallWatch
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.usage import UsageLog
 from monitord.daemon.watching import Watching
@@ -35,11 +38,12 @@ from monitord.daemon.windows import WindowReconciler
 from monitord.errors import ExitCode, MonitordError, SlurmError
 from monitord.fence import Fence
 from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, Signs, acquire, release
-from monitord.logs import LogFile, open_log
-from monitord.loop import Loop
+from monitord.loop import Loop, LoopThread
 from monitord.overview import daemon_status
 from monitord.prometheus import outages
 from monitord.prometheus.outage_log import OutageLog
+from monitord.prometheus.places import make_run_folder
+from monitord.prometheus.run_folder import RunFolder
 from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.service_notify import READY, STOPPING, ServiceNotify
 from monitord.session import Session
@@ -53,6 +57,12 @@ from monitord.targets.resolve import Place
 
 SNAPSHOT_SECONDS = 10.0
 """How long the last snapshot may take at least, also when the windows took all the time there was."""
+
+FOLDER_SECONDS = 3.0
+"""For the last words in the session folder, at the end: the next daemon needs none of them."""
+
+CERTIFICATE_SECONDS = 60.0
+"""How often a certificate is read again, which others renew."""
 
 
 def run(session: Session, read_settings: Callable[[], Settings]) -> int:
@@ -69,31 +79,41 @@ def run(session: Session, read_settings: Callable[[], Settings]) -> int:
     try:
         return Daemon(session, settings, holder, clock, read_settings).run()
     finally:
-        release(session.lease, holder)
+        within(FOLDER_SECONDS, lambda: release(session.lease, holder))
 
 
 class Daemon:
-    """One run of the daemon: its parts, and the heartbeat that tells of them."""
+    """One run of the daemon: its parts, and the two loops that call them.
+
+    The main loop supervises Prometheus and answers signals, Slurm and systemd. All that touches the session
+    folder is done by the other loop, on a thread of its own: it stands still while that folder hangs.
+    """
 
     def __init__(
         self, session: Session, settings: Settings, holder: Holder, clock: Clock,
         read_settings: Callable[[], Settings],
     ) -> None:  # fmt: skip
-        self.session = session
         self.holder = holder
         self.clock = clock
         self.windows_under_way = False
         self.service = ServiceNotify.of(os.environ)
-        log_file = LogFile(session.log_file, session.file_mode)
-        self.log = open_log(log_file, session.name)
         self.fence = Fence(session.lease, holder, clock)
-        self.loop = Loop(clock, self.log, self.fence.check)
+        self.session = session = replace(session, confirm=self.fence.check)
+        self.logs = Logs(session, settings.logs)
+        self.log = self.logs.log
+        self.loop = Loop(clock, self.log)
+        self.folder_loop = Loop(clock, self.log, self.fence.check)
+        self.folder_thread = LoopThread(self.folder_loop, self._begin, self._finish, self.loop.fail)
+        self.stalls = StallWatch(lambda: self.folder_loop.busy, clock, self.log)
         told = daemon_status(session).get("prometheus") or {}
+        self.run_folder = make_run_folder(session)
         self.prometheus = SupervisedPrometheus(
             session, settings, clock, self.log,
-            OutageLog(session, outages.restore(read_json(session.outages), told.get("last_well_at"))),
+            OutageLog(outages.restore(read_json(session.outages), told.get("last_well_at"))),
             wake=lambda: self.loop.wake("prometheus"),
             scrape_credentials=lambda: self.targets.credentials,
+            keep_line=self.logs.prometheus.write,
+            changed=lambda: self.folder_loop.wake("heartbeat"),
         )  # fmt: skip
         slurm = SlurmRunner(pauses=())
         self.allocation = AllocationWatch(
@@ -107,10 +127,11 @@ class Daemon:
             session.name, place, AddressCheck(rules_of(settings.targets), Names(clock)),
             AccessCheck(settings.watch.full_scan_interval),
         )  # fmt: skip
+        wake = self.folder_loop.wake
         self.targets = TargetReconciler(
             session, reader, settings, clock, self.log,
             EndedJobs(clock, self.log, slurm.jobs),
-            wake=self.loop.wake,
+            wake=wake, run=RunFolder(self.run_folder.location),
         )  # fmt: skip
         self.sampling = Sampling(self.log, session)
         usage = UsageLog(clock, lambda: self.prometheus.pid, lambda: self.sampling.pid)
@@ -118,19 +139,19 @@ class Daemon:
             session, settings, self.prometheus.client, lambda: self.targets.registry, self.sampling,
             lambda: self.prometheus.outages.known, usage.until_now,
             lambda: self.prometheus.launch.storage.folder,
-            confirm=self.fence.check, term=holder.term,
+            stalls=self.stalls.touching, confirm=self.fence.check, term=holder.term,
         )  # fmt: skip
         self.health = HealthPoll(
             clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,
-            wake=lambda: self.loop.wake("health"),
+            wake=lambda: wake("health"),
         )  # fmt: skip
         settling = Settling(
             clock, self.measurement.last_scrapes, self.measurement.targets,
-            wake=lambda: self.loop.wake("windows"),
+            wake=lambda: wake("windows"),
         )  # fmt: skip
         self.windows = WindowReconciler(
             session, settings, clock, self.log,
-            settled=settling.is_settled, wake=lambda: self.loop.wake("windows"),
+            settled=settling.is_settled, wake=lambda: wake("windows"),
             collect=self.measurement.measure,
             collected=self.prometheus.keep_window,
         )  # fmt: skip
@@ -139,17 +160,18 @@ class Daemon:
                 "targets": (session.targets, self.targets.folder),
                 "windows": (session.windows, self.windows.folder),
             },
-            settings.watch.mode, self.log, self.loop.wake,
+            settings.watch.mode, self.log, wake,
         )  # fmt: skip
         self.heartbeat = Heartbeat(
             session, holder, clock, self.prometheus, self.allocation, self.handover, self.watching, usage,
-            self.service, failure=lambda: self.loop.failure,
+            self.service, self.stalls, failure=self._failure,
         )  # fmt: skip
         self.reload = Reload(
-            settings, read_settings, log_file, self.log, self.service,
+            settings, read_settings, self.logs.reopen, self.log, self.service,
             adopting=(self.targets.adopt, self.windows.adopt, self.prometheus.adopt, self._measure_by),
-            try_again=self._try_again, is_ready=lambda: self.heartbeat.phase == "ready",
-            wake=lambda: self.loop.wake("reload"),
+            try_again=lambda: self.loop.call_soon(self._try_again),
+            is_ready=lambda: self.heartbeat.phase == "ready",
+            wake=lambda: wake("reload"),
         )  # fmt: skip
 
     def _make_handover(self, slurm: SlurmRunner) -> Handover | None:
@@ -162,7 +184,7 @@ class Daemon:
             submit=lambda like, options: slurm.submit(
                 Path(like.script), options, like.arguments, like.environment
             ),
-            job=slurm.job, cancel=slurm.cancel, wake=lambda: self.loop.wake("handover"),
+            job=slurm.job, cancel=slurm.cancel, wake=lambda: self.folder_loop.wake("handover"),
             known=daemon_status(self.session).get("successor_job_id"),
         )  # fmt: skip
 
@@ -183,66 +205,89 @@ class Daemon:
             self.log.error("daemon.failed", reason=str(error))
             raise
         finally:
-            self.watching.stop()
             self.windows.stop()
             self.sampling.close()
             self.prometheus.close()
-            # On a full disk the last heartbeat stands, and grows old; that of a successor is not ours.
-            with suppress(OSError, HeldError):
-                self.fence.check()
-                self.heartbeat.publish()
-        self.log.info("daemon.stopped")
+            if not self.folder_thread.end(FOLDER_SECONDS):
+                self.log.error("session_folder.given_up", reason=self.stalls.text or "it does not answer")
+            if self.heartbeat.phase == "stopped":
+                self.log.info("daemon.stopped")
+            self.logs.close(FOLDER_SECONDS)
         return ExitCode.OK
 
     def _start(self) -> None:
+        self.loop.add("service", self.heartbeat.pulse)
+        self.loop.add("stalls", self.stalls.step)
+        self.loop.add("allocation", self.allocation.step)
+        self.folder_thread.start()
+
+    def _begin(self) -> None:
+        """Begin the work on the session folder; the main loop then supervises Prometheus."""
         self.heartbeat.publish()
         store.clean(self.session.artifacts)
         for folder in (self.session.status, self.session.target_statuses, self.session.window_statuses):
             remove_leftovers(folder)
         # Targets first: Prometheus then finds them when it starts, and need not wait for a refresh.
-        self.loop.add("targets", self._reconcile_targets)
-        self.loop.once(longest=0.0)
-        self.prometheus.prepare()
-        self.loop.add("prometheus", self._supervise)
-        self.loop.add("config", self._reconfigure)
-        self.loop.add("reload", self.reload.step)
-        self.loop.add("windows", self._reconcile_windows)
-        self.loop.add("health", self.health.poll)
-        self.loop.add("tell", self._tell)
-        self.loop.add("allocation", self.allocation.step)
+        self.folder_loop.add("targets", self._reconcile_targets)
+        self.folder_loop.once(longest=0.0)
+        self.prometheus.prepare(self.run_folder)
+        self.folder_loop.add("config", self._reconfigure)
+        self.folder_loop.add("certificate", self._renew_certificate)
+        self.folder_loop.add("reload", self.reload.step)
+        self.folder_loop.add("windows", self._reconcile_windows)
+        self.folder_loop.add("health", self.health.poll)
+        self.folder_loop.add("tell", self._tell)
         if self.handover:
-            self.loop.add("handover", self.handover.step)
-        self.loop.add("heartbeat", self.heartbeat.beat)
+            self.folder_loop.add("handover", self.handover.step)
+        self.folder_loop.add("heartbeat", self.heartbeat.publish)
         self.watching.start()
         gc.freeze()  # what is here to stay is not looked through at every collection of garbage
+        self.loop.call_soon(lambda: self.loop.add("prometheus", self._supervise))
+
+    def _finish(self) -> None:
+        """End the work on the session folder with a last word."""
+        self.watching.stop()
+        # On a full disk the last heartbeat stands, and grows old; that of a successor is not ours.
+        with suppress(OSError, HeldError):
+            self.fence.check()
+            self.heartbeat.publish()
 
     def _stop(self) -> None:
         """Close and collect what is open while there is time, then stop Prometheus cleanly."""
         closing, timeout = self.allocation.is_closing, self.reload.settings.shutdown_timeout
         seconds = self.allocation.seconds_left if closing else timeout
         deadline = self.clock.monotonic() + seconds
-        self.windows.hurry(seconds)
         self.heartbeat.phase = "stopping"
         self.service.tell(STOPPING)
-        self.loop.remove("targets", "allocation", "handover")
-        if self.handover and not closing:
-            self.handover.withdraw()
-        self.loop.add("windows", self._close_windows)
+        self.loop.remove("allocation")
         self.windows_under_way = True
+        self.folder_loop.call_soon(lambda: self._begin_closing(seconds, withdraw=not closing))
         while self._may_finish_windows(deadline):
             self.loop.once(longest=0.1)
-        self.loop.remove("windows")
+        self.folder_loop.call_soon(lambda: self.folder_loop.remove("windows"))
         self.prometheus.keep_for_next_run()
         latest = max(deadline, self.clock.monotonic() + SNAPSHOT_SECONDS)
-        while self.prometheus.is_taking_snapshot and not self._is_hurried and self.clock.monotonic() < latest:
+        while self._may_finish_snapshot(latest):
             self.loop.once(longest=0.1)
         self.prometheus.stop()
         while not self.prometheus.has_ended:
             self.loop.once(longest=0.1)
         self.heartbeat.phase = "stopped"
 
+    def _begin_closing(self, seconds: float, *, withdraw: bool) -> None:
+        self.windows.hurry(seconds)
+        self.folder_loop.remove("targets", "handover")
+        if self.handover and withdraw:
+            self.handover.withdraw()
+        self.folder_loop.add("windows", self._close_windows)
+        self.folder_loop.wake("heartbeat")
+
     def _may_finish_windows(self, deadline: float) -> bool:
         return self.windows_under_way and not self._is_hurried and self.clock.monotonic() < deadline
+
+    def _may_finish_snapshot(self, latest: float) -> bool:
+        goes_on = self.prometheus.is_taking_snapshot and not self.stalls.text
+        return goes_on and not self._is_hurried and self.clock.monotonic() < latest
 
     @property
     def _is_hurried(self) -> bool:
@@ -271,20 +316,27 @@ class Daemon:
             self.heartbeat.phase = phase
             if phase == "ready":
                 self.service.tell(READY)
-            self.health.start_over()
+            self.loop.wake("service")
+            self.folder_loop.call_soon(self.health.start_over)
             for part in ("heartbeat", "health"):
-                self.loop.wake(part)
+                self.folder_loop.wake(part)
         return again if again is not None else HEARTBEAT_SECONDS
 
     def _reconfigure(self) -> float:
         self.prometheus.reconfigure()
         return float("inf")
 
+    def _renew_certificate(self) -> float:
+        use = self.prometheus.read_certificate()
+        if use is not None:
+            self.loop.call_soon(use)
+        return CERTIFICATE_SECONDS
+
     def _measure_by(self, settings: Settings) -> None:
         """Have windows that are collected from now on go by other settings."""
         self.measurement = replace(self.measurement, settings=settings)
         self.windows.collect = self.measurement.measure
-        self.loop.wake("targets")
+        self.folder_loop.wake("targets")
 
     def _try_again(self) -> None:
         self.prometheus.try_again()
@@ -292,6 +344,9 @@ class Daemon:
 
     def _tell(self) -> float:
         return 0.0 if self.targets.tell() else HEARTBEAT_SECONDS
+
+    def _failure(self) -> str:
+        return "; ".join(filter(None, (self.loop.failure, self.folder_loop.failure)))
 
     def _actions(self) -> dict[signal.Signals, Callable[[], None]]:
         """SIGTERM and SIGINT end the loop, the second one cuts short what is still collected.

@@ -10,22 +10,32 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 TEMPORARY_PREFIX = ".tmp-"
 
 
-def publish(path: Path, content: bytes, mode: int = 0o600, *, durable_name: bool = True) -> bool:
+def publish(
+    path: Path,
+    content: bytes,
+    mode: int = 0o600,
+    *,
+    durable_name: bool = True,
+    confirm: Callable[[], None] = lambda: None,
+) -> bool:
     """Make `path` hold `content`; return whether anything had to be written.
 
-    A new name is durable on return, unless the caller syncs the folder once for many.
+    A new name is durable on return, unless the caller syncs the folder once for many. `confirm` may refuse
+    by raising, right before others see the change: writing may have taken long.
     """
     if read_if_exists(path) == content:
         return False
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.getpid()}")
     try:
         write_synced(temporary, content, mode)
+        confirm()
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

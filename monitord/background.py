@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -93,3 +94,19 @@ class Workers(Generic[T]):
                 future.set_exception(error)
             else:
                 future.set_result(result)
+
+
+def within(seconds: float, task: Callable[[], None], run: Run = on_a_thread) -> bool:
+    """Do something, but wait for it no longer than this; return whether it is done.
+
+    What it raises is its own affair: whoever would have to know cannot wait for it.
+    """
+    done = threading.Event()
+
+    def attempt() -> None:
+        with suppress(Exception):
+            task()
+            done.set()
+
+    run(attempt)
+    return done.wait(seconds)

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from monitord.errors import MonitordError
 
@@ -86,6 +86,15 @@ class Child:
         return code
 
 
+class PipedChild(Child):
+    """A child whose output is read from a pipe, both streams as one; whoever reads it closes it."""
+
+    @property
+    def output(self) -> IO[bytes]:
+        assert self._process.stdout is not None  # noqa: S101  # `spawn_piped` makes it a pipe
+        return self._process.stdout
+
+
 class AskedChild(Child):
     """A child that reads lines from its standard input and answers with lines, and ends where that ends.
 
@@ -144,9 +153,19 @@ def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Chi
     """
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        return _spawn(argv, stdout=descriptor, stderr=subprocess.STDOUT, env=dict(environment), umask=0o077)
+        how = {"stdout": descriptor, "stderr": subprocess.STDOUT, "env": dict(environment), "umask": 0o077}
+        return Child(_spawn(argv, **how))
     finally:
         os.close(descriptor)
+
+
+def spawn_piped(argv: Sequence[str], environment: Mapping[str, str]) -> PipedChild:
+    """Start a program that dies with this process, as `spawn` does, and read what it prints from a pipe.
+
+    Raises OSError when no process can be made, and RuntimeError off the main thread.
+    """
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": dict(environment), "umask": 0o077}
+    return PipedChild(_spawn(argv, **how))
 
 
 def spawn_sharing(argv: Sequence[str]) -> Child:
@@ -154,7 +173,7 @@ def spawn_sharing(argv: Sequence[str]) -> Child:
 
     Raises OSError when no process can be made, and RuntimeError off the main thread.
     """
-    return _spawn(argv)
+    return Child(_spawn(argv))
 
 
 def spawn_asked(argv: Sequence[str], environment: Mapping[str, str]) -> AskedChild:
@@ -175,15 +194,14 @@ def spawn_asked(argv: Sequence[str], environment: Mapping[str, str]) -> AskedChi
     return AskedChild(process)
 
 
-def _spawn(argv: Sequence[str], **how: Any) -> Child:
+def _spawn(argv: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
     if threading.current_thread() is not threading.main_thread():
         # The kernel sends the parent-death signal when the *thread* that spawned the child ends.
         raise RuntimeError("children are spawned from the main thread: another one's end would kill them")
     shim = (sys.executable, "-I", "-S", str(_EXEC_SHIM), str(os.getpid()))
-    process = subprocess.Popen(  # the handle outlives this function
+    return subprocess.Popen(  # the handle outlives this function
         [*shim, *argv], stdin=subprocess.DEVNULL, start_new_session=True, **how
     )
-    return Child(process)
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,13 +1,16 @@
-"""The main loop: one queue of wake-ups, and parts that are called when they are due.
+"""A loop: one queue of wake-ups, and parts that are called when they are due.
 
 A wake-up carries nothing but the name of a part. A part that fails is logged and called again: it
-starts from what is there, so nothing is lost, and no other part is disturbed.
+starts from what is there, so nothing is lost, and no other part is disturbed. The daemon has two, so that
+one may stand still: the main loop, and on a thread of its own the one that works on the session folder.
 """
 
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
@@ -41,9 +44,11 @@ class Loop:
         self._log = log
         self._guard = guard
         # A SimpleQueue, because its put may be called from a signal handler and from any thread.
-        self._wakes: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._wakes: queue.SimpleQueue[str | Callable[[], None] | BaseException] = queue.SimpleQueue()
         self._parts: dict[str, Part] = {}
         self.stop_requests = 0
+        self.busy: tuple[str, float] | None = None
+        """Which part is being called now, and since when (monotonic seconds); None between two."""
 
     def add(self, name: str, step: Callable[[], float]) -> None:
         """Add a part; parts are called in the order in which they were added."""
@@ -62,10 +67,19 @@ class Loop:
         """End the loop. Safe from any thread and from signal handlers."""
         self._wakes.put(STOP)
 
+    def call_soon(self, task: Callable[[], None]) -> None:
+        """Have something done between two parts, on the loop's own thread. Safe from any thread."""
+        self._wakes.put(task)
+
+    def fail(self, error: BaseException) -> None:
+        """Have the loop end by raising this. Safe from any thread."""
+        self._wakes.put(error)
+
     @property
     def failure(self) -> str:
         """What failed last of the parts that still fail; empty when all work."""
-        return "; ".join(f"{part.name}: {part.failure}" for part in self._parts.values() if part.failure)
+        parts = tuple(self._parts.values())  # another thread may ask
+        return "; ".join(f"{part.name}: {part.failure}" for part in parts if part.failure)
 
     def run(self) -> None:
         """Call what is due until `stop` is asked for."""
@@ -76,8 +90,12 @@ class Loop:
         """Call what is due, then wait for the next wake-up, or until something is due."""
         for part in tuple(self._parts.values()):  # one may remove or add others
             if part.due <= self._clock.monotonic() and self._parts.get(part.name) is part:
-                self._guard()
-                self._call(part)
+                self.busy = (part.name, self._clock.monotonic())
+                try:
+                    self._guard()
+                    self._call(part)
+                finally:
+                    self.busy = None
         nearest = min((part.due for part in self._parts.values()), default=float("inf"))
         self._wait(min(max(nearest - self._clock.monotonic(), 0.0), longest))
 
@@ -96,15 +114,61 @@ class Loop:
 
     def _wait(self, seconds: float) -> None:
         try:
-            name = self._wakes.get(timeout=seconds) if seconds else self._wakes.get_nowait()
+            item = self._wakes.get(timeout=seconds) if seconds else self._wakes.get_nowait()
             while True:
-                self._take(name)
-                name = self._wakes.get_nowait()
+                self._take(item)
+                item = self._wakes.get_nowait()
         except queue.Empty:
             pass
 
-    def _take(self, name: str) -> None:
-        if name == STOP:
+    def _take(self, item: str | Callable[[], None] | BaseException) -> None:
+        if isinstance(item, BaseException):
+            raise item
+        if callable(item):
+            item()
+        elif item == STOP:
             self.stop_requests += 1
-        elif name in self._parts:
-            self._parts[name].due = 0.0
+        elif item in self._parts:
+            self._parts[item].due = 0.0
+
+
+class LoopThread:
+    """A loop on a thread of its own, which may stand still with the file system that it works on.
+
+    `begin` is called there first and `finish` last, whatever came between. What raises goes to `failed`.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        begin: Callable[[], None],
+        finish: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._loop = loop
+        self._begin = begin
+        self._finish = finish
+        self._failed = failed
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="session-folder", daemon=True)
+
+    def start(self) -> None:
+        """Begin. Raises RuntimeError where no thread can be started."""
+        self._thread.start()
+
+    def end(self, seconds: float) -> bool:
+        """Have it finish; wait no longer than this, and return whether it has."""
+        self._ending.set()
+        self._loop.stop()
+        with suppress(RuntimeError):  # it was never started
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._begin()
+            self._loop.run()
+        except BaseException as error:  # noqa: BLE001  # it ends the daemon
+            self._failed(error)
+        self._ending.wait()
+        self._finish()

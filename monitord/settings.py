@@ -20,6 +20,8 @@ from monitord.errors import InvalidFileError, InvalidInputError, Problem
 from monitord.networks import read_rule
 from monitord.validation import Duration, Model, Name, did_you_mean, refuse, validate
 
+MAX_BYTES = 16 * 1024 * 1024
+KEPT = 4
 SITE_FILE = Path("/etc/monitord/monitord.yaml")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -175,6 +177,18 @@ class AllocationSettings(Model, title="allocation"):
     )
 
 
+class LogSettings(Model, title="logs"):
+    """The files in `logs/` that the daemon writes: its own log and that of Prometheus."""
+
+    max_bytes: Count = Field(
+        default=MAX_BYTES,
+        description="size at which a log file is set aside as <name>.1",
+    )
+    kept: Annotated[int, Field(ge=0)] = Field(
+        default=KEPT, description="how many of those that were set aside are kept"
+    )
+
+
 class WebSettings(Model, title="web"):
     """The HTTP API and page, which this version does not have."""
 
@@ -204,6 +218,7 @@ class Settings(Model):
     allocation: AllocationSettings = Field(
         default=AllocationSettings(), description="what is done when the Slurm allocation is about to end"
     )
+    logs: LogSettings = Field(default=LogSettings(), description="how large log files may grow")
     handover: bool = Field(
         default=False, description="whether another job is submitted that goes on when the allocation ends"
     )

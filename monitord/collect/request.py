@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from monitord.collect.stall import Stall
 from monitord.prometheus.outages import Outage
 from monitord.recipes.model import Recipe
 from monitord.recipes.span import Span
@@ -32,7 +33,8 @@ class CollectionRequest:
     which a number is called partial. `recipes` are those that may apply: which of them do depends on
     what the window holds, unless its marker names them. `outages` are those of Prometheus that
     touched the window, and `left_open` says that the server which is asked leaves a sample at the
-    very start of a range out of it. `native_histograms` says that it may hold such.
+    very start of a range out of it. `native_histograms` says that it may hold such. `stalls` are the times
+    in the window in which the session folder did not answer.
     """
 
     session: str
@@ -44,6 +46,7 @@ class CollectionRequest:
     outages: tuple[Outage, ...] = ()
     left_open: bool = False
     native_histograms: bool = False
+    stalls: tuple[Stall, ...] = ()
 
     @property
     def span(self) -> Span:

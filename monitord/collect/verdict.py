@@ -9,6 +9,7 @@ from typing import Literal
 from monitord.clock import to_iso
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest
+from monitord.collect.stall import Stall
 from monitord.prometheus.outages import Outage
 
 WindowStatus = Literal["complete", "partial", "truncated", "failed"]
@@ -20,6 +21,7 @@ CODES = (
     "target_absent",
     "target_down",
     "prometheus_outage",
+    "session_folder_stalled",
     "window_truncated",
     "settle_timeout",
     "window_too_short",
@@ -50,7 +52,7 @@ def judge(
     extra = tuple(extra_reasons)
     found = [
         *_target_reasons(request, targets), *_outage_reasons(request, targets, extra),
-        *_window_reasons(request, targets), *extra,
+        *_stall_reasons(request, targets), *_window_reasons(request, targets), *extra,
     ]  # fmt: skip
     reasons = tuple(sorted(dict.fromkeys(found), key=_rank))
     if not any(target.successes for target in targets):
@@ -70,6 +72,15 @@ def _outage_reasons(
         yield Reason("prometheus_outage", f"Prometheus could not keep what it scraped: {_some(facts)}")
 
 
+def _stall_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:
+    # A scrape that failed was made: what the folder cost are those that were not.
+    not_made = sum(max(target.expected_scrapes - target.scrapes, 0) for target in targets)
+    if request.stalls and not_made:
+        facts = [f"from {to_iso(stall.start)}{_until(stall)}" for stall in request.stalls]
+        lost = f"{not_made} scrapes of the window were not made"
+        yield Reason("session_folder_stalled", f"the session folder did not answer {_some(facts)}; {lost}")
+
+
 def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:
     window = request.window
     if window.truncated:
@@ -86,8 +97,8 @@ def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage
         )
 
 
-def _until(outage: Outage) -> str:
-    return "" if outage.end is None else f" to {to_iso(outage.end)}"
+def _until(time: Outage | Stall) -> str:
+    return "" if time.end is None else f" to {to_iso(time.end)}"
 
 
 def _target_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:

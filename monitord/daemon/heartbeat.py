@@ -1,17 +1,22 @@
-"""What the daemon tells of itself, over and over: `status/daemon.json`, and systemd."""
+"""What the daemon reports of itself, over and over: to systemd, and in `status/daemon.json`.
+
+The two are apart: the main loop feeds systemd's watchdog, and the loop of the session folder publishes there.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from monitord import __version__
-from monitord.atomic import publish, to_json
+from monitord.atomic import to_json
 from monitord.clock import Clock, to_iso
 from monitord.daemon.allocation import AllocationWatch
 from monitord.daemon.handover import Handover
+from monitord.daemon.stalls import StallWatch, stall_json
 from monitord.daemon.usage import UsageLog
 from monitord.daemon.watching import Watching
 from monitord.lease import HEARTBEAT_SECONDS, Holder
@@ -23,7 +28,7 @@ from monitord.slurm.allocation import Allocation
 
 @dataclass(slots=True)
 class Heartbeat:
-    """The phase that the daemon is in, and all else that it tells. `failure` says which parts fail."""
+    """The phase that the daemon is in, and all else that it reports. `failure` says which parts fail."""
 
     session: Session
     holder: Holder
@@ -34,30 +39,37 @@ class Heartbeat:
     watching: Watching
     usage: UsageLog
     service: ServiceNotify
+    stalls: StallWatch
     failure: Callable[[], str]
     phase: str = "starting"
     last_error: str = ""
+    _copied: dict[Path, tuple[bytes, int | None]] = field(default_factory=dict)
 
-    def beat(self) -> float:
-        """Tell how it is; return in how many seconds to tell again."""
+    def pulse(self) -> float:
+        """Tell systemd how it is; return in how many seconds to do so again. For the main loop."""
         self.usage.note()
-        self.publish()
         self.service.tell_status(self._in_one_line(), ALIVE)
         return HEARTBEAT_SECONDS
 
-    def publish(self) -> None:
-        """Publish `status/daemon.json`."""
-        content = to_json({**self._status(), "updated_at": to_iso(self.clock.now())})
-        publish(self.session.daemon_status, content, self.session.file_mode)
+    def publish(self) -> float:
+        """Publish `status/daemon.json`, and before it what it names; return in how many seconds again."""
+        prometheus = self.prometheus.published
+        for path, (content, mode) in prometheus.files.items():
+            if self._copied.get(path) != (content, mode):
+                self.session.publish(path, content, mode)
+                self._copied[path] = (content, mode)
+        status = {**self._status(prometheus.status), "updated_at": to_iso(self.clock.now())}
+        self.session.publish(self.session.daemon_status, to_json(status))
+        return HEARTBEAT_SECONDS
 
     def _in_one_line(self) -> str:
         where = self.prometheus.url or f"Prometheus is {self.prometheus.phase.value}"
-        return "; ".join(filter(None, (self.phase, where, self._what_is_wrong())))
+        return "; ".join(filter(None, (self.phase, where, self.stalls.text, self._what_is_wrong())))
 
     def _what_is_wrong(self) -> str:
         return self.last_error or self.prometheus.last_error or self.failure()
 
-    def _status(self) -> dict[str, Any]:
+    def _status(self, prometheus: Mapping[str, Any]) -> dict[str, Any]:
         allocation, ends_at = self.allocation.allocation, self.allocation.ends_at
         return {
             "phase": self.phase,
@@ -68,8 +80,9 @@ class Heartbeat:
             "slurm_job_id": allocation.job_id if allocation else None,
             "restart_count": allocation.restart_count if allocation else 0,
             "slurm": allocation and {**allocation.as_json(), "signals_reach": _is_signalled(allocation)},
-            "prometheus": self.prometheus.status(),
+            "prometheus": prometheus,
             "watch": self.watching.mode,
+            "last_stall": self.stalls.last and stall_json(self.stalls.last),
             "started_at": self.holder.since,
             "successor_job_id": self.handover.successor if self.handover else None,
             "allocation_ends_at": None if ends_at is None else to_iso(ends_at),

@@ -28,6 +28,7 @@ from monitord.collect.cost import Moment, own_cost
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import settle_query
 from monitord.collect.slo import worst_of
+from monitord.collect.stall import Stall
 from monitord.collect.verdict import Reason
 from monitord.daemon.sampling import Sampling
 from monitord.daemon.windows import Collected
@@ -68,6 +69,7 @@ class Measurement:
     outages: Callable[[], Outages] = Outages
     usage: Callable[[], Sequence[Moment]] = tuple
     data_folder: Callable[[], Path] = Path
+    stalls: Callable[[float, float], tuple[Stall, ...]] = lambda _start, _end: ()
     confirm: Callable[[], None] = lambda: None
     term: int | None = None
 
@@ -105,6 +107,7 @@ class Measurement:
                 outages=self.outages().touching(window.start, window.end),
                 left_open=has_left_open_ranges(version),
                 native_histograms=self.settings.prometheus.native_histograms,
+                stalls=self.stalls(window.start, window.end),
             )
             with self._reading(request, client) as read_samples:
                 collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])

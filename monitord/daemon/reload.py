@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from monitord.errors import MonitordError
-from monitord.logs import LogFile
 from monitord.service_notify import READY, ServiceNotify, reloading
 from monitord.settings import Settings
 from monitord.settings_change import change
@@ -23,7 +22,7 @@ class Reload:
 
     settings: Settings
     read_settings: Callable[[], Settings]
-    log_file: LogFile
+    reopen_logs: Callable[[], None]
     log: FilteringBoundLogger
     service: ServiceNotify
     adopting: Sequence[Callable[[Settings], None]]
@@ -43,18 +42,12 @@ class Reload:
             self._is_asked = False
             if self.is_ready():
                 self.service.tell(reloading())
-            self._reopen_log()
+            self.reopen_logs()
             self._adopt()
             self.try_again()
             if self.is_ready():
                 self.service.tell(READY)
         return float("inf")
-
-    def _reopen_log(self) -> None:
-        try:
-            self.log_file.reopen()
-        except OSError as error:
-            self.log.error("log.not_reopened", reason=str(error), consequence="it goes on in the old file")
 
     def _adopt(self) -> None:
         """Take up what has changed in the settings, where a running daemon can; or nothing at all."""

@@ -13,21 +13,33 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.atomic import publish, read_json, sync_folder, to_json
+from monitord.atomic import read_json, sync_folder, to_json
 from monitord.clock import Clock, to_iso
 from monitord.daemon.reading import TargetReader
 from monitord.file_sd.shards import Shards
+from monitord.prometheus.run_folder import RunFolder
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.dropdir import DropFolder
 from monitord.targets.feedback import Health, HealthKey, deleted_status, health_key, restore, target_status
 from monitord.targets.parse import is_target_file
-from monitord.targets.registry import Entry, State, next_expiry, restored, slurm_jobs, update
+from monitord.targets.registry import (
+    Entry,
+    State,
+    leases_from,
+    next_expiry,
+    restored,
+    slurm_jobs,
+    update,
+)
 
 EndedJobs = Callable[[frozenset[str]], frozenset[str]]
 
 TELLING_SECONDS = 0.05
+
+STOOD_STILL_SECONDS = 15.0
+"""Rounds that are further apart were held up, by a file system that hangs say, and leases with them."""
 
 
 class TargetReconciler:
@@ -40,7 +52,7 @@ class TargetReconciler:
 
     credentials: Mapping[ScrapeCredentials, str] = MappingProxyType({})
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # a round has as many ends
         self,
         session: Session,
         reader: TargetReader,
@@ -49,6 +61,7 @@ class TargetReconciler:
         log: FilteringBoundLogger,
         ended_jobs: EndedJobs,
         wake: Callable[[str], None],
+        run: RunFolder,
     ) -> None:
         self._session = session
         self._reader = reader
@@ -56,6 +69,9 @@ class TargetReconciler:
         self._log = log
         self._ended_jobs = ended_jobs
         self._wake = wake
+        self._run = run
+        self._scanned = float("-inf")
+        self._round_at = clock.monotonic()
         self.folder = DropFolder(
             session.targets,
             is_target_file,
@@ -67,7 +83,8 @@ class TargetReconciler:
         self._healths: Mapping[HealthKey, Health] = {}
         self._failure = ""
         self.registry = restored(self._restored())
-        self._shards = Shards(session.file_sd, settings.scrape_interval)
+        run.make()
+        self._shards = Shards(run.file_sd, settings.scrape_interval, session.file_sd, session.publish)
         for registration in self.registry.in_force().values():
             self._shards.put(registration.file, registration)
         self._note_credentials()
@@ -84,6 +101,9 @@ class TargetReconciler:
     def reconcile(self) -> float | None:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
+        if monotonic - self._round_at > STOOD_STILL_SECONDS + 2 * self.folder.poll_interval:
+            self.registry = leases_from(self.registry, now)
+        self._round_at = monotonic
         in_use = self._shards.credentials
         for file in self._reader.to_read_again(monotonic, in_use, self.registry.in_force):
             self.folder.read_again(file)
@@ -100,7 +120,7 @@ class TargetReconciler:
             self._shards.put(file, entry.in_force if entry else None)
         self._untold.update(dict.fromkeys((*sorted(changed), *look.gone)))
         self._note_credentials()
-        self._apply()
+        self._apply(monotonic)
         self._wake_teller()
         expiry = next_expiry(self.registry, now)
         lease = None if expiry is None else expiry - now
@@ -117,7 +137,7 @@ class TargetReconciler:
         self._wake_teller()
 
     def _wake_teller(self) -> None:
-        if self._untold:
+        if self._untold or not self._shards.are_copied:
             self._wake("tell")
 
     def _with_other_health(
@@ -163,7 +183,11 @@ class TargetReconciler:
             self.credentials = credentials
             self._wake("config")
 
-    def _apply(self) -> None:
+    def _apply(self, monotonic: float) -> None:
+        if monotonic - self._scanned >= self.folder.full_scan_interval:
+            self._scanned = monotonic
+            self._run.make()
+            self._shards.notice_missing()
         written = self._shards.write()
         if written:
             self._log.info("file_sd.written", files=written, targets=self._shards.targets)
@@ -172,8 +196,10 @@ class TargetReconciler:
     def tell(self) -> bool:
         """Publish what became of files of which something is new; return whether more is to be told.
 
-        Takes TELLING_SECONDS at the most: what is scraped never waits long for what is told.
+        The copies of file_sd come first: what a status says is in force stands there, too. Takes
+        TELLING_SECONDS at the most: what is scraped never waits long for what is published.
         """
+        self._shards.write_copies()
         deadline = self._clock.monotonic() + TELLING_SECONDS
         told = False
         while self._untold and self._clock.monotonic() < deadline:
@@ -192,7 +218,7 @@ class TargetReconciler:
         if essence == self._told.get(file):
             return False
         content = to_json({**status, "updated_at": to_iso(self._clock.now())})
-        publish(self._session.target_status(file), content, self._session.file_mode, durable_name=False)
+        self._session.publish(self._session.target_status(file), content, durable_name=False)
         self._told[file] = essence
         return True
 

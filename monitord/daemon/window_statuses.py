@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitord.atomic import publish, read_json, to_json
+from monitord.atomic import read_json, to_json
 from monitord.clock import Clock, to_iso
 from monitord.collect.slo import worst_of
 from monitord.session import Session, unescape_file_name
@@ -83,6 +83,6 @@ class WindowStatuses:
         for window_id, status in list(self._told.items()):
             if self._published.get(window_id) != status:
                 content = to_json({**status, "updated_at": to_iso(self.clock.now())})
-                publish(self.session.window_status(window_id), content, self.session.file_mode)
+                self.session.publish(self.session.window_status(window_id), content)
                 self._published[window_id] = status
             del self._told[window_id]

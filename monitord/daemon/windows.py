@@ -41,6 +41,8 @@ PARALLEL_COLLECTIONS = 2
 RETRY_SECONDS = 2.0
 REWRITE_SECONDS = 10.0
 SETTLING_SHARE = 1 / 3
+LONGEST_PAUSE_SECONDS = 10.0
+"""Rounds of a window that is settling come four times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class _Work:
 
     window: Window
     since: float
+    looked_at: float
     future: Future[Collected] | None = None
     retry_at: float = 0.0
     settled: bool = False
@@ -236,7 +239,7 @@ class WindowReconciler:
         self.log.info(
             "window.closed", window=window.id, truncated=window.truncated, seconds=round(window.seconds, 3)
         )
-        self._work[window.id] = _Work(window, monotonic)
+        self._work[window.id] = _Work(window, monotonic, monotonic)
         self._statuses.tell_of(window, State.SETTLING)
 
     def _advance(self, window_id: str, monotonic: float) -> float:
@@ -248,6 +251,9 @@ class WindowReconciler:
             return RETRY_SECONDS  # the thread wakes the loop when it is done
         if monotonic < work.retry_at:
             return work.retry_at - monotonic
+        # Nobody was asked while the daemon stood still, as when the file system hung.
+        work.since += max(monotonic - work.looked_at - LONGEST_PAUSE_SECONDS, 0.0)
+        work.looked_at = monotonic
         overdue = monotonic - work.since >= self._settle_seconds
         if not work.settled and not overdue:
             work.settled = self.settled(work.window.end)

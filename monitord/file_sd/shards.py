@@ -4,6 +4,8 @@ Prometheus reads every file of the folder again when one changes, so their numbe
 to it (10,000 files or one: the same load). It does to us: a change rewrites one shard, and a burst of a
 thousand at most all of them, each with its own wait for the disk. What is scraped with credentials lies
 in shards of its own, which the scrape job with these credentials reads.
+
+Prometheus reads a folder on its own node; the session's has copies, written after, where that can be.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from monitord.atomic import publish, remove_leftovers
@@ -21,20 +23,28 @@ from monitord.targets.model import Endpoint, Registration
 
 SHARDS = 32
 
+Copy = Callable[[Path, bytes], bool]
+"""Publishes a file; returns whether it differed."""
+
 
 class Shards:
     """What file_sd should hold, what it does hold, and the writes that make one the other."""
 
-    def __init__(self, folder: Path, scrape_interval: float) -> None:
+    def __init__(self, folder: Path, scrape_interval: float, copies: Path, copy: Copy = publish) -> None:
         self._folder = folder
+        self._copies = copies
+        self._copy = copy
         self.scrape_interval = scrape_interval
         self._groups: dict[str, dict[str, bytes]] = {}
         self._counts: dict[str, int] = {}
         self._credentials: dict[str, Set[ScrapeCredentials]] = {}  # of the files that have any
         self._uses: Counter[ScrapeCredentials] = Counter()
-        remove_leftovers(folder)
         # Whatever lies there is made to say what is in force, also where that is nothing.
-        self._due = {path.name for path in folder.iterdir()}
+        self._due: set[str] = set()
+        self._copies_due: set[str] = set()
+        for place, due in ((folder, self._due), (copies, self._copies_due)):
+            remove_leftovers(place)
+            due.update(path.name for path in place.iterdir())
 
     @property
     def targets(self) -> int:
@@ -73,18 +83,37 @@ class Shards:
 
     def write(self) -> int:
         """Write what differs; return how many files that were. What fails stays due; raises OSError."""
+        self._copies_due |= self._due
+        return self._write(self._folder, self._due, publish)
+
+    @property
+    def are_copied(self) -> bool:
+        """Whether the copies say what Prometheus reads."""
+        return not self._copies_due
+
+    def write_copies(self) -> None:
+        """Write the copies that differ; what fails stays due; raises OSError."""
+        self._write(self._copies, self._copies_due, self._copy)
+
+    def _write(self, folder: Path, due: set[str], publish: Copy) -> int:
         written = 0
-        for name in sorted(self._due):
-            path = self._folder / name
+        for name in sorted(due):
             groups = self._groups.get(name, {})
             if groups or name in _PLAIN:
-                written += publish(path, render_file(groups))
+                written += publish(folder / name, render_file(groups))
             else:
-                path.unlink(missing_ok=True)
+                (folder / name).unlink(missing_ok=True)
                 self._groups.pop(name, None)
                 written += 1
-            self._due.discard(name)
+            due.discard(name)
         return written
+
+    def notice_missing(self) -> None:
+        """Have the files written again that went away: scratch is tidied up, by people too."""
+        self._due |= {name for name, groups in self._groups.items() if groups and not self._is_there(name)}
+
+    def _is_there(self, name: str) -> bool:
+        return (self._folder / name).exists()
 
 
 def shard_of(file: str, credentials: ScrapeCredentials | None = None) -> str:

@@ -1,7 +1,7 @@
 """Who may talk to a session's Prometheus and how: password and TLS, as settings ask for them.
 
-The session's own web.yml and generated certificate are published in its `prometheus/`; Prometheus is
-started with copies of them, see `run_files`.
+A generated certificate is the session's own, in its `prometheus/`. Prometheus reads all of it from the run
+folder, see `run_files`.
 """
 
 from __future__ import annotations
@@ -9,20 +9,26 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from monitord.atomic import publish, read_if_exists
 from monitord.children import ChildError, child_environment, run_briefly
 from monitord.errors import InvalidInputError, PrometheusError
-from monitord.prometheus.auth import Credentials, TlsFiles, hash_in, prepare_credentials, render_web_config
+from monitord.prometheus.auth import (
+    Credentials,
+    TlsFiles,
+    hash_password,
+    new_credentials,
+    render_web_config,
+)
 from monitord.prometheus.certificate import certificate_names, is_pair, prepare_certificate
 from monitord.session import Session
 from monitord.settings import PrometheusSettings, TlsSettings
 
 WEB_CONFIG = "web.yml"
 CERTIFICATE = "tls.crt"
+PASSWORD = "password"  # noqa: S105  # the name of its file
 
 _KEY = "tls.key"
 _RUN_TLS = TlsFiles(Path(CERTIFICATE), Path(_KEY))  # beside the web.yml that names them
@@ -31,24 +37,31 @@ _QUESTION_TIMEOUT = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What lets one in; neither password nor TLS is how everybody on the machine is let in."""
+    """What lets one in; neither password nor TLS is how everybody on the machine is let in.
+
+    `pair` are the certificate and the key as they were last read, by their names in the run folder.
+    """
 
     credentials: Credentials | None = None
     tls: TlsFiles | None = None
     bcrypt_hash: str | None = field(default=None, repr=False)
+    pair: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    def renewed(self) -> Access:
+        """Return the same with another password, where there is one. About 50 ms of work."""
+        if self.credentials is None:
+            return self
+        credentials = new_credentials(self.credentials.password_file)
+        return replace(self, credentials=credentials, bcrypt_hash=hash_password(credentials.password))
 
     def run_files(self) -> dict[str, bytes]:
-        """Return the files of the run folder, by name; none without password and TLS.
-
-        Certificate and key are read anew, so that renewed ones are taken over. They are left out
-        while they cannot be read or do not belong together: the copies of before then still stand.
-        """
+        """Return the files of the run folder, by name; none without password and TLS."""
         if self.bcrypt_hash is None and self.tls is None:
             return {}
-        tls = _RUN_TLS if self.tls else None
         return {
-            WEB_CONFIG: render_web_config(self.bcrypt_hash, tls),
-            **(_read_pair(self.tls) if self.tls else {}),
+            WEB_CONFIG: render_web_config(self.bcrypt_hash, _RUN_TLS if self.tls else None),
+            **({PASSWORD: f"{self.credentials.password}\n".encode()} if self.credentials else {}),
+            **self.pair,
         }
 
 
@@ -58,18 +71,14 @@ def prepare_access(
     now: float,
     fqdn: Callable[[], str] = socket.getfqdn,
 ) -> Access:
-    """Make what the settings ask for: the session's password, its certificate, and web.yml.
+    """Make what the settings ask for: a password and a certificate.
 
-    Raises InvalidInputError when the user's password or certificate cannot be used, or a certificate
-    cannot be made, and OSError when a file cannot be written.
+    Raises InvalidInputError when the user's certificate cannot be used, or none can be made, and OSError
+    when a file cannot be written.
     """
     tls = _prepare_tls(session, settings, now, fqdn) if settings.tls.enabled else None
-    if settings.auth:
-        credentials = prepare_credentials(session.password_file, session.web_config, tls)
-        return Access(credentials, tls, hash_in(read_if_exists(session.web_config)))
-    if tls is not None:
-        publish(session.web_config, render_web_config(None, tls))
-    return Access(None, tls)
+    credentials = new_credentials(session.password_file) if settings.auth else None
+    return Access(credentials, tls, pair=read_pair(tls) if tls else {}).renewed()
 
 
 def check_web_config(promtool: Path | None, web_config: Path) -> bool:
@@ -122,7 +131,11 @@ def _own_files(settings: TlsSettings) -> TlsFiles:
     return own
 
 
-def _read_pair(tls: TlsFiles) -> dict[str, bytes]:
+def read_pair(tls: TlsFiles) -> dict[str, bytes]:
+    """Return certificate and key by their names in the run folder.
+
+    Empty while they cannot be read or do not belong together: what was read before still holds then.
+    """
     if not is_pair(tls.cert_file, tls.key_file):
         return {}
     try:

@@ -38,6 +38,11 @@ class Configuration:
     _is_restoring: bool = False
 
     @property
+    def loaded(self) -> bytes:
+        """What Prometheus last loaded, or starts with."""
+        return self._loaded
+
+    @property
     def is_loading(self) -> bool:
         """Whether Prometheus was told to reload, and has not said how that went."""
         return self._reload is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from monitord.prometheus.launch import Launch
@@ -11,8 +13,10 @@ from monitord.prometheus.supervision import State
 from monitord.prometheus.vitals import Vitals
 
 
-def described(launch: Launch, finding: Finding | None, state: State) -> dict[str, Any]:
-    """Return its places, its limits and its vitals; None is unknown."""
+def described(
+    launch: Launch, finding: Finding | None, state: State, set_asides: Sequence[Path]
+) -> dict[str, Any]:
+    """Return its places, its limits and its vitals; None is unknown. `set_asides` are data it refused."""
     vitals = (finding and finding.vitals) or Vitals()
     replay, tls, limit = finding and finding.replay, launch.access.tls, launch.memory.bytes
     return {
@@ -24,7 +28,7 @@ def described(launch: Launch, finding: Finding | None, state: State) -> dict[str
             "why_there": launch.data_reason,
             "retention_bytes": launch.options.retention_bytes,
             "writable": not state.unwritable,
-            "set_aside": [str(folder) for folder in launch.storage.set_asides()],
+            "set_aside": [str(folder) for folder in set_asides],
         },
         "memory": {
             "resident_bytes": vitals.resident_bytes,

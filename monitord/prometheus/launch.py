@@ -13,7 +13,7 @@ from monitord.prometheus.command import Build, ServerOptions, command_line, list
 from monitord.prometheus.machine_memory import find_memory_limit
 from monitord.prometheus.memory import MemoryLimit
 from monitord.prometheus.placement import retention_bytes
-from monitord.prometheus.places import Made, lies_in_session, make_data_folder, make_run_folder, measure
+from monitord.prometheus.places import Made, lies_in_session, make_data_folder, measure
 from monitord.prometheus.process import find_binary, find_promtool, read_build
 from monitord.prometheus.run_folder import RunFolder
 from monitord.prometheus.storage import Storage
@@ -59,36 +59,43 @@ class Launch:
 
     def refresh(self) -> None:
         """Have the run folder hold what Prometheus reads at every request. Raises as that does."""
-        if files := self.access.run_files():
-            self.run_folder.refresh(files)
+        self.run_folder.refresh(self.access.run_files())
+
+    def renewed(self) -> Launch:
+        """Return the same with another password."""
+        return replace(self, access=self.access.renewed())
+
+    def with_pair(self, pair: Mapping[str, bytes]) -> Launch:
+        """Return the same with another certificate and key."""
+        return replace(self, access=replace(self.access, pair=pair))
 
 
-def prepare_launch(session: Session, settings: Settings, now: float) -> Launch:
+def prepare_launch(session: Session, settings: Settings, now: float, run: Made) -> Launch:
     """Find and make all that is needed.
 
-    `now` is in Unix seconds. Raises PrometheusError when there is no usable binary, and
+    `now` is in Unix seconds, `run` the run folder. Raises PrometheusError when there is no usable binary, and
     InvalidInputError when a place, a limit or a certificate cannot be used as it is set.
     """
     wanted = settings.prometheus
     build = read_build(find_binary(wanted.binary))
     promtool = find_promtool(build)
-    data, run = make_data_folder(session, wanted.data_dir), make_run_folder(session)
-    run_folder = RunFolder(run.location)
+    data, run_folder = make_data_folder(session, wanted.data_dir), RunFolder(run.location)
     access = prepare_access(session, wanted, now)
-    is_guarded = bool(access.run_files())
-    if is_guarded:
-        check_web_config(promtool, session.web_config)
+    files = access.run_files()
+    run_folder.refresh(files)
+    if files:
+        check_web_config(promtool, run_folder.folder / WEB_CONFIG)
     in_session = lies_in_session(data.folder, session)
     snapshots = snapshot_plan(
         wanted.snapshots, data_in_session=in_session, auth=wanted.auth, of_windows=settings.windows.blocks
     )
     options = ServerOptions(
-        config=session.prometheus_config,
+        config=run_folder.config,
         data_dir=data.folder,
         listen=listen_address(wanted.host, wanted.port),
         retention=wanted.retention,
         retention_bytes=_retention_bytes(wanted, data),
-        web_config=run_folder.folder / WEB_CONFIG if is_guarded else None,
+        web_config=run_folder.folder / WEB_CONFIG if files else None,
         admin_api=snapshots.wanted,
         native_histograms=wanted.native_histograms,
     )

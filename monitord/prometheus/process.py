@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from monitord.atomic import TEMPORARY_PREFIX, publish, read_if_exists, write_synced
-from monitord.children import Child, ChildError, child_environment, run_briefly, spawn
+from monitord.children import ChildError, PipedChild, child_environment, run_briefly, spawn_piped
 from monitord.errors import PrometheusError
 from monitord.prometheus.command import Build, parse_version
-from monitord.prometheus.logfmt import error_messages, listening_url
+from monitord.prometheus.output import Output
 
 BINARY_VARIABLE = "MONITORD_PROMETHEUS"
 
 _NOT_SET = "prometheus"
 _PROMTOOL = "promtool"
 _QUESTION_TIMEOUT = 20.0
-_LOG_HEAD_BYTES = 256 * 1024
-_LOG_TAIL_BYTES = 64 * 1024
+_KILL_SECONDS = 5.0
 
 
 def find_binary(setting: str = _NOT_SET, environment: Mapping[str, str] = os.environ) -> Path:
@@ -117,19 +117,26 @@ def install_config(config: Path, content: bytes, promtool: Path | None) -> bool:
 class PrometheusProcess:
     """One run of Prometheus, from its start to its exit."""
 
-    def __init__(self, child: Child, log: Path, log_start: int) -> None:
+    def __init__(self, child: PipedChild, keep: Callable[[str], None]) -> None:
         self._child = child
-        self._log = log
-        self._log_start = log_start
-        self._url: str | None = None
+        self._output = Output(child.output, keep)
 
     @classmethod
     def start(
-        cls, argv: Sequence[str], log: Path, environment: Mapping[str, str] = os.environ
+        cls, argv: Sequence[str], keep: Callable[[str], None], environment: Mapping[str, str] = os.environ
     ) -> PrometheusProcess:
-        """Start Prometheus with this command line; raises as `spawn` does."""
-        log_start = log.stat().st_size if log.exists() else 0
-        return cls(spawn(argv, log, child_environment(environment)), log, log_start)
+        """Start Prometheus with this command line; `keep` gets each line for its log, on a thread.
+
+        Raises as `spawn_piped` does, and OSError where no thread can be started.
+        """
+        child = spawn_piped(argv, child_environment(environment))
+        try:
+            return cls(child, keep)
+        except RuntimeError as error:
+            child.kill()
+            child.wait(_KILL_SECONDS)
+            child.output.close()
+            raise OSError(errno.EAGAIN, f"no thread can be started: {error}") from error
 
     @property
     def pid(self) -> int:
@@ -161,32 +168,17 @@ class PrometheusProcess:
 
     def listening_url(self) -> str | None:
         """Return the URL it serves, None while it does not listen (also right for port 0)."""
-        if self._url is None:
-            self._url = listening_url(self._read_log(self._log_start, _LOG_HEAD_BYTES))
-        return self._url
+        return self._output.listening_url()
 
     def errors(self, most: int = 3) -> tuple[str, ...]:
         """Return the last errors that this run logged, oldest first; the reason of an exit."""
-        tail = self._log_start + max(self.log_bytes() - _LOG_TAIL_BYTES, 0)
-        return error_messages(self._read_log(tail, _LOG_TAIL_BYTES))[-most:]
+        if self.poll() is not None:
+            self._output.end()
+        return self._output.errors()[-most:]
 
     def log_bytes(self) -> int:
         """Return how much this run has logged so far."""
-        try:
-            return max(self._log.stat().st_size - self._log_start, 0)
-        except OSError:
-            return 0
-
-    def _read_log(self, start: int, most: int) -> str:
-        try:
-            with self._log.open("rb") as file:
-                file.seek(start)
-                content = file.read(most)
-        except OSError:
-            return ""
-        return content[: content.rfind(b"\n") + 1].decode(
-            errors="replace"
-        )  # the last line may be half written
+        return self._output.bytes
 
 
 def _ask(binary: Path, *arguments: str) -> tuple[int, str]:

@@ -1,7 +1,8 @@
-"""The run folder: what Prometheus reads anew at every request, kept where it does not go away.
+"""The run folder: all that Prometheus reads, kept where it does not go away.
 
-Prometheus opens web.yml and the certificate for every single request, and answers 500 without them:
-on a shared file system that is held up, it would stop answering altogether.
+Prometheus opens web.yml and the certificate for every single request, and answers 500 without them; it
+cannot start without its configuration, and drops its targets without file_sd. While the shared file system
+hangs it serves, scrapes and starts all the same: the session folder has copies, for people.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.atomic import publish, remove_leftovers
+from monitord.prometheus.access import PASSWORD
 from monitord.prometheus.placement import Location
 from monitord.scratch import make_folder
 
@@ -21,7 +23,7 @@ _OWNER_ONLY = 0o600
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A private folder on this node for a few files that belong to one run of the daemon."""
+    """A private folder on this node for the files that belong to one run of the daemon."""
 
     location: Location
 
@@ -29,13 +31,32 @@ class RunFolder:
     def folder(self) -> Path:
         return self.location.folder
 
+    @property
+    def config(self) -> Path:
+        """The prometheus.yml that is loaded."""
+        return self.folder / "prometheus.yml"
+
+    @property
+    def file_sd(self) -> Path:
+        return self.folder / "file_sd"
+
+    @property
+    def password_file(self) -> Path:
+        """The password of the Prometheus that runs now; the session's copy may be late."""
+        return self.folder / PASSWORD
+
+    def make(self) -> None:
+        """Make the folder, or see that the one that is there can be used; raises InvalidInputError."""
+        make_folder(self.folder, self.location.scratch)
+        make_folder(self.file_sd)
+
     def refresh(self, files: Mapping[str, bytes]) -> None:
         """Make the folder hold these files, readable for their owner alone, whatever became of it.
 
         Nothing is written that is there already. Raises InvalidInputError when the folder is no
         longer to be trusted, and OSError when a file cannot be written.
         """
-        make_folder(self.folder, self.location.scratch)
+        self.make()
         remove_leftovers(self.folder)
         for name, content in files.items():
             publish(self.folder / name, content, _OWNER_ONLY)

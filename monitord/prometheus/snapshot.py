@@ -50,8 +50,11 @@ class Snapshot:
 def written_snapshot(ask: Callable[[], str], data_dir: Path) -> Iterator[Path]:
     """Have Prometheus write a snapshot; give its folder, which is gone after the context.
 
-    `ask` is `PrometheusClient.snapshot`. One at a time: another thread waits. Nothing is left behind
-    in the data's `snapshots/`, where it would keep room from being freed.
+    `ask` is `PrometheusClient.snapshot`; `confirm` may refuse by raising, before anything is seen of it.
+    None when there are no data yet. Raises SnapshotError, and PrometheusError when Prometheus could not
+    write one. Nothing is left behind then.
+    None when there are no data yet. Raises SnapshotError, and PrometheusError when Prometheus could not
+    write one. Nothing is left behind then.
     """
     local = data_dir / _LOCAL
     with _one_at_a_time:
@@ -64,16 +67,22 @@ def written_snapshot(ask: Callable[[], str], data_dir: Path) -> Iterator[Path]:
 
 
 def take_snapshot(
-    ask: Callable[[], str], data_dir: Path, snapshots: Path, now: float, version: str | None
+    ask: Callable[[], str],
+    data_dir: Path,
+    snapshots: Path,
+    now: float,
+    version: str | None,
+    confirm: Callable[[], None] = lambda: None,
 ) -> Snapshot | None:
     """Have Prometheus write a snapshot, keep it in the session folder, and drop all but the newest two.
 
-    `ask` is `PrometheusClient.snapshot`. None when there are no data yet. Raises SnapshotError, and
-    PrometheusError when Prometheus could not write one. Nothing is left behind then.
+    `ask` is `PrometheusClient.snapshot`; `confirm` may refuse by raising, before anything is seen of it.
+    None when there are no data yet. Raises SnapshotError, and PrometheusError when Prometheus could not
+    write one. Nothing is left behind then.
     """
     try:
         with written_snapshot(ask, data_dir) as written:
-            return _keep(written, snapshots, now, version) if blocks_in(written) else None
+            return _keep(written, snapshots, now, version, confirm) if blocks_in(written) else None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SnapshotError(f"no snapshot could be kept in {snapshots}: {reason}") from error
@@ -98,7 +107,9 @@ def span_in(folder: Path) -> Span:
     return span_of((block / "meta.json").read_bytes() for block in blocks_in(folder))
 
 
-def _keep(written: Path, snapshots: Path, now: float, version: str | None) -> Snapshot:
+def _keep(
+    written: Path, snapshots: Path, now: float, version: str | None, confirm: Callable[[], None]
+) -> Snapshot:
     snapshots.mkdir(mode=0o700, exist_ok=True)
     _remove_leftovers(snapshots)
     moment = datetime.fromtimestamp(now, UTC)
@@ -109,6 +120,7 @@ def _keep(written: Path, snapshots: Path, now: float, version: str | None) -> Sn
         span = span_in(building)
         write_synced(building / MANIFEST, to_json(_manifest(building, span, total, now, version)))
         sync_folder(building)
+        confirm()
         building.rename(target)
         sync_folder(snapshots)
     except BaseException:

@@ -78,7 +78,9 @@ class Snapshots:
     def _take(self, launch: Launch) -> Snapshot | None:
         data, version = launch.storage.folder, str(launch.build.version)
         with self.connect(PATIENCE_SECONDS) as client:
-            return take_snapshot(client.snapshot, data, self.session.snapshots, self.clock.now(), version)
+            return take_snapshot(
+                client.snapshot, data, self.session.snapshots, self.clock.now(), version, self.session.confirm
+            )
 
     def _tell(self, snapshot: Snapshot | None) -> None:
         self.failure = ""

@@ -2,7 +2,7 @@
 
 `supervision` decides; this carries the decisions out on the one child there is, and tells. What may
 take long is asked on threads: neither a Prometheus that hangs nor a disk that does holds up the
-main loop.
+main loop. It touches the session folder nowhere: what is to be published there is in `published`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from monitord.background import Run, on_a_thread
 from monitord.clock import Clock, to_iso
 from monitord.errors import MonitordError, PrometheusUnavailableError
+from monitord.prometheus.access import PASSWORD, WEB_CONFIG, read_pair
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.auth import Credentials
 from monitord.prometheus.config import render_config
@@ -28,6 +30,7 @@ from monitord.prometheus.diagnosis import Cause
 from monitord.prometheus.launch import Launch, prepare_launch
 from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.outages import outage_json
+from monitord.prometheus.places import Made
 from monitord.prometheus.process import PrometheusProcess
 from monitord.prometheus.senses import Senses
 from monitord.prometheus.snapshots import Snapshots
@@ -48,13 +51,27 @@ from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.credentials import ScrapeCredentials
 
+_OWNER_ONLY = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is to be published of it: its part of `status/daemon.json`, and whole files, by path.
+
+    A mode of None is that of the session's other files.
+    """
+
+    status: Mapping[str, Any]
+    files: Mapping[Path, tuple[bytes, int | None]]
+
 
 @dataclass(slots=True)
 class SupervisedPrometheus:
     """One session's Prometheus, from before its first start to after its last exit.
 
     A free port is kept from one start to the next: tunnels and dashboards go on working.
-    `wake` has the main loop call `supervise` soon; `run` runs a task beside the main loop;
+    `wake` has the main loop call `supervise` soon; `run` runs a task beside the main loop; `keep_line`
+    gets each line for its log, on a thread, and `changed` is called when there are files to publish;
     `scrape_credentials` returns those with which targets are scraped now, with stamps of their files.
     """
 
@@ -66,6 +83,9 @@ class SupervisedPrometheus:
     wake: Callable[[], None] = lambda: None
     run: Run = on_a_thread
     scrape_credentials: Callable[[], Mapping[ScrapeCredentials, str]] = dict
+    keep_line: Callable[[str], None] = lambda _: None
+    changed: Callable[[], None] = lambda: None
+    published: Published = field(init=False)
     url: str | None = None
     failure: str = ""
     _launch: Launch | None = None
@@ -76,6 +96,7 @@ class SupervisedPrometheus:
     _port: int | None = None
     _state: State = field(default_factory=State)
     _limits: Limits = field(init=False)
+    _set_asides: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         wanted = self.settings.prometheus
@@ -84,21 +105,24 @@ class SupervisedPrometheus:
             max_failures=wanted.max_failures, check_interval=wanted.check_interval,
         )  # fmt: skip
         self._snapshots = Snapshots(self.session, self.clock, self.log, self.client, self.wake, self.run)
+        self.published = self._to_publish()
 
-    def prepare(self) -> None:
+    def prepare(self, run: Made) -> None:
         """Find the binary, write and check its configuration. Nothing is supervised before.
 
-        Raises PrometheusError when there is no usable binary or promtool refuses the configuration,
-        and InvalidInputError when it cannot be run as it is set.
+        `run` is its run folder. Raises PrometheusError when there is no usable binary or promtool refuses
+        the configuration, and InvalidInputError when it cannot be run as it is set.
         """
-        self.use(prepare_launch(self.session, self.settings, self.clock.now()))
+        self.use(prepare_launch(self.session, self.settings, self.clock.now(), run))
 
     def use(self, launch: Launch) -> None:
         """Have it started like this; raises PrometheusError when promtool refuses its configuration."""
         self._launch = launch
         for warning in launch.warnings:
             self.log.warning("prometheus.warned", reason=warning)
-        config, port = self.session.prometheus_config, self.settings.prometheus.port
+        config, port = launch.run_folder.config, self.settings.prometheus.port
+        self._set_asides = launch.storage.set_asides()
+        launch.run_folder.make()
         self._configuration = Configuration(config, launch.promtool, self.log, self._render())
         self._configuration.install(self.clock.monotonic())
         self._senses = Senses(
@@ -171,7 +195,7 @@ class SupervisedPrometheus:
             "password_file": str(credentials.password_file) if credentials else None,
             "last_well_at": None if outages.last_well is None else to_iso(outages.last_well),
             "outage": outages.current and outage_json(outages.current),
-            **(described(launch, self.senses.finding, self._state) if launch else {}),
+            **(described(launch, self.senses.finding, self._state, self._set_asides) if launch else {}),
             "snapshot": self._snapshots.newest and str(self._snapshots.newest.folder),
         }
 
@@ -182,7 +206,7 @@ class SupervisedPrometheus:
         auth = (self.credentials.user, self.credentials.password) if self.credentials else None
         return PrometheusClient(
             self.url, auth, timeout,
-            password_file=self.session.password_file,
+            password_file=self._launch.run_folder.password_file if self._launch else None,
             certificate=self._launch.certificate if self._launch else None,
         )  # fmt: skip
 
@@ -207,11 +231,44 @@ class SupervisedPrometheus:
         else:
             self._snapshots.forget()
         self.senses.ask(self._state, now, self.url is not None, self.configuration.is_loading)
+        self._publish()
         wake = next_wake(self._state, now, self._limits)
         if wake is None:
             return None
         asking = self.senses.is_waiting or self.configuration.is_loading
         return max(wake - now, self._limits.poll_interval if asking else 0.0)  # an answer wakes the loop
+
+    def _publish(self) -> None:
+        before, self.published = self.published, self._to_publish()
+        if self.published.files != before.files:
+            self.changed()
+
+    def _to_publish(self) -> Published:
+        files: dict[Path, tuple[bytes, int | None]] = {}
+        if self.outages.content:
+            files[self.session.outages] = (self.outages.content, None)
+        if self._launch is not None:
+            session, access = self.session, self.launch.access.run_files()
+            copies = {session.web_config: access.get(WEB_CONFIG), session.password_file: access.get(PASSWORD),
+                      session.prometheus_config: self.configuration.loaded}  # fmt: skip
+            files |= {path: (content, _OWNER_ONLY) for path, content in copies.items() if content}
+        return Published(self.status(), files)
+
+    def read_certificate(self) -> Callable[[], None] | None:
+        """Read the certificate again; return how to use another one than now, for the main loop.
+
+        For a thread: the certificate may lie on a file system that hangs.
+        """
+        access = self._launch.access if self._launch else None
+        pair = read_pair(access.tls) if access and access.tls else {}
+        if access is None or not pair or pair == access.pair:
+            return None
+        return lambda: self._use_certificate(pair)
+
+    def _use_certificate(self, pair: Mapping[str, bytes]) -> None:
+        self._launch = self.launch.with_pair(pair)
+        self.launch.refresh()
+        self.log.info("prometheus.certificate_renewed")
 
     def reconfigure(self) -> None:
         """Have prometheus.yml follow the credentials that targets are scraped with by now."""
@@ -225,7 +282,7 @@ class SupervisedPrometheus:
 
     def _render(self) -> bytes:
         return render_config(
-            self.session.file_sd, self.settings.scrape_interval, self.settings.prometheus.limits,
+            self.launch.run_folder.file_sd, self.settings.scrape_interval, self.settings.prometheus.limits,
             self.launch.build.version, self.scrape_credentials(), self.settings.prometheus.native_histograms,
         )  # fmt: skip
 
@@ -276,12 +333,13 @@ class SupervisedPrometheus:
         self.url = None
         self.senses.start_over()
         try:
-            self.configuration.install(self.clock.monotonic())
+            self._launch = self.launch.renewed()
             self.launch.refresh()
+            self.configuration.install(self.clock.monotonic())
             self._process = PrometheusProcess.start(
-                self.launch.argv(self._port), self.session.prometheus_log, self.launch.environment()
+                self.launch.argv(self._port), self.keep_line, self.launch.environment()
             )
-        except (MonitordError, OSError) as error:  # the session folder is away, say
+        except (MonitordError, OSError) as error:  # the disk of the node is full, say
             self.failure = f"Prometheus could not be started: {error}"
             self.log.error("prometheus.not_started", reason=str(error))
             return
@@ -294,6 +352,7 @@ class SupervisedPrometheus:
             self.failure = str(error)
             self.log.error("prometheus.data_kept", reason=str(error))
         else:
+            self._set_asides = self.launch.storage.set_asides()
             self.log.error("prometheus.data_set_aside", folder=str(aside), reason=self.failure)
 
     def _note(self, before: State, observation: Observation, ended: Exit | None) -> None:

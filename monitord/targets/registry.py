@@ -113,6 +113,18 @@ def update(
     return after, frozenset(file for file in touched if registry.entries.get(file) != after.entries.get(file))
 
 
+def leases_from(registry: Registry, now: float) -> Registry:
+    """Return the registry with every lease counted from `now` at the earliest.
+
+    For after a time in which no file could be looked at: each may have been touched, or could not be.
+    """
+    changes = _Changes(registry)
+    for file in registry.lease_ends:
+        entry = registry.entries[file]
+        changes.put(replace(entry, seen=replace(entry.seen, lease_from=now)))
+    return changes.registry(registry.ended_jobs)
+
+
 def next_expiry(registry: Registry, now: float) -> float | None:
     """Return when the next lease runs out (Unix seconds), or None."""
     return min((end for end in registry.lease_ends.values() if end > now), default=None)

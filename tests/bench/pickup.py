@@ -19,6 +19,7 @@ from statistics import fmean
 
 from monitord.documents import write_document
 from monitord.errors import PrometheusUnavailableError
+from monitord.logs import LogFile
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.command import ServerOptions, command_line
 from monitord.prometheus.process import PrometheusProcess, find_binary, read_build
@@ -135,7 +136,7 @@ def _prometheus(folder: Path, *file_sd: Path) -> Iterator[PrometheusClient]:
     config, log = folder / "prometheus.yml", folder / "prometheus.log"
     config.write_bytes(write_document(_config(file_sd)))
     argv = command_line(build, ServerOptions(config, folder / "data", "127.0.0.1:0", 86400.0))
-    process = PrometheusProcess.start(argv, log, os.environ)
+    process = PrometheusProcess.start(argv, LogFile(log, 0o600).write, os.environ)
     try:
         await_that(process.listening_url, "Prometheus")
         with PrometheusClient(process.listening_url() or "") as client:

@@ -117,3 +117,15 @@ def test_json_carries_file_names_with_stray_bytes() -> None:
 def test_json_never_holds_a_bare_nan(value: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json({"value": value})
+
+
+def test_what_is_refused_at_the_last_moment_is_not_seen(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise PermissionError("another daemon has the session")
+
+    path = tmp_path / "status.json"
+    path.write_bytes(b"old")
+    with pytest.raises(PermissionError, match="another daemon"):
+        publish(path, b"new", confirm=refuse)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]

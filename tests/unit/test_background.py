@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from monitord.background import Background, Workers
+from monitord.background import Background, Workers, within
 from tests.conftest import wait_until
 
 
@@ -106,3 +106,21 @@ def test_the_end_of_the_program_waits_for_no_worker() -> None:
         "Workers(1).submit(lambda: (begun.set(), threading.Event().wait())); begun.wait(20)"
     )
     subprocess.run([sys.executable, "-c", script], timeout=20, check=True)
+
+
+def test_what_takes_too_long_is_not_waited_for() -> None:
+    may_go_on = threading.Event()
+
+    def hang() -> None:
+        may_go_on.wait(30.0)
+
+    assert not within(0.05, hang)
+    may_go_on.set()
+    assert within(10.0, lambda: None)
+
+
+def test_what_fails_is_not_done() -> None:
+    def fail() -> None:
+        raise OSError("the folder is away")
+
+    assert not within(0.05, fail)

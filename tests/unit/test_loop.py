@@ -11,7 +11,7 @@ import pytest
 
 from monitord.clock import SystemClock
 from monitord.lease import HeldError
-from monitord.loop import FAILED_SECONDS, Loop
+from monitord.loop import FAILED_SECONDS, Loop, LoopThread
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
 
@@ -146,3 +146,63 @@ def test_every_request_to_stop_counts() -> None:
     loop.stop()
     loop.run()
     assert loop.stop_requests == 2
+
+
+def test_a_task_is_done_between_two_parts_on_the_loops_own_thread() -> None:
+    threads: list[int] = []
+    loop = Loop(SystemClock(), recording_log()[0])
+    work = LoopThread(
+        loop, begin=lambda: threads.append(threading.get_ident()), finish=lambda: None, failed=lambda _: None
+    )
+    loop.call_soon(lambda: threads.append(threading.get_ident()))
+    work.start()
+    assert work.end(10.0)
+    assert len(threads) == 2
+    assert len({*threads, threading.get_ident()}) == 2
+
+
+def test_what_part_is_being_called_is_known_to_who_watches() -> None:
+    clock, seen = FakeClock(), list[tuple[str, float] | None]()
+
+    def step() -> float:
+        seen.append(loop.busy)
+        return 60.0
+
+    loop = Loop(clock, recording_log()[0])
+    loop.add("targets", step)
+    loop.once(longest=0.0)
+    assert (seen, loop.busy) == ([("targets", clock.monotonic())], None)
+
+
+def test_what_ends_a_thread_ends_the_other_loop_with_its_reason_and_is_finished() -> None:
+    main, other = (Loop(SystemClock(), recording_log()[0]) for _ in range(2))
+    done: list[str] = []
+
+    def begin() -> None:
+        raise HeldError("taken over")
+
+    work = LoopThread(other, begin, lambda: done.append("finished"), main.fail)
+    work.start()
+    with pytest.raises(HeldError, match="taken over"):
+        main.run()
+    assert done == [], "not before the main loop has ended its part"
+    assert work.end(10.0)
+    assert done == ["finished"]
+
+
+def test_a_thread_that_hangs_is_waited_for_no_longer_than_asked() -> None:
+    may_go_on = threading.Event()
+
+    def hang() -> None:
+        may_go_on.wait(30.0)
+
+    work = LoopThread(Loop(SystemClock(), recording_log()[0]), hang, lambda: None, lambda _: None)
+    work.start()
+    assert not work.end(0.05)
+    may_go_on.set()
+    assert work.end(10.0)
+
+
+def test_one_that_was_never_started_has_ended() -> None:
+    loop = Loop(SystemClock(), recording_log()[0])
+    assert LoopThread(loop, lambda: None, lambda: None, lambda _: None).end(10.0)

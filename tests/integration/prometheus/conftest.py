@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from monitord.logs import LogFile
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.auth import Credentials, prepare_credentials
+from monitord.prometheus.auth import Credentials, hash_password, new_credentials, render_web_config
 from monitord.prometheus.command import Build, ServerOptions, command_line
 from monitord.prometheus.config import render_config
 from monitord.prometheus.process import (
@@ -68,7 +69,7 @@ class Server:
         return command_line(self.build, options)
 
     def start(self, listen: str = "127.0.0.1:0", log: str = "prometheus.log") -> PrometheusProcess:
-        process = PrometheusProcess.start(self.argv(listen), self.folder / log)
+        process = PrometheusProcess.start(self.argv(listen), LogFile(self.folder / log, 0o600).write)
         self.processes.append(process)
         return process
 
@@ -88,7 +89,9 @@ class Server:
 def prepared_server(folder: Path, build: Build, native_histograms: bool = False) -> Iterator[Server]:
     """Prepare what a Prometheus needs in a new folder; end all that were started there."""
     (folder / "file_sd").mkdir(parents=True)
-    credentials = prepare_credentials(folder / "password", folder / "web.yml")
+    credentials = new_credentials(folder / "password")
+    credentials.password_file.write_text(f"{credentials.password}\n")
+    (folder / "web.yml").write_bytes(render_web_config(hash_password(credentials.password), None))
     limits = LimitSettings(samples=50, body_bytes=100_000)
     config = render_config(
         folder / "file_sd", 0.2, limits, build.version, native_histograms=native_histograms

@@ -21,10 +21,12 @@ from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
 from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.auth import prepare_credentials
+from monitord.prometheus.auth import hash_password, new_credentials, render_web_config
 from monitord.prometheus.command import Build
 from monitord.prometheus.config import render_config
+from monitord.prometheus.placement import Location
 from monitord.prometheus.process import find_promtool, install_config
+from monitord.prometheus.run_folder import RunFolder
 from monitord.session import Session
 from monitord.settings import LimitSettings, check_settings
 from monitord.targets.admission import rules_of
@@ -102,9 +104,11 @@ def world(build: Build, secrets: Path, tmp_path_factory: pytest.TempPathFactory)
         (session.targets / "c1.yaml").write_text(TARGETS.format(secrets, **exporters))
         log, entries = recording_log()
         targets = reconciled(session, log)
-        own = prepare_credentials(session.password_file, session.web_config)
+        own = new_credentials(session.password_file)
+        session.web_config.write_bytes(render_web_config(hash_password(own.password), None))
         server = Server(session.prometheus, build, own)
-        config = render_config(session.file_sd, 0.2, LimitSettings(), build.version, targets.credentials)
+        file_sd = run_folder(session).file_sd
+        config = render_config(file_sd, 0.2, LimitSettings(), build.version, targets.credentials)
         install_config(session.prometheus_config, config, find_promtool(build))
         process = server.start(log="../logs/prometheus.log")
         stack.callback(process.wait, 10.0)
@@ -113,13 +117,17 @@ def world(build: Build, secrets: Path, tmp_path_factory: pytest.TempPathFactory)
         yield World(session, targets, client, secrets, entries)
 
 
+def run_folder(session: Session) -> RunFolder:
+    return RunFolder(Location(session.run_folder, "a test"))
+
+
 def reconciled(session: Session, log: FilteringBoundLogger) -> TargetReconciler:
     """Return a reconciler that has put the session's target files in force."""
     clock = SystemClock()
     addresses = AddressCheck(rules_of(SETTINGS.targets), Names(clock))
     targets = TargetReconciler(
         session, TargetReader(session.name, Place("h"), addresses, AccessCheck()), SETTINGS, clock, log,
-        lambda _: frozenset(), wake=lambda _: None,
+        lambda _: frozenset(), wake=lambda _: None, run=run_folder(session),
     )  # fmt: skip
 
     def in_force() -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from monitord.children import child_environment
 from monitord.errors import PrometheusError
+from monitord.logs import LogFile
 from monitord.prometheus.command import OLDEST_SUPPORTED, Build, Version
 from monitord.prometheus.config import render_config
 from monitord.prometheus.process import PrometheusProcess, check_config, install_config
@@ -150,7 +151,7 @@ def test_a_second_instance_on_the_same_data_is_refused(server: Server) -> None:
 
 def test_it_inherits_no_secret_of_the_environment(server: Server) -> None:
     environment = {**os.environ, "SECRET_TOKEN": "x", "HTTP_PROXY": "http://proxy:1"}
-    process = PrometheusProcess.start(server.argv(), server.log, environment)
+    process = PrometheusProcess.start(server.argv(), LogFile(server.log, 0o600).write, environment)
     server.processes.append(process)
     serving(process)
 
@@ -165,8 +166,9 @@ def test_it_inherits_no_secret_of_the_environment(server: Server) -> None:
 PARENT = """
 import json, sys, threading
 from pathlib import Path
+from monitord.logs import LogFile
 from monitord.prometheus.process import PrometheusProcess
-process = PrometheusProcess.start(json.loads(sys.argv[1]), Path(sys.argv[2]))
+process = PrometheusProcess.start(json.loads(sys.argv[1]), LogFile(Path(sys.argv[2]), 0o600).write)
 print(process.pid, flush=True)
 threading.Event().wait()
 """

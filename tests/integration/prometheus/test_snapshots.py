@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import PrometheusError
+from monitord.logs import LogFile
 from monitord.prometheus.api import AdminApiDisabledError, PrometheusClient
 from monitord.prometheus.command import Build
 from monitord.prometheus.process import PrometheusProcess
@@ -39,7 +40,7 @@ def exported() -> Iterator[str]:
 
 
 def start(server: Server, *flags: str) -> PrometheusProcess:
-    process = PrometheusProcess.start([*server.argv(), *flags], server.log)
+    process = PrometheusProcess.start([*server.argv(), *flags], LogFile(server.log, 0o600).write)
     server.processes.append(process)
     return process
 

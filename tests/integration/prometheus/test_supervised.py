@@ -23,6 +23,8 @@ from monitord.clock import SystemClock
 from monitord.prometheus.command import Build
 from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.outages import Outages
+from monitord.prometheus.placement import Location
+from monitord.prometheus.places import Made
 from monitord.prometheus.supervised import SupervisedPrometheus
 from monitord.prometheus.vitals import Vitals
 from monitord.session import Session
@@ -128,12 +130,10 @@ def supervised(session: Session, exporter: FakeExporter, **settings: Any) -> Ite
     its_settings = Settings.model_validate(
         {"scrape_interval": "200ms", "prometheus": PrometheusSettings(**given)}
     )
-    prometheus = SupervisedPrometheus(
-        session, its_settings, SystemClock(), log, OutageLog(session, Outages())
-    )
-    prometheus.prepare()
+    prometheus = SupervisedPrometheus(session, its_settings, SystemClock(), log, OutageLog(Outages()))
+    prometheus.prepare(Made(Location(session.root / "node" / "run", "a test"), ()))
     target = f'[{{"targets": ["{exporter.address}"], "labels": {{"job": "web"}}}}]'
-    (session.file_sd / "targets-web.json").write_text(target)
+    (prometheus.launch.run_folder.file_sd / "targets-web.json").write_text(target)
     world = World(session, prometheus, entries)
     try:
         yield world
@@ -314,7 +314,7 @@ def test_two_never_run_on_one_data_folder(
 
 def test_a_changed_configuration_is_loaded_and_read_back(world: World) -> None:
     world.ready()
-    config = world.session.prometheus_config
+    config = world.prometheus.launch.run_folder.config
     world.change(config.read_bytes() + b"rule_files: [no-such-*.yml]\n")
     world.told("prometheus.reloaded")
     with world.prometheus.client() as client:
@@ -325,7 +325,7 @@ def test_a_changed_configuration_is_loaded_and_read_back(world: World) -> None:
 def test_one_that_prometheus_refuses_is_put_back_and_nobody_notices(world: World) -> None:
     world.ready()
     world.keep_scraping(1)
-    config, pid = world.session.prometheus_config, world.prometheus.pid
+    config, pid = world.prometheus.launch.run_folder.config, world.prometheus.pid
     before = config.read_bytes()
     world.change(b"scrape_configs: 7\n", checked=False)
     world.told("prometheus.config_refused")
@@ -342,11 +342,11 @@ def test_one_that_prometheus_refuses_is_put_back_and_nobody_notices(world: World
 
 def test_one_that_promtool_refuses_is_never_loaded(world: World) -> None:
     world.ready()
-    before = world.session.prometheus_config.read_bytes()
+    before = world.prometheus.launch.run_folder.config.read_bytes()
     world.change(b"scrape_configs: 7\n")
     world.told("prometheus.config_refused")
     assert "promtool refused" in world.prometheus.last_error
-    assert world.session.prometheus_config.read_bytes() == before
+    assert world.prometheus.launch.run_folder.config.read_bytes() == before
     assert "prometheus.reloaded" not in events(world.entries)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest, ExpectedTarget
+from monitord.collect.stall import Stall
 from monitord.collect.verdict import Reason, judge
 from monitord.prometheus.outages import Outage
 from monitord.windows.model import Window
@@ -97,3 +98,28 @@ def test_of_many_targets_a_few_are_named() -> None:
     many = [target(0, scrapes=0, instance=f"i:{n}") for n in range(9)]
     _, reasons = judge(REQUEST, many)
     assert reasons[0].message.endswith("i:4 of c and 4 more")
+
+
+def stalled(*targets: TargetCoverage, end: float | None = 50.0) -> list[str]:
+    _, reasons = judge(replace(REQUEST, stalls=(Stall(20.0, end),)), targets)
+    return [reason.message for reason in reasons if reason.code == "session_folder_stalled"]
+
+
+def test_a_session_folder_that_hung_is_a_reason_only_where_scrapes_were_not_made() -> None:
+    assert stalled(target(20)) == []
+    assert stalled(target(10)) == [], "they were made, and failed"
+    [message] = stalled(target(14, scrapes=14), target(20))
+    assert message == (
+        "the session folder did not answer from 1970-01-01T00:00:20.000Z to 1970-01-01T00:00:50.000Z; "
+        "6 scrapes of the window were not made"
+    )
+    [message] = stalled(target(14, scrapes=14), end=None)
+    assert "from 1970-01-01T00:00:20.000Z; 6 scrapes" in message
+
+
+def test_a_stall_touches_what_it_overlaps() -> None:
+    for stall in (Stall(10.0, 20.0), Stall(10.0, None)):
+        assert stall.touches(0.0, 11.0)
+        assert not stall.touches(0.0, 10.0)
+    assert not Stall(10.0, 20.0).touches(20.0, 30.0)
+    assert Stall(10.0, None).ended(12.0) == Stall(10.0, 12.0)

@@ -7,14 +7,13 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from monitord.atomic import write_synced
-from monitord.daemon import targets as module
 from monitord.file_sd import shards
+from monitord.session import Session
 from monitord.targets import dropdir
 from monitord.targets.feedback import Health
 from tests.fakes.log import events
@@ -132,13 +131,28 @@ def test_a_lease_renewed_before_a_restart_is_not_lost_to_it(world: World) -> Non
     world.settle()
     assert world.scraped() == {"a"}
     assert events(world.entries) == []
-    world.clock.advance(60.0)
-    world.settle()
+    world.pass_by(60.0)
     assert world.scraped() == set()
     assert "the lease ran out" in world.status("a.yaml")["reason"]
     world.touch(path, age=0.0)
     world.settle()
     assert world.scraped() == {"a"}
+
+
+def test_a_lease_does_not_run_out_while_no_file_could_be_looked_at(world: World) -> None:
+    """As when the file system hangs, for the client that would have touched its file too."""
+    path = world.drop("a.yaml", GOOD + b"lease: 1m\n", age=0.0)
+    world.settle()
+    world.clock.advance(300.0)
+    world.round()
+    assert world.scraped() == {"a"}
+    world.pass_by(50.0)
+    world.touch(path, age=0.0)
+    world.pass_by(50.0)
+    assert world.scraped() == {"a"}
+    assert "target_file.withdrawn" not in events(world.entries)
+    world.pass_by(15.0)
+    assert world.scraped() == set()
 
 
 def test_a_file_of_an_ended_job_is_never_scraped_not_even_after_a_restart(world: World) -> None:
@@ -227,10 +241,10 @@ def fails_once(real: Callable[..., Any]) -> Callable[..., Any]:
     return attempt
 
 
-@pytest.mark.parametrize("what", [shards, module])
+@pytest.mark.parametrize("what", [shards, Session])
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_full_disk_delays_and_loses_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch, what: ModuleType, deleted: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, what: Any, deleted: bool
 ) -> None:
     path = world.drop("a.yaml", GOOD)
     if deleted:
@@ -275,7 +289,7 @@ def test_ten_thousand_files_and_one_change_among_them(world: World, monkeypatch:
     monkeypatch.undo()
     assert len([path for path in opened if path.endswith("c00007.yaml")]) <= 2
     assert len([path for path in opened if path.endswith(".yaml")]) <= 2, "no other input is opened"
-    assert len([path for path in written if "file_sd" in path]) == 1
+    assert len([path for path in written if "file_sd" in path]) == 2, "one, and its copy"
     assert len([path for path in written if "status" in path]) == 1
 
 

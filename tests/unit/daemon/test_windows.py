@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitord.daemon import window_statuses
 from monitord.daemon import windows as module
 from monitord.daemon.windows import Collected, WindowReconciler
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
@@ -428,7 +427,7 @@ def test_a_full_disk_delays_the_status_and_loses_nothing(
     world.mark("r.start", 0)
     world.mark("r.stop", 60)
     with monkeypatch.context() as patched:
-        patched.setattr(window_statuses, "publish", full)
+        patched.setattr(Session, "publish", full)
         wait_until(round_on_a_full_disk)
     world.until("done")
     assert len(world.collected) == 1

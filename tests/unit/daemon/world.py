@@ -12,6 +12,8 @@ from monitord.daemon.access import AccessCheck
 from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
+from monitord.prometheus.placement import Location
+from monitord.prometheus.run_folder import RunFolder
 from monitord.session import Session
 from monitord.settings import check_settings
 from monitord.targets.admission import rules_of
@@ -52,7 +54,7 @@ class World:
         )  # fmt: skip
         self.reconciler = TargetReconciler(
             self.session, reader, self.settings, self.clock, log, lambda jobs: self.ended & jobs,
-            wake=self.woken.append,
+            wake=self.woken.append, run=RunFolder(Location(self.session.run_folder, "a test")),
         )  # fmt: skip
 
     def resolve(self, names: Collection[str], _: float) -> dict[str, tuple[str, ...]]:
@@ -72,6 +74,12 @@ class World:
         for _ in range(rounds):
             self.round()
             self.clock.advance(0.5)
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time go by in which the daemon goes on with its rounds."""
+        for _ in range(round(seconds / 5.0)):
+            self.clock.advance(5.0)
+            self.round()
 
     def round(self) -> None:
         self.reconciler.reconcile()

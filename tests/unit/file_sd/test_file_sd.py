@@ -88,7 +88,10 @@ def test_whatever_was_put_last_is_what_prometheus_reads(
     history: list[tuple[str, dict[int, ScrapeCredentials | None]]],
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
-        shards = Shards(Path(name), 5.0)
+        read, copies = Path(name) / "read", Path(name) / "copies"
+        read.mkdir()
+        copies.mkdir()
+        shards = Shards(read, 5.0, copies)
         last: dict[str, dict[str, ScrapeCredentials | None]] = {}
         for file, ports in history:
             last[file] = {f"h:{100 * ord(file) + port}": used for port, used in ports.items()}
@@ -100,15 +103,53 @@ def test_whatever_was_put_last_is_what_prometheus_reads(
             shards.write()
             wanted = [pair for targets in last.values() for pair in targets.items()]
             for credentials in SETS:
-                found = scraped(Path(name), f"{file_prefix(credentials)}-*.json")
+                found = scraped(read, f"{file_prefix(credentials)}-*.json")
                 assert found == {instance for instance, used in wanted if used == credentials}
             assert shards.credentials == {used for _, used in wanted if used}
             assert shards.targets == len(wanted)
             assert shards.write() == 0
+            shards.write_copies()
+            assert shards.are_copied
+            assert contents(copies) == contents(read)
 
 
-def test_what_was_scraped_with_credentials_leaves_no_file(tmp_path: Path) -> None:
-    shards = Shards(tmp_path, 5.0)
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.fixture
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("copies")
+
+
+def test_copies_that_cannot_be_written_keep_nothing_from_being_scraped(tmp_path: Path, copies: Path) -> None:
+    shards = Shards(tmp_path, 5.0, copies)
+    shards.put("a", registration("a", 1))
+    away = copies.rename(copies.with_name("away"))
+    assert shards.write() == 1
+    with pytest.raises(OSError, match="No such file"):
+        shards.write_copies()
+    away.rename(copies)
+    shards.write_copies()
+    assert contents(copies) == contents(tmp_path)
+
+
+def test_what_went_away_is_written_again_and_a_leftover_copy_too(tmp_path: Path, copies: Path) -> None:
+    (copies / "old.json").write_text("[]")
+    shards = Shards(tmp_path, 5.0, copies)
+    shards.put("a", registration("a", 1))
+    shards.write()
+    shards.write_copies()
+    assert contents(copies) == contents(tmp_path)
+    (tmp_path / shard_of("a")).unlink()
+    assert shards.write() == 0
+    shards.notice_missing()
+    assert shards.write() == 1
+    assert scraped(tmp_path) == {"h:1"}
+
+
+def test_what_was_scraped_with_credentials_leaves_no_file(tmp_path: Path, copies: Path) -> None:
+    shards = Shards(tmp_path, 5.0, copies)
     endpoint = Endpoint("http://h:1/", LABELS, credentials=SETS[1])
     shards.put("a", Registration("a", "c1", (endpoint,), "d"))
     shards.write()
@@ -119,8 +160,8 @@ def test_what_was_scraped_with_credentials_leaves_no_file(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_change_writes_one_file_and_a_thousand_a_handful(tmp_path: Path) -> None:
-    shards = Shards(tmp_path, 5.0)
+def test_one_change_writes_one_file_and_a_thousand_a_handful(tmp_path: Path, copies: Path) -> None:
+    shards = Shards(tmp_path, 5.0, copies)
     for number in range(1000):
         shards.put(f"c{number}.yaml", registration(f"c{number}.yaml", number + 1))
     assert shards.write() == len(list(tmp_path.iterdir())) == SHARDS
@@ -131,10 +172,10 @@ def test_one_change_writes_one_file_and_a_thousand_a_handful(tmp_path: Path) -> 
     assert shards.write() == 0
 
 
-def test_nothing_left_is_an_empty_list_and_what_is_not_ours_goes(tmp_path: Path) -> None:
+def test_nothing_left_is_an_empty_list_and_what_is_not_ours_goes(tmp_path: Path, copies: Path) -> None:
     (tmp_path / "old.json").write_text("[]")
     (tmp_path / ".tmp-x.json.1").write_text("[")
-    shards = Shards(tmp_path, 5.0)
+    shards = Shards(tmp_path, 5.0, copies)
     shards.put("a", registration("a", 1))
     shards.write()
     shards.put("a", None)
@@ -143,9 +184,9 @@ def test_nothing_left_is_an_empty_list_and_what_is_not_ours_goes(tmp_path: Path)
     assert (left.name, left.read_bytes()) == (shard_of("a"), b"[]\n")
 
 
-def test_what_cannot_be_written_stays_due(tmp_path: Path) -> None:
+def test_what_cannot_be_written_stays_due(tmp_path: Path, copies: Path) -> None:
     (tmp_path / "away").mkdir()
-    shards = Shards(tmp_path / "away", 5.0)
+    shards = Shards(tmp_path / "away", 5.0, copies)
     shards.put("a", registration("a", 1))
     (tmp_path / "away").rename(tmp_path / "back")
     with pytest.raises(OSError, match="No such file"):

@@ -7,12 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import bcrypt
 import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 
 from monitord.errors import InvalidInputError
-from monitord.prometheus.access import Access, prepare_access
+from monitord.prometheus.access import Access, prepare_access, read_pair
 from monitord.prometheus.auth import TlsFiles
 from monitord.prometheus.certificate import is_pair, prepare_certificate
 from monitord.session import Session
@@ -49,7 +50,19 @@ def test_neither_password_nor_tls_needs_no_files(session: Session) -> None:
 def test_the_password_alone(session: Session) -> None:
     found = access(session)
     assert found.credentials is not None
-    assert found.run_files() == {"web.yml": session.web_config.read_bytes()}
+    files = found.run_files()
+    assert files.keys() == {"web.yml", "password"}
+    assert files["password"].decode().strip() == found.credentials.password
+    [hashed] = yaml.safe_load(files["web.yml"])["basic_auth_users"].values()
+    assert bcrypt.checkpw(found.credentials.password.encode(), hashed.encode())
+
+
+def test_another_start_has_another_password_and_the_same_certificate(session: Session) -> None:
+    found = access(session, tls=TlsSettings(enabled=True))
+    renewed = found.renewed()
+    before, after = found.run_files(), renewed.run_files()
+    assert {name for name in before if before[name] != after[name]} == {"web.yml", "password"}
+    assert access(session, auth=False).renewed().run_files() == {}
 
 
 def test_a_generated_certificate_is_published_and_copied(session: Session) -> None:
@@ -58,37 +71,34 @@ def test_a_generated_certificate_is_published_and_copied(session: Session) -> No
     files = found.run_files()
     assert files["tls.crt"] == session.certificate.read_bytes()
     assert files["tls.key"] == session.certificate_key.read_bytes()
-    published, copied = yaml.safe_load(session.web_config.read_bytes()), yaml.safe_load(files["web.yml"])
-    assert published["basic_auth_users"] == copied["basic_auth_users"]
-    assert published["tls_server_config"]["cert_file"] == str(session.certificate)
-    assert copied["tls_server_config"] == {
+    assert yaml.safe_load(files["web.yml"])["tls_server_config"] == {
         "cert_file": "tls.crt",
         "key_file": "tls.key",
         "min_version": "TLS12",
     }
-    assert access(session, tls=TlsSettings(enabled=True)) == found
+    assert access(session, tls=TlsSettings(enabled=True)).pair == found.pair
 
 
 def test_tls_without_a_password(session: Session, own: TlsFiles) -> None:
     found = access(session, auth=False, tls=using(own))
     assert found.credentials is None
-    assert list(yaml.safe_load(session.web_config.read_bytes())) == ["tls_server_config"]
     assert list(yaml.safe_load(found.run_files()["web.yml"])) == ["tls_server_config"]
     assert not session.certificate.exists()
 
 
-def test_own_files_are_used_where_they_lie_and_renewed_ones_taken_over(
+def test_own_files_are_used_where_they_lie_and_renewed_ones_read_whole(
     session: Session, own: TlsFiles, tmp_path: Path
 ) -> None:
     found = access(session, tls=using(own))
     assert found.tls == own
+    assert found.pair == read_pair(own)
     renewed = own_files(tmp_path / "renewed")
     own.cert_file.write_bytes(renewed.cert_file.read_bytes())
-    assert found.run_files().keys() == {"web.yml"}  # the key still is the old one
+    assert read_pair(own) == {}  # the key still is the old one
     own.key_file.write_bytes(renewed.key_file.read_bytes())
-    assert found.run_files()["tls.crt"] == renewed.cert_file.read_bytes()
+    assert read_pair(own)["tls.crt"] == renewed.cert_file.read_bytes()
     own.key_file.unlink()
-    assert found.run_files().keys() == {"web.yml"}
+    assert read_pair(own) == {}
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])

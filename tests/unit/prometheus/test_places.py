@@ -23,7 +23,7 @@ def scratch(tmp_path: Path) -> Path:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
 def test_data_go_to_the_jobs_scratch(session: Session, scratch: Path) -> None:
@@ -84,7 +84,8 @@ def test_the_run_folder_is_made_anew_with_its_files_and_removed_whole(
     run = RunFolder(make_run_folder(session, {"SLURM_TMPDIR": str(scratch)}).location)
     run.refresh({"web.yml": b"one", "tls.key": b"key"})
     assert files(run.folder) == {"web.yml": b"one", "tls.key": b"key"}
-    assert {stat.S_IMODE(file.stat().st_mode) for file in run.folder.iterdir()} == {0o600}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in run.folder.iterdir() if file.is_file()} == {0o600}
+    assert stat.S_IMODE(run.file_sd.stat().st_mode) == 0o700
 
     run.remove()
     assert list(scratch.rglob("bench01*")) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -45,7 +45,9 @@ class FakeProcess:
         self.started.append(self)
 
     @classmethod
-    def start(cls, argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> FakeProcess:
+    def start(
+        cls, argv: Sequence[str], keep: Callable[[str], None], environment: Mapping[str, str]
+    ) -> FakeProcess:
         cls.limits.append(environment["GOMEMLIMIT"])
         return cls()
 
@@ -92,7 +94,7 @@ class World:
         settings = Settings(prometheus=PrometheusSettings(max_failures=4))
         self.prometheus = SupervisedPrometheus(
             self.session, settings, self.clock, log,
-            OutageLog(self.session, Outages(last_well=self.clock.now() - 60.0).unwell("daemon_not_running")),
+            OutageLog(Outages(last_well=self.clock.now() - 60.0).unwell("daemon_not_running")),
             run=lambda task: task(),
         )  # fmt: skip
         (folder / "data").mkdir()
@@ -112,7 +114,7 @@ class World:
 
     @property
     def outages(self) -> list[tuple[str, float | None]]:
-        published = json.loads(self.session.outages.read_bytes())["outages"]
+        published = json.loads(self.prometheus.published.files[self.session.outages][0])["outages"]
         return [
             (item["reason"], None if item["to"] is None else from_iso(item["to"]) - from_iso(item["from"]))
             for item in published
