@@ -17,7 +17,7 @@ from monitord.artifacts.store import read_manifest
 from monitord.background import Workers
 from monitord.clock import Clock, from_iso
 from monitord.daemon.window_statuses import WindowStatuses
-from monitord.errors import MonitordError, PrometheusUnavailableError
+from monitord.errors import MonitordError, PassingError, PrometheusUnavailableError
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.dropdir import DropFolder
@@ -265,6 +265,9 @@ class WindowReconciler:
             collected = future.result()
         except PrometheusUnavailableError as error:
             work.since = monotonic  # scrapes after the window's end may land once it is back
+            self._retry(work, monotonic + RETRY_SECONDS, str(error))
+            return
+        except PassingError as error:  # no thread to collect it on, say
             self._retry(work, monotonic + RETRY_SECONDS, str(error))
             return
         except OSError as error:  # a full disk, say: there is room again some day

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from monitord.background import Run, on_a_thread
 from monitord.clock import Clock, to_iso
-from monitord.errors import MonitordError, PrometheusUnavailableError
+from monitord.errors import MonitordError, PrometheusUnavailableError, is_passing
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.auth import Credentials
 from monitord.prometheus.config import render_config
@@ -68,6 +68,7 @@ class SupervisedPrometheus:
     scrape_credentials: Callable[[], Mapping[ScrapeCredentials, str]] = dict
     url: str | None = None
     failure: str = ""
+    _is_held_up: bool = False
     _launch: Launch | None = None
     _configuration: Configuration | None = None
     _senses: Senses | None = None
@@ -157,7 +158,8 @@ class SupervisedPrometheus:
     def last_error(self) -> str:
         """What is wrong now, in words; empty when nothing is."""
         refused = self._configuration.error if self._configuration else ""
-        return "; ".join(filter(None, (self.failure, refused, self._snapshots.failure)))
+        blind = self._senses.blind if self._senses else ""
+        return "; ".join(filter(None, (self.failure, refused, self._snapshots.failure, blind)))
 
     def status(self) -> dict[str, Any]:
         """Return what `status/daemon.json` says of it; None is unknown."""
@@ -193,6 +195,8 @@ class SupervisedPrometheus:
             self.url = self._process.listening_url()
             self._port = urlsplit(self.url).port if self.url else self._port
         observation, ended = self.senses.observe(self._process, self._state, now)
+        if self._is_held_up:
+            observation = replace(observation, cause=Cause.LIMITED)
         if observation.ready is False:
             with suppress(MonitordError, OSError):  # what it reads at every request may be gone
                 self.launch.refresh()
@@ -273,7 +277,7 @@ class SupervisedPrometheus:
                 self._process.kill()
 
     def _start(self) -> None:
-        self.url = None
+        self.url, self._is_held_up = None, False
         self.senses.start_over()
         try:
             self.configuration.install(self.clock.monotonic())
@@ -282,6 +286,7 @@ class SupervisedPrometheus:
                 self.launch.argv(self._port), self.session.prometheus_log, self.launch.environment()
             )
         except (MonitordError, OSError) as error:  # the session folder is away, say
+            self._is_held_up = is_passing(error)
             self.failure = f"Prometheus could not be started: {error}"
             self.log.error("prometheus.not_started", reason=str(error))
             return

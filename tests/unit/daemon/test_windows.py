@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitord.background import Workers
 from monitord.daemon import window_statuses
 from monitord.daemon import windows as module
 from monitord.daemon.windows import Collected, WindowReconciler
@@ -28,6 +29,7 @@ from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import Entries, events, recording_log
+from tests.fakes.threads import NO_THREAD, Threads
 
 
 class World:
@@ -534,3 +536,16 @@ def test_whatever_happens_each_request_has_one_result_and_a_restart_adds_none(
         world.start()
         world.live(6)
         assert (world.status(), world.published) == (told, published)
+
+
+def test_a_window_that_no_thread_could_be_started_for_is_collected_once_there_is_one(world: World) -> None:
+    threads = Threads(are_left=False)
+    world.reconciler._workers = Workers(1, threads)
+    world.mark("r.start", at=0.0)
+    world.mark("r.stop", at=500.0)
+    world.until("settling")
+    world.settle(20)
+    assert world.status()["reason"] == NO_THREAD
+    threads.are_left = True
+    assert world.until("done")["reason"] == ""
+    assert len(world.collected) == 1
