@@ -129,6 +129,7 @@ class WindowReconciler:
             self._markers.setdefault(marker.window_id, {})[marker.kind] = marker
         for name in look.gone:
             self._forget(name)
+        self.folder.seen()  # all that follows goes by the markers, and comes out the same in the next round
         due = [look.look_again] if look.look_again is not None else []
         for window_id, markers in self._markers.items():
             if any(f"{window_id}.{kind}" in look.unsettled for kind in KINDS):

@@ -25,6 +25,7 @@ from monitord.daemon.windows import Collected, WindowReconciler
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
 from monitord.session import Session
 from monitord.settings import Settings
+from monitord.windows.markers import Marker, read_marker
 from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
@@ -549,3 +550,25 @@ def test_a_window_that_no_thread_could_be_started_for_is_collected_once_there_is
     threads.are_left = True
     assert world.until("done")["reason"] == ""
     assert len(world.collected) == 1
+
+
+def test_a_marker_that_no_round_can_read_for_a_while_is_read_and_disturbs_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(name: str, *more: Any) -> Marker:
+        if name == "bad.start":
+            raise RuntimeError("a defect")
+        return read_marker(name, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "read_marker", read)
+        for window_id in ("a", "bad", "z"):
+            world.mark(f"{window_id}.start", at=0.0)
+        for _ in range(8):
+            with suppress(RuntimeError):
+                world.round()
+        assert [world.status(window_id).get("state") for window_id in ("a", "bad", "z")] == [
+            "open", None, "open",
+        ]  # fmt: skip
+    world.clock.advance(30.0)
+    world.until("open", "bad")
