@@ -264,11 +264,8 @@ class WindowReconciler:
         window, future = work.window, work.future
         try:
             collected = future.result()
-        except PrometheusUnavailableError as error:
+        except (PrometheusUnavailableError, PassingError) as error:
             work.since = monotonic  # scrapes after the window's end may land once it is back
-            self._retry(work, monotonic + RETRY_SECONDS, str(error))
-            return
-        except PassingError as error:  # no thread to collect it on, say
             self._retry(work, monotonic + RETRY_SECONDS, str(error))
             return
         except OSError as error:  # a full disk, say: there is room again some day
