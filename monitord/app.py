@@ -59,8 +59,8 @@ def run(session: Session, read_settings: Callable[[], Settings]) -> int:
     """Run a session's daemon until it is told to stop; return the exit code.
 
     `read_settings` is called again when a reload is asked for. Raises InvalidInputError as it does,
-    HeldError when another daemon runs this session, and PrometheusError when there is no Prometheus
-    that could be run.
+    HeldError when another daemon runs this session, PrometheusError when there is no Prometheus that could
+    be run, and OSError or PassingError when something is full, away or too slow.
     """
     clock, settings = SystemClock(), read_settings()
     signs = Signs(lambda: daemon_status(session).get("updated_at"), time.sleep, _is_queued)
@@ -69,7 +69,8 @@ def run(session: Session, read_settings: Callable[[], Settings]) -> int:
     try:
         return Daemon(session, settings, holder, clock, read_settings).run()
     finally:
-        release(session.lease, holder)
+        with suppress(OSError):  # a full disk, say: the next daemon finds that this process has ended
+            release(session.lease, holder)
 
 
 class Daemon:
@@ -178,7 +179,7 @@ class Daemon:
             self.log.error("daemon.superseded", reason=str(error))
             self.prometheus.abandon()
             raise
-        except MonitordError as error:
+        except (MonitordError, OSError) as error:
             self.heartbeat.phase, self.heartbeat.last_error = "failed", str(error)
             self.log.error("daemon.failed", reason=str(error))
             raise

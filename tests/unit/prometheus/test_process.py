@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from monitord.errors import PrometheusError
+from monitord.errors import PassingError, PrometheusError
+from monitord.prometheus import process as module
 from monitord.prometheus.command import Build, Version
 from monitord.prometheus.process import (
+    QUESTION_TIMEOUT_SECONDS,
     PrometheusProcess,
     check_config,
     find_binary,
@@ -161,3 +163,24 @@ def test_a_log_that_went_away_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "log").unlink()
     assert process.listening_url() is None
     assert process.errors() == ()
+
+
+def test_one_that_is_slow_to_be_read_is_waited_for_and_may_be_faster_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert QUESTION_TIMEOUT_SECONDS >= 2 * 25, "seen on a shared file system: 25 s"
+    monkeypatch.setattr(module, "QUESTION_TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(PassingError, match=r"had not answered after 0\.2 s"):
+        read_build(script(tmp_path / "prometheus", "exec sleep 60"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["runtime/cgo: pthread_create failed: Resource", "runtime: failed to create new OS thread (have 2)"],
+)
+def test_one_that_finds_no_thread_is_no_other_program(tmp_path: Path, said: str) -> None:
+    limited = script(tmp_path / "promtool", f"echo '{said}'; exit 2")
+    with pytest.raises(PassingError, match="could start no thread"):
+        read_build(limited)
+    with pytest.raises(PassingError, match="could start no thread"):
+        check_config(limited, tmp_path / "prometheus.yml")
