@@ -69,8 +69,8 @@ def run(session: Session, read_settings: Callable[[], Settings]) -> int:
     """Run a session's daemon until it is told to stop; return the exit code.
 
     `read_settings` is called again when a reload is asked for. Raises InvalidInputError as it does,
-    HeldError when another daemon runs this session, and PrometheusError when there is no Prometheus
-    that could be run.
+    HeldError when another daemon runs this session, PrometheusError when there is no Prometheus that could
+    be run, and OSError or PassingError when something is full, away or too slow.
     """
     clock, settings = SystemClock(), read_settings()
     signs = Signs(lambda: daemon_status(session).get("updated_at"), time.sleep, _is_queued)
@@ -200,7 +200,7 @@ class Daemon:
             self.log.error("daemon.superseded", reason=str(error))
             self.prometheus.abandon()
             raise
-        except MonitordError as error:
+        except (MonitordError, OSError) as error:
             self.heartbeat.phase, self.heartbeat.last_error = "failed", str(error)
             self.log.error("daemon.failed", reason=str(error))
             raise

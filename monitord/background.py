@@ -1,7 +1,9 @@
 """What is done beside the main loop: one question at a time, or work by a few threads.
 
 What may take long, or for ever on a file system that hangs, must hold up neither the loop nor the
-daemon's end: the thread is given up on, not waited for.
+daemon's end: the thread is given up on, not waited for. That no thread can be had (a limit that a user's
+processes share) is an answer like any other, and leaves nothing behind that would keep the next question
+from being asked.
 """
 
 from __future__ import annotations
@@ -13,13 +15,35 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from monitord.errors import PassingError
+
 T = TypeVar("T")
 Run = Callable[[Callable[[], None]], None]
+"""Runs a task beside the main loop. Raises PassingError when it cannot be started now."""
+
+NO_THREAD_SECONDS = 2.0
+"""After how long to ask again where no thread could be started."""
 
 
 def on_a_thread(task: Callable[[], None]) -> None:
-    """Run a task on a thread that nothing waits for, not even the end of the program."""
-    threading.Thread(target=task, daemon=True).start()
+    """Run a task on a thread that nothing waits for, not even the end of the program.
+
+    Raises PassingError when no thread can be started.
+    """
+    start_thread(task)
+
+
+def start_thread(task: Callable[[], None], name: str | None = None) -> threading.Thread:
+    """Start such a thread and return it. Raises PassingError when none can be started."""
+    thread = threading.Thread(target=task, name=name, daemon=True)
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError) as error:
+        raise PassingError(
+            f"no thread can be started ({error}): this user's limit of processes or the memory is used up; "
+            "tried again by itself"
+        ) from error
+    return thread
 
 
 class Background(Generic[T]):
@@ -35,12 +59,15 @@ class Background(Generic[T]):
         """Whether a question was asked whose answer has not been taken."""
         return self._asked is not None
 
-    def ask(self, question: Callable[[], T]) -> None:
-        """Ask, unless an answer is still to come or to be taken."""
+    def ask(self, question: Callable[[], T]) -> bool:
+        """Ask, unless an answer is still to come or to be taken; say whether one will wake the asker.
+
+        Where no thread can be started the answer is that PassingError. It wakes nobody, for an asker
+        that asked again at once would never rest: it comes back by itself, after NO_THREAD_SECONDS say.
+        """
         if self._asked is not None:
-            return
+            return True
         asked: Future[T] = Future()
-        self._asked = asked
 
         def answer() -> None:
             try:
@@ -49,7 +76,16 @@ class Background(Generic[T]):
                 asked.set_exception(error)
             self._wake()
 
-        self._run(answer)
+        self._asked = asked
+        try:
+            self._run(answer)
+        except PassingError as error:
+            asked.set_exception(error)
+            return False
+        except BaseException:
+            self._asked = None
+            raise
+        return True
 
     def take(self) -> Future[T] | None:
         """Return the answer, done, once; None while there is none."""
@@ -72,16 +108,28 @@ class Workers(Generic[T]):
     def __init__(self, count: int, run: Run = on_a_thread) -> None:
         self._count = count
         self._run = run
+        self._running = 0
         self._work: SimpleQueue[tuple[Future[T], Callable[..., T], tuple[Any, ...]]] = SimpleQueue()
 
     def submit(self, task: Callable[..., T], *arguments: Any) -> Future[T]:
-        """Have a task called with these arguments; return where its result will be."""
+        """Have a task called with these arguments; return where its result will be.
+
+        That is a PassingError where there is no thread to do it, and none can be started.
+        """
         future: Future[T] = Future()
+        try:
+            self._start()
+        except PassingError as error:
+            if not self._running:
+                future.set_exception(error)
+                return future
         self._work.put((future, task, arguments))
-        for _ in range(self._count):
-            self._run(self._serve)
-        self._count = 0
         return future
+
+    def _start(self) -> None:
+        while self._running < self._count:
+            self._run(self._serve)
+            self._running += 1
 
     def _serve(self) -> None:
         while True:
@@ -108,5 +156,8 @@ def within(seconds: float, task: Callable[[], None], run: Run = on_a_thread) -> 
             task()
             done.set()
 
-    run(attempt)
+    try:
+        run(attempt)
+    except PassingError:
+        return False
     return done.wait(seconds)

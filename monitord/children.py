@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from monitord.errors import MonitordError
+from monitord.errors import MonitordError, PassingError, is_passing
 
 _EXEC_SHIM = Path(__file__).with_name("exec_shim.py")
 # Without LD_LIBRARY_PATH a Python of a cluster's module tree, which runs the shim, may not start.
@@ -39,7 +39,7 @@ _PASSED_ON = (
 
 
 class ChildError(MonitordError):
-    """A program could not be run at all, or did not end in time."""
+    """A program could not be run at all."""
 
 
 class Child:
@@ -212,7 +212,8 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def run_briefly(argv: Sequence[str], environment: Mapping[str, str], seconds: float) -> tuple[int, str]:
     """Run a program to its end; return its exit code and all that it printed.
 
-    Raises ChildError when it cannot be run or takes longer than `seconds`.
+    Raises ChildError when it cannot be run, and PassingError when it cannot be run at this moment, or took
+    longer than `seconds`.
     """
     try:
         completed = subprocess.run(
@@ -225,9 +226,10 @@ def run_briefly(argv: Sequence[str], environment: Mapping[str, str], seconds: fl
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ChildError(f"{argv[0]} was killed: it had not answered after {seconds:g} s") from None
+        raise PassingError(f"{argv[0]} was killed: it had not answered after {seconds:g} s") from None
     except OSError as error:
-        raise ChildError(f"{argv[0]} cannot be run: {error.strerror}") from error
+        kind = PassingError if is_passing(error) else ChildError
+        raise kind(f"{argv[0]} cannot be run: {error.strerror}") from error
     return completed.returncode, completed.stdout.decode(errors="replace")
 
 

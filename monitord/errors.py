@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command ends with; users script against these."""
+    """What a command ends with; users script against these.
+
+    TRY_AGAIN (EX_TEMPFAIL of sysexits.h) is for whoever started a daemon: its parent, or systemd.
+    """
 
     OK = 0
     INVALID = 1
@@ -18,6 +22,7 @@ class ExitCode(IntEnum):
     INCOMPLETE = 5
     EXTERNAL = 6
     DEFECT = 70
+    TRY_AGAIN = 75
     INTERRUPTED = 130
 
 
@@ -66,6 +71,39 @@ class SlurmError(MonitordError):
     """Slurm refused, or did not do what it was asked to."""
 
     exit_code = ExitCode.EXTERNAL
+
+
+class PassingError(MonitordError):
+    """The machine could not do it at this moment: no thread, process or room was left, or it was too slow.
+
+    The same works once that has passed, so it is tried again, without end.
+    """
+
+    exit_code = ExitCode.TRY_AGAIN
+
+
+# What disks, quotas, limits and network file systems answer for a while. Not EROFS, EACCES or ENOENT: those
+# mostly are a wrong setting.
+_PASSING = frozenset(
+    {
+        errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ENOMEM, errno.EMFILE,
+        errno.ENFILE, errno.ETIMEDOUT, errno.EBUSY, errno.EINTR, errno.ENOLCK, errno.EREMOTEIO,
+        # A client that Lustre evicted, or that has lost its server.
+        errno.ENOTCONN, errno.ESHUTDOWN, errno.ENODEV, errno.EHOSTDOWN, errno.EHOSTUNREACH,
+    }
+)  # fmt: skip
+
+
+def is_passing(error: BaseException) -> bool:
+    """Say whether an error, or the one that it was raised from, is of a trouble that may pass by itself."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PassingError | MemoryError):
+            return True
+        if isinstance(cause, OSError) and (cause.errno in _PASSING or isinstance(cause, TimeoutError)):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def excerpt(text: str, limit: int = 60) -> str:

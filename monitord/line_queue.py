@@ -7,22 +7,22 @@ wait, and those past a limit are dropped and counted; nobody who logs ever waits
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
+
+from monitord.background import start_thread
 
 MOST_WAITING = 10_000
 _END = None
 
 
 class LineQueue:
-    """Hands lines to `write`, in order, on one thread. Raises RuntimeError where none can be started."""
+    """Hands lines to `write`, in order, on one thread. Raises PassingError where none can be started."""
 
     def __init__(self, write: Callable[[str], None], most: int = MOST_WAITING) -> None:
         self._write = write
         self._waiting: queue.Queue[str | Callable[[], None] | None] = queue.Queue(most)
         self._lost = 0
-        self._thread = threading.Thread(target=self._serve, name="lines", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._serve, "lines")
 
     def write(self, line: str) -> None:
         """Have a line written soon; it is dropped when too many wait already."""

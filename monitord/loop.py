@@ -10,11 +10,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
+from monitord.background import start_thread
 from monitord.clock import Clock
 
 FAILED_SECONDS = 2.0
@@ -150,18 +150,19 @@ class LoopThread:
         self._finish = finish
         self._failed = failed
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="session-folder", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin. Raises RuntimeError where no thread can be started."""
-        self._thread.start()
+        """Begin. Raises PassingError where no thread can be started."""
+        self._thread = start_thread(self._run, "session-folder")
 
     def end(self, seconds: float) -> bool:
         """Have it finish; wait no longer than this, and return whether it has."""
         self._ending.set()
         self._loop.stop()
-        with suppress(RuntimeError):  # it was never started
-            self._thread.join(seconds)
+        if self._thread is None:
+            return True
+        self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -1,7 +1,8 @@
 """The daemon's parent in a batch job: passes signals on, and starts the daemon again when it crashed.
 
 It does nothing else, so that there is little in it to crash; the daemon, and Prometheus with it, dies
-with it. It is what the batch script becomes (`exec`): the process that Slurm warns and ends.
+with it. It opens no file, and that no process can be made is one more trouble that passes. It is what the
+batch script becomes (`exec`): the process that Slurm warns and ends.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
 from monitord.children import Child
-from monitord.restarts import Again, after_end, shell_code
+from monitord.errors import ExitCode, is_passing
+from monitord.restarts import Again, Tries, after_end, shell_code
 
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 PASSED_ON = ENDING | {signal.SIGHUP, signal.SIGUSR1}
@@ -31,17 +33,17 @@ def run_supervised(start: Callable[[], Child]) -> int:
 class _Parent:
     start: Callable[[], Child]
     is_ending: bool = False
-    failures: int = 0
+    tries: Tries = field(default_factory=Tries)
 
     def run(self) -> int:
         while True:
-            child, started = self.start(), time.monotonic()
-            code = self._attend(child)
+            started = time.monotonic()
+            code = self._run_once()
             if self.is_ending:
                 return shell_code(code)
-            match after_end(code, time.monotonic() - started, self.failures):
-                case Again(pause, failures):
-                    self.failures = failures
+            match after_end(code, time.monotonic() - started, self.tries):
+                case Again(pause, tries):
+                    self.tries = tries
                     _say(f"the daemon {_describe(code)}; it is started again in {pause:g} s")
                     if not self._pause(pause):
                         return shell_code(code)
@@ -49,6 +51,15 @@ class _Parent:
                     if over.code:
                         _say(f"the daemon {_describe(code)}; it is not started again")
                     return over.code
+
+    def _run_once(self) -> int:
+        """Start the daemon and see it through to its end; return how it ended."""
+        try:
+            child = self.start()
+        except Exception as error:  # noqa: BLE001  # a fork that failed, say: nothing may end the parent
+            _say(f"no process can be made for the daemon: {error}")
+            return ExitCode.TRY_AGAIN if is_passing(error) else ExitCode.DEFECT
+        return self._attend(child)
 
     def _attend(self, child: Child) -> int:
         """Pass signals on until the child has ended; return how it did."""
@@ -87,9 +98,15 @@ def _next_signal(seconds: float) -> signal.Signals | None:
 
 
 def _describe(code: int) -> str:
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    if code == ExitCode.TRY_AGAIN:
+        return f"cannot run at this moment (exit code {code})"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"was ended by {names.get(-code, f'signal {-code}')}"
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"monitord: {text}\n")
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):  # a full disk, or closed
+        sys.stderr.write(f"monitord: {text}\n")
+        sys.stderr.flush()

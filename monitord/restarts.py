@@ -1,34 +1,45 @@
-"""Whether a daemon that ended is started again by its parent. Pure."""
+"""Whether a daemon that ended is started again by its parent. Pure.
+
+A defect is tried again some times, trouble that may pass without end: a full disk, a limit of processes, a
+program that is slow to be read.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitord.errors import ExitCode
 
-# Ends that another start would only repeat: wrong settings, another daemon, no Prometheus to run.
-FINAL = frozenset(
-    {
-        ExitCode.OK,
-        ExitCode.INVALID,
-        ExitCode.USAGE,
-        ExitCode.NOT_READY,
-        ExitCode.EXTERNAL,
-        ExitCode.INTERRUPTED,
-    }
-)
+# It came to its end, or another daemon has the session.
+_ENDED = frozenset({ExitCode.OK, ExitCode.NOT_READY, ExitCode.INTERRUPTED})
+# Wrong settings, no Prometheus to run: another start would only repeat it. Where the same start has worked
+# before, what it needs may be out of sight for a while: a file system with the settings or the programs.
+_REFUSED = frozenset({ExitCode.INVALID, ExitCode.USAGE, ExitCode.EXTERNAL})
 # One that ran for this long was well; its end is not one of a series.
 WELL_SECONDS = 60.0
 MAX_FAILURES = 10
 LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What came of the starts so far: its own failures in a row, and waits in a row for what may pass.
+
+    `was_well` says that one of them ran for long enough.
+    """
+
+    failures: int = 0
+    waits: int = 0
+    was_well: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """It is started again after a pause; `failures` is how many it had in a row."""
+    """It is started again after a pause; `tries` are for the next end."""
 
     pause_seconds: float
-    failures: int
+    tries: Tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +49,27 @@ class Over:
     code: int
 
 
-def after_end(code: int, ran_seconds: float, failures: int) -> Again | Over:
+def after_end(code: int, ran_seconds: float, tries: Tries) -> Again | Over:
     """Say what to do when the daemon ended with a code, -N for signal N, having run for so long.
 
-    `failures` are those in a row before. The first pause is a second; it doubles.
+    The first pause is a second; it doubles.
     """
-    if code in FINAL:
+    if ran_seconds >= WELL_SECONDS:
+        tries = Tries(was_well=True)
+    if code in _ENDED or (code in _REFUSED and not tries.was_well):
         return Over(code)
-    failures = 1 if ran_seconds >= WELL_SECONDS else failures + 1
-    if failures > MAX_FAILURES:
+    if code == ExitCode.TRY_AGAIN or code in _REFUSED:
+        return Again(_doubled(tries.waits, LONGEST_WAIT_SECONDS), replace(tries, waits=tries.waits + 1))
+    if tries.failures >= MAX_FAILURES:
         return Over(shell_code(code))
-    return Again(min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS), failures)
+    pause = _doubled(tries.failures, LONGEST_PAUSE_SECONDS)
+    return Again(pause, replace(tries, failures=tries.failures + 1, waits=0))
 
 
 def shell_code(code: int) -> int:
     """Return an exit code as shells have it: 128 + N for signal N."""
     return code if code >= 0 else 128 - code
+
+
+def _doubled(times: int, most: float) -> float:
+    return min(2.0 ** min(times, 16), most)

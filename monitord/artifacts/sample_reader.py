@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
@@ -26,7 +25,8 @@ from monitord.artifacts.sample_order import (
     to_line,
 )
 from monitord.artifacts.samples import Samples, gather
-from monitord.errors import MonitordError, PrometheusUnavailableError
+from monitord.background import on_a_thread
+from monitord.errors import ExitCode, MonitordError, PassingError, PrometheusUnavailableError
 from monitord.prometheus.api import open_door
 
 
@@ -38,7 +38,10 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library may print is no reply
     orders: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    try:
+        on_a_thread(lambda: _listen(orders))
+    except PassingError as error:
+        raise SystemExit(ExitCode.TRY_AGAIN) from error
     while True:
         _send(replies, _carry_out(read_order(orders.get()), replies))
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from monitord.cli.daemon_command import MONITORD, run_arguments
-from monitord.cli.options import daemon_options, open_session, session_option
+from monitord.cli.options import check_name, daemon_options, open_session, session_option
+from monitord.errors import PassingError, is_passing
+from monitord.session import Session
+
+WHAT_NEXT = (
+    "the daemon cannot run at this moment; start it again once that has passed, as systemd and "
+    "run --supervised do by themselves"
+)
 
 
 @click.command("run")
@@ -27,23 +36,23 @@ def command(
     """Run the daemon of a session in the foreground, until SIGTERM or Ctrl-C.
 
     It then closes and collects open windows, stops Prometheus and exits with 0. SIGUSR1 says that the
-    allocation is about to end: that is done in all the time which is left.
+    allocation is about to end: that is done in all the time which is left. It ends with 75 for trouble that
+    may pass, as a full disk is: start it again, as --supervised does.
 
     \b
     Example:
       monitord run --session bench01 --port 0
     """
-    session = open_session(root.absolute(), session_name)
     if supervised:
         from monitord.children import spawn_sharing
         from monitord.parent import run_supervised
 
         given = {"no_auth": no_auth, "prometheus_binary": prometheus_binary, "port": port,
                  "data_dir": data_dir, "handover": handover}  # fmt: skip
-        return run_supervised(lambda: spawn_sharing([*MONITORD, *run_arguments(session, given)]))
-    from monitord.app import run
-    from monitord.settings import load_settings
-
+        # Whether there is such a session is for the daemon to find out: this process opens no file.
+        session = Session(root.absolute(), check_name(session_name, "session"))
+        command = [*MONITORD, *run_arguments(session, given)]
+        return run_supervised(lambda: spawn_sharing(command))
     flags = {
         "prometheus.auth": False if no_auth else None,
         "prometheus.binary": prometheus_binary,
@@ -51,4 +60,23 @@ def command(
         "prometheus.data_dir": data_dir,
         "handover": handover or None,
     }
+    try:
+        return _run(root.absolute(), session_name, flags)
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        raise PassingError(f"{_in_words(error)}; {WHAT_NEXT}") from error
+
+
+def _run(root: Path, session_name: str, flags: Mapping[str, Any]) -> int:
+    from monitord.app import run
+    from monitord.settings import load_settings
+
+    session = open_session(root, session_name)
     return run(session, lambda: load_settings(session.settings_file, flags)[0])
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__

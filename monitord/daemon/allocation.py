@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.background import Background, Run, on_a_thread
+from monitord.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 from monitord.clock import Clock, to_iso
-from monitord.errors import SlurmError
+from monitord.errors import PassingError, SlurmError
 from monitord.slurm.allocation import Allocation, Margins, Stage, seconds_to_close, seconds_to_next, stage
 from monitord.slurm.job import Job
 
@@ -53,13 +53,20 @@ class AllocationWatch:
         if self.allocation is None:
             return float("inf")
         self._take_answer()
-        monotonic, now = self.clock.monotonic(), self.clock.now()
-        if monotonic - self._asked_at >= ASK_EVERY_SECONDS and not self._asking.is_busy:
-            self._asked_at = monotonic
-            job_id = self.allocation.job_id
-            self._asking.ask(lambda: self.ask(job_id))
+        now = self.clock.now()
+        due = self._ask(self.clock.monotonic())
         self._tell(stage(self.ends_at, now, self.margins), now)
-        return min(seconds_to_next(self.ends_at, now, self.margins), ASK_EVERY_SECONDS)
+        return min(seconds_to_next(self.ends_at, now, self.margins), due)
+
+    def _ask(self, monotonic: float) -> float:
+        """Ask Slurm when that is due; return in how many seconds to come back for it."""
+        if self.allocation is None or self._asking.is_busy or monotonic - self._asked_at < ASK_EVERY_SECONDS:
+            return ASK_EVERY_SECONDS
+        job_id = self.allocation.job_id
+        if not self._asking.ask(lambda: self.ask(job_id)):
+            return NO_THREAD_SECONDS
+        self._asked_at = monotonic
+        return ASK_EVERY_SECONDS
 
     def warn(self) -> None:
         """Take Slurm's word that the end is near, as its signal gives it. Safe in a signal handler."""
@@ -77,7 +84,7 @@ class AllocationWatch:
             return
         try:
             job = answer.result()
-        except SlurmError as error:
+        except (SlurmError, PassingError) as error:
             if str(error) != self._failure:
                 self.log.warning("allocation.unknown", reason=str(error))
             self._failure = str(error)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from monitord.atomic import read_json
-from monitord.background import Background, Run, on_a_thread
-from monitord.errors import SlurmError
+from monitord.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
+from monitord.errors import PassingError, SlurmError
 from monitord.session import Session
 from monitord.slurm.job import Job
 from monitord.slurm.submission import Submission, read_submission, successor_options
@@ -51,8 +51,8 @@ class Handover:
         if answer is not None:
             self._take(answer.result)
             return RETRY_SECONDS if self.failure else float("inf")
-        if self.successor is None:
-            self._asking.ask(self._ensure)
+        if self.successor is None and not self._asking.ask(self._ensure):
+            return NO_THREAD_SECONDS
         return float("inf")
 
     def withdraw(self) -> None:
@@ -80,7 +80,7 @@ class Handover:
     def _take(self, result: Callable[[], str]) -> None:
         try:
             self.successor = result()
-        except SlurmError as error:
+        except (SlurmError, PassingError) as error:
             if str(error) != self.failure:
                 consequence = "nothing goes on after this job"
                 self.log.error("handover.failed", reason=str(error), consequence=consequence)

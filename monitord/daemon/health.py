@@ -6,10 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from monitord.background import Background
+from monitord.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 from monitord.clock import Clock
 from monitord.daemon.targets import TargetReconciler
-from monitord.errors import PrometheusError
+from monitord.errors import PassingError, PrometheusError
 from monitord.prometheus.api import PrometheusClient
 from monitord.targets.feedback import Health, HealthKey
 from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS, next_poll, read_healths
@@ -33,12 +33,13 @@ class HealthPoll:
     connect: Callable[[float], PrometheusClient]
     is_ready: Callable[[], bool]
     wake: Callable[[], None]
+    run: Run = on_a_thread
     _question: Background[tuple[Healths, float]] = field(init=False)
     _healths: Healths = field(default_factory=dict)
     _not_before: float = 0.0
 
     def __post_init__(self) -> None:
-        self._question = Background(self.wake)
+        self._question = Background(self.wake, self.run)
 
     def poll(self) -> float:
         """Ask, or hand on the answer; return in how many seconds this is due again."""
@@ -54,8 +55,8 @@ class HealthPoll:
             return self._not_before - now
         known = self._healths
         all_up = bool(known) and next_poll(self.targets.registry, known) == SETTLED_SECONDS
-        self._question.ask(self._confirm if all_up else self._ask)
-        return UNDER_WAY_SECONDS
+        is_asked = self._question.ask(self._confirm if all_up else self._ask)
+        return UNDER_WAY_SECONDS if is_asked else NO_THREAD_SECONDS
 
     def start_over(self) -> None:
         """Ask at the next poll: this is another Prometheus, and what the last one cost says nothing of it."""
@@ -79,7 +80,7 @@ class HealthPoll:
     def _take(self, answer: Future[tuple[Healths, float]], now: float) -> float:
         try:
             healths, cost = answer.result()
-        except PrometheusError:
+        except (PrometheusError, PassingError):
             return DOWN_SECONDS  # its supervision tells of that
         self._healths = healths
         self.targets.set_healths(healths)

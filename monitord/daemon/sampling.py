@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -25,8 +26,9 @@ from monitord.artifacts import parquet
 from monitord.artifacts.sample_order import Going, Order, Unavailable, Unwritten, Written, read_reply, to_line
 from monitord.artifacts.samples import NOT_INSTALLED, Samples
 from monitord.atomic import TEMPORARY_PREFIX
+from monitord.background import start_thread
 from monitord.children import AskedChild, child_environment, spawn_asked
-from monitord.errors import PrometheusUnavailableError
+from monitord.errors import ExitCode, PrometheusUnavailableError, is_passing
 from monitord.prometheus.door import Door
 from monitord.recipes.span import Span
 from monitord.session import Session
@@ -36,6 +38,9 @@ IDLE_SECONDS = 60.0
 PATIENCE_SECONDS = 75.0
 """How long it may say nothing before it is taken to hang: an answer of Prometheus may take a minute."""
 END_SECONDS = 2.0
+START_PATIENCE_SECONDS = 30.0
+"""For how long it is tried to start it while no process or thread can be had."""
+START_AGAIN_SECONDS = 1.0
 
 
 class _LostError(Exception):
@@ -44,6 +49,10 @@ class _LostError(Exception):
 
 class _EndedError(_LostError):
     """It ended by itself: another one may do better."""
+
+
+class _NoProcessError(_LostError):
+    """None can be started at this moment."""
 
 
 class Sampling:
@@ -56,6 +65,7 @@ class Sampling:
         reader: Sequence[str] = READER,
         idle: float = IDLE_SECONDS,
         patience: float = PATIENCE_SECONDS,
+        start_patience: float = START_PATIENCE_SECONDS,
     ) -> None:
         self._log = log
         self._artifacts = session.artifacts
@@ -63,11 +73,12 @@ class Sampling:
         self._reader = (*reader, str(session.folder))
         self._idle = idle
         self._patience = patience
+        self._start_patience = start_patience
         self._jobs: SimpleQueue[tuple[Order, Future[Samples]] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._child: AskedChild | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
 
     @property
     def pid(self) -> int | None:
@@ -79,16 +90,18 @@ class Sampling:
     def reading(self, door: Door, span: Span) -> Iterator[Callable[[], Samples]]:
         """Begin to read all raw samples of a window; what is yielded waits for them.
 
-        They are in files that are gone after the context. Waiting raises PrometheusUnavailableError
-        when asking again later may help, and OSError when they cannot be written.
+        They are in files that are gone after the context. Raises PassingError when there is no thread to
+        wait for them on. Waiting raises PrometheusUnavailableError when asking again later may help, and
+        OSError when they cannot be written.
         """
         if not parquet.is_available():
             yield lambda: Samples(warnings=(NOT_INSTALLED,))
             return
+        self._start_thread()
         # Named so that what a crash leaves here is removed with other leftovers.
         folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}samples-", dir=self._artifacts))
         future: Future[Samples] = Future()
-        self._begin(Order(door, span, str(folder)), future)
+        self._jobs.put((Order(door, span, str(folder)), future))
         try:
             yield future.result
         finally:
@@ -98,7 +111,7 @@ class Sampling:
     def close(self) -> None:
         """End the process, whatever it is reading."""
         with self._lock:
-            self._is_closed = True
+            self._closed.set()
             child, thread = self._child, self._thread
         self._jobs.put(None)
         if child is not None:
@@ -108,12 +121,10 @@ class Sampling:
         if child is not None:
             child.kill()
 
-    def _begin(self, order: Order, future: Future[Samples]) -> None:
+    def _start_thread(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="samples", daemon=True)
-                self._thread.start()
-        self._jobs.put((order, future))
+                self._thread = start_thread(self._serve, "samples")
 
     def _serve(self) -> None:
         while True:
@@ -136,15 +147,25 @@ class Sampling:
         """Have an order carried out; it is given once more to another process when the first one ended."""
         try:
             try:
-                return self._exchange(order)
+                return self._when_there_is_one(order)
             except _EndedError as error:
                 self._log.warning(
                     "samples.reader_ended", reason=str(error), consequence="it is started again"
                 )
-                return self._exchange(order)
+                return self._when_there_is_one(order)
         except _LostError as error:
             self._log.error("samples.lost", reason=str(error), consequence="the window has no raw samples")
             return Samples(warnings=(f"raw samples were not kept: the process that reads them {error}",))
+
+    def _when_there_is_one(self, order: Order) -> Samples:
+        """Give an order to the process, once it can be started."""
+        deadline = time.monotonic() + self._start_patience
+        while True:
+            try:
+                return self._exchange(order)
+            except _NoProcessError:
+                if time.monotonic() >= deadline or self._closed.wait(START_AGAIN_SECONDS):
+                    raise
 
     def _exchange(self, order: Order) -> Samples:
         child = self._running()
@@ -165,13 +186,13 @@ class Sampling:
         try:
             child.tell(to_line(order))
         except (OSError, ValueError):  # ValueError: `close` has closed its input
-            raise _EndedError(_ending(child.wait(END_SECONDS))) from None
+            raise _ended(child.wait(END_SECONDS)) from None
         while True:
             line = child.hear(self._patience)
             if line is None:
                 raise _LostError(f"said nothing for {self._patience:g} s, and was killed")
             if not line:
-                raise _EndedError(_ending(child.wait(END_SECONDS)))
+                raise _ended(child.wait(END_SECONDS))
             try:
                 reply = read_reply(line)
             except DecodeError as error:
@@ -181,7 +202,7 @@ class Sampling:
 
     def _running(self) -> AskedChild:
         with self._lock:
-            if self._is_closed:
+            if self._closed.is_set():
                 raise _LostError("ended with the daemon")
             if self._child is None:
                 # Python's own variables say where monitord is to be found.
@@ -189,7 +210,8 @@ class Sampling:
                 try:
                     self._child = spawn_asked(self._reader, {**child_environment(os.environ), **ours})
                 except OSError as error:
-                    raise _LostError(f"cannot be started: {error.strerror}") from error
+                    kind = _NoProcessError if is_passing(error) else _LostError
+                    raise kind(f"cannot be started: {error.strerror}") from error
             return self._child
 
     def _drop(self) -> None:
@@ -197,6 +219,12 @@ class Sampling:
             child, self._child = self._child, None
         if child is not None:
             child.dismiss(END_SECONDS)
+
+
+def _ended(code: int | None) -> _LostError:
+    if code == ExitCode.TRY_AGAIN:
+        return _NoProcessError("could not start a thread")
+    return _EndedError(_ending(code))
 
 
 def _ending(code: int | None) -> str:

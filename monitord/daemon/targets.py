@@ -113,12 +113,16 @@ class TargetReconciler:
         seen = self._reader.read(look.changed, before, in_use)
         self._reader.forget(look.gone)
         ended = self._ended_jobs(slurm_jobs(self.registry, seen))
-        self.registry, changed = update(self.registry, seen, look.gone, ended, now)
-        self._log_changes(before, changed, look.gone)
+        registry, changed = update(self.registry, seen, look.gone, ended, now)
         for file in changed:
-            entry = self.registry.entries.get(file)
+            entry = registry.entries.get(file)
             self._shards.put(file, entry.in_force if entry else None)
         self._untold.update(dict.fromkeys((*sorted(changed), *look.gone)))
+        # In force only now: a round that fails before finds the same changes again. What follows writes, and
+        # what could not be written stays due.
+        self.registry = registry
+        self.folder.seen()
+        self._log_changes(before, changed, look.gone)
         self._note_credentials()
         self._apply(monotonic)
         self._wake_teller()

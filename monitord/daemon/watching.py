@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Literal
 
 from structlog.typing import FilteringBoundLogger
 
 from monitord.targets.dropdir import DropFolder
 from monitord.targets.watch import Watch, watch
+
+AGAIN_SECONDS = 60.0
+"""After how long a watch that could not be started is tried again."""
 
 
 @dataclass(slots=True)
@@ -21,7 +25,10 @@ class Watching:
     wanted: Literal["auto", "inotify", "poll"]
     log: FilteringBoundLogger
     wake: Callable[[str], None]
+    monotonic: Callable[[], float] = monotonic
     _watch: Watch | None = None
+    _started: tuple[str, str] | None = None
+    _again_at: float = 0.0
     _watched: tuple[int, ...] | None = None
 
     @property
@@ -32,13 +39,17 @@ class Watching:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
         paths = {path: name for name, (path, _) in self.folders.items()}
         self._watch, reason = watch(paths, self.wanted, self._suspect, mounts)
-        self.log.info("watch.started", mode=self._watch.mode, reason=reason)
+        self._again_at = self.monotonic() + AGAIN_SECONDS
+        started, before = (self._watch.mode, reason), self._started
+        self._started = started
+        if started != before or not self._watch.is_makeshift:  # that it still cannot be had is no news
+            self.log.info("watch.started", mode=self._watch.mode, reason=reason)
 
     def keep(self) -> None:
         """Watch the folders that are there now: of one that was made anew, the old watch sees nothing."""
         inodes = tuple(folder.inode for _, folder in self.folders.values())
         replaced = self._watched is not None and inodes != self._watched
-        if self._watch is not None and (replaced or (self._watch.lost and self._are_there())):
+        if self._watch is not None and (replaced or self._is_due(self._watch)):
             self._watch.stop()
             self.start()
         self._watched = None if 0 in inodes else inodes
@@ -46,6 +57,12 @@ class Watching:
     def stop(self) -> None:
         if self._watch is not None:
             self._watch.stop()
+
+    def _is_due(self, watch: Watch) -> bool:
+        """Say whether there may be a better watch than this one now."""
+        if watch.is_makeshift:
+            return self.monotonic() >= self._again_at
+        return watch.lost and self._are_there()
 
     def _are_there(self) -> bool:
         return all(path.is_dir() for path, _ in self.folders.values())

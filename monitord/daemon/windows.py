@@ -17,7 +17,7 @@ from monitord.artifacts.store import read_manifest
 from monitord.background import Workers
 from monitord.clock import Clock, from_iso
 from monitord.daemon.window_statuses import WindowStatuses
-from monitord.errors import MonitordError, PrometheusUnavailableError
+from monitord.errors import MonitordError, PassingError, PrometheusUnavailableError
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.dropdir import DropFolder
@@ -132,6 +132,7 @@ class WindowReconciler:
             self._markers.setdefault(marker.window_id, {})[marker.kind] = marker
         for name in look.gone:
             self._forget(name)
+        self.folder.seen()  # all that follows goes by the markers, and comes out the same in the next round
         due = [look.look_again] if look.look_again is not None else []
         for window_id, markers in self._markers.items():
             if any(f"{window_id}.{kind}" in look.unsettled for kind in KINDS):
@@ -269,7 +270,7 @@ class WindowReconciler:
         window, future = work.window, work.future
         try:
             collected = future.result()
-        except PrometheusUnavailableError as error:
+        except (PrometheusUnavailableError, PassingError) as error:
             work.since = monotonic  # scrapes after the window's end may land once it is back
             self._retry(work, monotonic + RETRY_SECONDS, str(error))
             return

@@ -6,14 +6,12 @@ folder, see `run_files`.
 
 from __future__ import annotations
 
-import os
 import socket
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from monitord.children import ChildError, child_environment, run_briefly
 from monitord.errors import InvalidInputError, PrometheusError
 from monitord.prometheus.auth import (
     Credentials,
@@ -23,6 +21,7 @@ from monitord.prometheus.auth import (
     render_web_config,
 )
 from monitord.prometheus.certificate import certificate_names, is_pair, prepare_certificate
+from monitord.prometheus.process import ask
 from monitord.session import Session
 from monitord.settings import PrometheusSettings, TlsSettings
 
@@ -32,7 +31,6 @@ PASSWORD = "password"  # noqa: S105  # the name of its file
 
 _KEY = "tls.key"
 _RUN_TLS = TlsFiles(Path(CERTIFICATE), Path(_KEY))  # beside the web.yml that names them
-_QUESTION_TIMEOUT = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +82,12 @@ def prepare_access(
 def check_web_config(promtool: Path | None, web_config: Path) -> bool:
     """Have promtool check a web.yml and the certificate it names; return False without a promtool.
 
-    Raises PrometheusError with promtool's words when it refuses.
+    Raises PrometheusError with promtool's words when it refuses, PassingError when it cannot be checked at
+    this moment.
     """
     if promtool is None:
         return False
-    command = [str(promtool), "check", "web-config", str(web_config)]
-    try:
-        code, output = run_briefly(command, child_environment(os.environ), _QUESTION_TIMEOUT)
-    except ChildError as error:
-        raise PrometheusError(f"{web_config} cannot be checked: {error}") from error
+    code, output = ask(promtool, "check", "web-config", str(web_config))
     if code != 0:
         raise PrometheusError(f"promtool refused {web_config}: {' '.join(output.split())}")
     return True

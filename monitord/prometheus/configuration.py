@@ -2,7 +2,8 @@
 
 A change is checked by promtool, swapped in, loaded by SIGHUP and read back from Prometheus's own
 metrics. What promtool or Prometheus refuses is told, the old file put back, and the same
-content not tried again before RETRY_SECONDS have passed: a file that it names may be there by then.
+content not tried again before RETRY_SECONDS have passed: a file that it names may be there by then. What
+could not be checked or written at all, for want of a process or of room, is tried again sooner.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from monitord.atomic import publish, read_if_exists
-from monitord.errors import PrometheusError
+from monitord.errors import PassingError, PrometheusError
 from monitord.prometheus.process import install_config
 from monitord.prometheus.reload import Reload
 from monitord.prometheus.vitals import Vitals
 
 RETRY_SECONDS = 60.0
+HELD_UP_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class Configuration:
         """Have the file say what is wanted before a start, or what worked before.
 
         `now` is in seconds of a clock that never goes back. Raises PrometheusError when promtool refuses
-        it and nothing worked before.
+        it and nothing worked before, PassingError when it cannot be checked at this moment and nothing did.
         """
         if self._reload is not None and not self._is_restoring:
             # It ended while it was loading this: what worked before is the safer thing to start with.
@@ -65,7 +67,13 @@ class Configuration:
                 if not self._loaded:
                     raise
                 self._refuse(str(error), now)
+            except PassingError as error:
+                if not self._loaded:
+                    raise
+                self._put_off(error, now)
         self._loaded = read_if_exists(self.path) or b""
+        if self._loaded == self.wanted:
+            self._refused, self.error = None, ""
 
     def advance(
         self, vitals: Vitals | None, now: float, signal: Callable[[], None], errors: Callable[[], str]
@@ -91,6 +99,9 @@ class Configuration:
         except PrometheusError as error:
             self._refuse(str(error), now)
             return
+        except (PassingError, OSError) as error:
+            self._put_off(error, now)
+            return
         self._reload, self._is_restoring = Reload(now, vitals), False
         signal()
 
@@ -112,6 +123,13 @@ class Configuration:
             publish(self.path, self._loaded)
             self._reload, self._is_restoring = Reload(now, vitals), True
             signal()
+
+    def _put_off(self, error: Exception, now: float) -> None:
+        self._refused, self._retry_at = self.wanted, now + HELD_UP_SECONDS
+        reason = f"the new configuration is not in force yet: {error}; tried again by itself"
+        if reason != self.error:
+            self.log.warning("prometheus.config_put_off", reason=reason)
+        self.error = reason
 
     def _refuse(self, reason: str, now: float) -> None:
         self._refused, self._retry_at = self.wanted, now + RETRY_SECONDS

@@ -12,7 +12,9 @@ _PAIR = re.compile(r'([A-Za-z_][\w.]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s|$)')
 _ESCAPE = re.compile(r"\\(.)")
 _WILDCARDS = ("0.0.0.0", "[::]")  # noqa: S104 (compared with, not bound to)
 _SCHEMES = {"TLS is enabled.": "https", "TLS is disabled.": "http"}
-_NOT_LOGFMT = re.compile(r"^panic: |^fatal error: |error: |^monitord: ")
+_NOT_LOGFMT = re.compile(
+    r"^panic: |^fatal error: |error: |^monitord: |^runtime: failed to create|^runtime/cgo: pthread_create"
+)
 
 
 def parse_line(line: str) -> dict[str, str]:

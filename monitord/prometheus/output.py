@@ -6,12 +6,12 @@ file system of the session may hang. What is needed to judge the run is kept in 
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import IO
 
+from monitord.background import start_thread
 from monitord.prometheus.logfmt import error_messages, listening_url
 from monitord.prometheus.repeats import Repeats
 
@@ -24,7 +24,7 @@ _LAST_WORDS_SECONDS = 2.0
 class Output:
     """The lines of a run; `keep` is called with those for its log, on a thread, and must not block.
 
-    Raises RuntimeError where no thread can be started.
+    Raises PassingError where no thread can be started.
     """
 
     def __init__(self, stream: IO[bytes], keep: Callable[[str], None]) -> None:
@@ -34,8 +34,7 @@ class Output:
         self._head: list[str] = []  # emptied once it said where it listens
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._url: str | None = None
-        self._thread = threading.Thread(target=self._read, name="prometheus-output", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._read, "prometheus-output")
 
     def listening_url(self) -> str | None:
         """Return the URL that it serves, None while it does not listen (also right for port 0)."""

@@ -67,11 +67,13 @@ def measure(folder: Path) -> tuple[int, int]:
 
 def _make_first(locations: Sequence[Location]) -> Made:
     refusals: list[str] = []
+    last: InvalidInputError | None = None
     for location in locations:
         try:
             make_folder(location.folder, location.scratch)
         except InvalidInputError as error:
             refusals.append(f"{location.reason}: {error}")
+            last = error
         else:
             return Made(location, tuple(refusals))
-    raise InvalidInputError("; ".join(refusals))
+    raise InvalidInputError("; ".join(refusals)) from last

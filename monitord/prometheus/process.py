@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import signal
@@ -12,15 +11,17 @@ from pathlib import Path
 
 from monitord.atomic import TEMPORARY_PREFIX, publish, read_if_exists, write_synced
 from monitord.children import ChildError, PipedChild, child_environment, run_briefly, spawn_piped
-from monitord.errors import PrometheusError
+from monitord.errors import PassingError, PrometheusError
 from monitord.prometheus.command import Build, parse_version
+from monitord.prometheus.diagnosis import NO_THREAD_ADVICE, lacks_threads
 from monitord.prometheus.output import Output
 
 BINARY_VARIABLE = "MONITORD_PROMETHEUS"
 
 _NOT_SET = "prometheus"
 _PROMTOOL = "promtool"
-_QUESTION_TIMEOUT = 20.0
+QUESTION_TIMEOUT_SECONDS = 60.0
+"""A program of 100 MB takes half of that to be read from a shared file system at its worst."""
 _KILL_SECONDS = 5.0
 
 
@@ -67,30 +68,31 @@ def find_promtool(build: Build, environment: Mapping[str, str] = os.environ) -> 
     found = shutil.which(_PROMTOOL, path=environment.get("PATH", os.defpath))
     if found is None:
         return None
-    _, version = _ask(Path(found), "--version")
+    _, version = ask(Path(found), "--version")
     return Path(found).absolute() if f"promtool, version {build.version}" in version else None
 
 
 def read_build(binary: Path) -> Build:
     """Ask a binary for its version and flags.
 
-    Raises PrometheusError when it cannot be run, is not Prometheus or is too old.
+    Raises PrometheusError when it cannot be run, is not Prometheus or is too old; PassingError as `ask`.
     """
-    _, version = _ask(binary, "--version")
+    _, version = ask(binary, "--version")
     parsed = parse_version(version, binary)
-    _, help_text = _ask(binary, "--help")
+    _, help_text = ask(binary, "--help")
     return Build(binary, parsed, help_text)
 
 
 def check_config(promtool: Path | None, config: Path) -> bool:
     """Have promtool check a prometheus.yml; return False when there is no promtool to ask.
 
-    Raises PrometheusError with promtool's words when it refuses. The files of file_sd are not
-    looked at: Prometheus skips a bad one alone, and a check that failed for it would stop all.
+    Raises PrometheusError with promtool's words when it refuses, PassingError as `ask` does. The files of
+    file_sd are not looked at: Prometheus skips a bad one alone, and a check that failed for it would stop
+    all.
     """
     if promtool is None:
         return False
-    code, output = _ask(promtool, "check", "config", "--syntax-only", str(config))
+    code, output = ask(promtool, "check", "config", "--syntax-only", str(config))
     if code != 0:
         raise PrometheusError(f"promtool refused {config}: {' '.join(output.split())}")
     return True
@@ -99,7 +101,8 @@ def check_config(promtool: Path | None, config: Path) -> bool:
 def install_config(config: Path, content: bytes, promtool: Path | None) -> bool:
     """Publish a prometheus.yml after promtool accepted it; return whether it changed.
 
-    Raises PrometheusError when it is refused; the old file then still stands.
+    Raises PrometheusError when it is refused, PassingError when it cannot be checked at this moment; the old
+    file then still stands.
     """
     if read_if_exists(config) == content:
         return False
@@ -127,16 +130,16 @@ class PrometheusProcess:
     ) -> PrometheusProcess:
         """Start Prometheus with this command line; `keep` gets each line for its log, on a thread.
 
-        Raises as `spawn_piped` does, and OSError where no thread can be started.
+        Raises as `spawn_piped` does, and PassingError where no thread can be started to read what it prints.
         """
         child = spawn_piped(argv, child_environment(environment))
         try:
             return cls(child, keep)
-        except RuntimeError as error:
+        except PassingError:
             child.kill()
             child.wait(_KILL_SECONDS)
             child.output.close()
-            raise OSError(errno.EAGAIN, f"no thread can be started: {error}") from error
+            raise
 
     @property
     def pid(self) -> int:
@@ -181,8 +184,17 @@ class PrometheusProcess:
         return self._output.bytes
 
 
-def _ask(binary: Path, *arguments: str) -> tuple[int, str]:
+def ask(binary: Path, *arguments: str) -> tuple[int, str]:
+    """Run one of Prometheus's programs to its end; return its exit code and what it printed.
+
+    Raises PrometheusError when it cannot be run, and PassingError when it cannot at this moment.
+    """
     try:
-        return run_briefly([str(binary), *arguments], child_environment(os.environ), _QUESTION_TIMEOUT)
+        code, output = run_briefly(
+            [str(binary), *arguments], child_environment(os.environ), QUESTION_TIMEOUT_SECONDS
+        )
     except ChildError as error:
         raise PrometheusError(f"{error}; set {BINARY_VARIABLE} to a Prometheus that runs here") from error
+    if code != 0 and lacks_threads(output):
+        raise PassingError(f"{binary} could start no thread: {NO_THREAD_ADVICE}")
+    return code, output

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from monitord.background import Background, Run
-from monitord.errors import PrometheusError
+from monitord.errors import PassingError, PrometheusError
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.diagnosis import Cause, diagnose
 from monitord.prometheus.ports import owner_of
@@ -20,6 +21,8 @@ from monitord.prometheus.story import Exit
 from monitord.prometheus.supervision import Observation, Phase, State, is_check_due, is_trial_due
 from monitord.prometheus.vitals import Vitals
 
+T = TypeVar("T")
+
 RELOADING_SECONDS = 0.2
 """How often one that was told to reload is asked how that went."""
 
@@ -29,7 +32,8 @@ class Senses:
     """How the child is perceived. `port` is the one that it was told to listen on.
 
     `restore` has the session's history put back into a data folder that holds nothing, before a
-    start. `finding` is what the last look found, `unwritable` why the data folder takes no writes.
+    start. `finding` is what the last look found, `unwritable` why the data folder takes no writes, `blind`
+    why nothing could be asked, empty when it could: what was known then stands, and it is asked again.
     """
 
     storage: Storage
@@ -40,6 +44,7 @@ class Senses:
     run: Run
     finding: Finding | None = None
     unwritable: str = ""
+    blind: str = ""
     _probe: Background[Finding] = field(init=False)
     _trial: Background[str] = field(init=False)
     _failed_writes: int = 0
@@ -72,9 +77,9 @@ class Senses:
         if process is None or code is not None:
             ended = self._exit(code, process.errors()) if process and code is not None else None
             return self._without_process(ended, can_write), ended
-        answer = self._probe.take()
-        if answer is not None:
-            return self._found(answer.result(), process, can_write), None
+        found = self._answer(self._probe)
+        if found is not None:
+            return self._found(found, process, can_write), None
         if process.listening_url() is None and is_check_due(state, now):
             return self._found(Finding(ready=False), process, can_write), None
         return Observation(running=True, can_write=can_write), None
@@ -103,11 +108,24 @@ class Senses:
             return Finding(ready=False)
 
     def _trial_result(self) -> bool | None:
-        trial = self._trial.take()
-        if trial is None:
+        reason = self._answer(self._trial)
+        if reason is None:
             return None
-        self.unwritable = trial.result()
-        return not self.unwritable
+        self.unwritable = reason
+        return not reason
+
+    def _answer(self, question: Background[T]) -> T | None:
+        """Return the answer to a question; None when there is none, or nobody could be asked."""
+        answer = question.take()
+        if answer is None:
+            return None
+        try:
+            found = answer.result()
+        except PassingError as error:
+            self.blind = str(error)
+            return None
+        self.blind = ""
+        return found
 
     def _without_process(self, ended: Exit | None, can_write: bool | None) -> Observation:
         cause = ended.diagnosis.cause if ended else Cause.CRASHED

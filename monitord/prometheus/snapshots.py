@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from monitord.background import Background, Run
 from monitord.clock import Clock, to_iso
-from monitord.errors import MonitordError
+from monitord.errors import MonitordError, PassingError
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.launch import Launch
 from monitord.prometheus.restore import restore
@@ -57,6 +57,8 @@ class Snapshots:
         if answer is not None:
             try:
                 self._tell(answer.result())
+            except PassingError:
+                self._wanted = True
             except MonitordError as error:
                 self.failure = f"no snapshot of the data could be taken: {error}"
                 self.log.error("prometheus.snapshot_failed", reason=str(error))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 
 from monitord.background import Run, on_a_thread
 from monitord.clock import Clock, to_iso
-from monitord.errors import MonitordError, PrometheusUnavailableError
+from monitord.errors import MonitordError, PrometheusUnavailableError, is_passing
 from monitord.prometheus.access import PASSWORD, WEB_CONFIG, read_pair
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.auth import Credentials
@@ -88,6 +88,7 @@ class SupervisedPrometheus:
     published: Published = field(init=False)
     url: str | None = None
     failure: str = ""
+    _is_held_up: bool = False
     _launch: Launch | None = None
     _configuration: Configuration | None = None
     _senses: Senses | None = None
@@ -181,7 +182,8 @@ class SupervisedPrometheus:
     def last_error(self) -> str:
         """What is wrong now, in words; empty when nothing is."""
         refused = self._configuration.error if self._configuration else ""
-        return "; ".join(filter(None, (self.failure, refused, self._snapshots.failure)))
+        blind = self._senses.blind if self._senses else ""
+        return "; ".join(filter(None, (self.failure, refused, self._snapshots.failure, blind)))
 
     def status(self) -> dict[str, Any]:
         """Return what `status/daemon.json` says of it; None is unknown."""
@@ -217,6 +219,8 @@ class SupervisedPrometheus:
             self.url = self._process.listening_url()
             self._port = urlsplit(self.url).port if self.url else self._port
         observation, ended = self.senses.observe(self._process, self._state, now)
+        if self._is_held_up:
+            observation = replace(observation, cause=Cause.LIMITED)
         if observation.ready is False:
             with suppress(MonitordError, OSError):  # what it reads at every request may be gone
                 self.launch.refresh()
@@ -330,7 +334,7 @@ class SupervisedPrometheus:
                 self._process.kill()
 
     def _start(self) -> None:
-        self.url = None
+        self.url, self._is_held_up = None, False
         self.senses.start_over()
         try:
             self._launch = self.launch.renewed()
@@ -340,6 +344,7 @@ class SupervisedPrometheus:
                 self.launch.argv(self._port), self.keep_line, self.launch.environment()
             )
         except (MonitordError, OSError) as error:  # the disk of the node is full, say
+            self._is_held_up = is_passing(error)
             self.failure = f"Prometheus could not be started: {error}"
             self.log.error("prometheus.not_started", reason=str(error))
             return

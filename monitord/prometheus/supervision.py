@@ -5,7 +5,8 @@ Times are seconds of a clock that never goes back.
 
 A Prometheus that fails is started again after a back-off, up to `max_failures` times in a row; then
 it is given up until `request_start`. What is no fault of its own does not count: where its data
-cannot be written, it is started once they can. Data that it refuses twice running are set aside.
+cannot be written, it is started once they can, and where no process could be made, without end. Data that
+it refuses twice running are set aside.
 """
 
 from __future__ import annotations
@@ -215,7 +216,7 @@ def _without_process(
         case Phase.FATAL if state.given_up:
             return state, ()
         case Phase.STARTING | Phase.RUNNING:
-            state = _ended_by_itself(state, observation)
+            state = _ended_by_itself(state, observation, limits)
     if not state.wanted:
         return _enter(state, Phase.STOPPED, now), ()
     if state.restart:
@@ -226,10 +227,13 @@ def _without_process(
     return replace(_enter(state, Phase.BACKOFF, now), deadline=now + delay), ()
 
 
-def _ended_by_itself(state: State, observation: Observation) -> State:
+def _ended_by_itself(state: State, observation: Observation, limits: Limits) -> State:
+    # Wait for longer each time that it fails, but never give up: room comes back, and others end.
+    held_up = min(state.failures + 1, 5, limits.max_failures - 1)
     if observation.cause is Cause.UNWRITABLE:
-        # Wait for longer each time that it fails, but never give up: room comes back.
-        return replace(state, unwritable=True, failures=min(state.failures + 1, 5))
+        return replace(state, unwritable=True, failures=held_up)
+    if observation.cause is Cause.LIMITED:
+        return replace(state, failures=held_up)
     refusals = state.refusals + 1 if observation.cause is Cause.STORAGE else 0
     return replace(_failed(state), refusals=refusals)
 

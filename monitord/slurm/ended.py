@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
+from monitord.background import Background, Run, on_a_thread
 from monitord.clock import Clock
-from monitord.errors import SlurmError
+from monitord.errors import PassingError, SlurmError
 from monitord.slurm.job import Job
 
 ASK_EVERY_SECONDS = 30.0
@@ -18,16 +17,7 @@ ASK_EVERY_SECONDS = 30.0
 PATIENCE_SECONDS = 0.3
 
 Queued = Callable[[frozenset[str]], tuple[Job, ...]]
-"""Returns those of some jobs that are in the queue. Raises SlurmError."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """Which of the jobs asked for are queued, or why Slurm did not say."""
-
-    jobs: frozenset[str]
-    queued: frozenset[str] = frozenset()
-    failure: str = ""
+"""Returns those of some jobs that are in the queue; called on a thread. Raises SlurmError."""
 
 
 class EndedJobs:
@@ -37,47 +27,42 @@ class EndedJobs:
     slow answer is not waited for, but taken when it has come.
     """
 
-    def __init__(self, clock: Clock, log: FilteringBoundLogger, queued: Queued) -> None:
+    def __init__(
+        self, clock: Clock, log: FilteringBoundLogger, queued: Queued, run: Run = on_a_thread
+    ) -> None:
         self._clock = clock
         self._log = log
         self._queued = queued
         self._ended: frozenset[str] = frozenset()
         self._asked: frozenset[str] = frozenset()
         self._asked_at = float("-inf")
-        self._is_asking = False
-        self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self._answered = threading.Event()
+        self._question: Background[tuple[Job, ...]] = Background(self._answered.set, run)
         self._failure = ""
 
     def __call__(self, jobs: frozenset[str]) -> frozenset[str]:
         """Return those of the jobs that have left the queue."""
         now = self._clock.monotonic()
-        patience = 0.0
-        if jobs and not self._is_asking and (jobs - self._asked or now - self._asked_at >= ASK_EVERY_SECONDS):
-            self._asked, self._asked_at, self._is_asking = jobs, now, True
-            ask = threading.Thread(target=lambda: self._answers.put(self._ask(jobs)), daemon=True)
-            ask.start()
-            patience = PATIENCE_SECONDS
-        if self._is_asking:
-            self._take_answer(patience)
+        is_due = jobs - self._asked or now - self._asked_at >= ASK_EVERY_SECONDS
+        if jobs and is_due and not self._question.is_busy:
+            self._answered.clear()
+            if self._question.ask(lambda: self._queued(jobs)):
+                self._asked, self._asked_at = jobs, now
+                self._answered.wait(PATIENCE_SECONDS)
+        self._take_answer()
         return self._ended & jobs
 
-    def _take_answer(self, patience: float) -> None:
-        try:
-            answer = self._answers.get(timeout=patience) if patience else self._answers.get_nowait()
-        except queue.Empty:
+    def _take_answer(self) -> None:
+        answer = self._question.take()
+        if answer is None:
             return
-        self._is_asking = False
-        self._note_failure(answer.failure)
-        if not answer.failure:
-            self._ended = answer.jobs - answer.queued
-
-    def _ask(self, jobs: frozenset[str]) -> _Answer:
-        """Ask which of the jobs are in the queue. Runs on a thread."""
         try:
-            found = self._queued(jobs)
-        except SlurmError as error:
-            return _Answer(jobs, failure=str(error))
-        return _Answer(jobs, frozenset(name for job in found for name in job.names))
+            queued = answer.result()
+        except (SlurmError, PassingError) as error:
+            self._note_failure(str(error))
+            return
+        self._note_failure("")
+        self._ended = self._asked - {name for job in queued for name in job.names}
 
     def _note_failure(self, failure: str) -> None:
         if failure and failure != self._failure:

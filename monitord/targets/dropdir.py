@@ -4,6 +4,10 @@
 needed for correctness. A file is handed on once it has stopped changing: a half-written one is looked
 at again. A file counts as deleted when two looks in a row lack it; a look that fails says nothing.
 
+What a look returns is a proposal, until `seen` says that it was taken in: a round that failed before finds
+the same again. Half as much at a time then, what failed least first, so that one change of which no round
+can make anything keeps no other from being taken in.
+
 Every stat is a request to the metadata server of a shared file system. So once a `poll_interval` the
 folder itself is asked for its times; it is listed when they say that names came or went, and every
 `full_scan_interval`, because a file that is written in place leaves its folder's times alone. An idle
@@ -18,8 +22,8 @@ import errno
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitord.documents import MAX_BYTES
@@ -32,6 +36,9 @@ GONE_SECONDS = 0.1
 # Two changes in one tick of the file system's clock leave one time. Ticks of 1 s are the coarsest in use.
 TICK_SECONDS = 2.0
 MANY_SUSPECTS = 5000
+# What fails also alone, and has so often, is tried less and less often.
+PATIENT_TRIES = 3
+LONGEST_PAUSE_SECONDS = 30.0
 
 Signature = tuple[int, int, int, int]
 _NEVER_SEEN: Signature = (0, 0, 0, 0)
@@ -56,7 +63,7 @@ class DroppedFile:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at the folder found.
+    """What one look at the folder found, to be taken in whole.
 
     `unsettled` names what may still be changing, and is not handed on yet; `look_again` is in how many
     seconds something is due, or None. `failure` says why the
@@ -107,6 +114,10 @@ class DropFolder:
     _listed: float = float("-inf")
     _device: int | None = None
     _trusted_device: int | None = None
+    _proposed: dict[str, _Unsettled | None] = field(default_factory=dict)  # None: that it is gone
+    _tries: dict[str, int] = field(default_factory=dict)  # in how many rounds that failed it was
+    _alone: dict[str, int] = field(default_factory=dict)  # and in how many of them was nothing else
+    _most: float = float("inf")
 
     def expect(self, name: str) -> None:
         """Remember a file from an earlier run, so that its deletion since then is noticed."""
@@ -132,30 +143,83 @@ class DropFolder:
 
     def look(self, now: float, wall: float) -> Look:
         """Look at the folder; `now` is monotonic, `wall` Unix seconds."""
-        absent: Set[str]
+        self._take_back(now)
         try:
-            suspects = self._take_suspects()
-            if self._must_list(now):
-                found = self._list()
-                absent = (self._known.keys() | self._unsettled.keys()) - found.keys()
-                if self._is_another_file_system(found.keys()):
-                    absent = frozenset()
-                self._listed = now
-            else:
-                found, absent = self._recheck(suspects)
+            found, absent = self._find(now)
+            self._note_missing(found.keys(), absent, now)
+            changed, gone = self._propose(found, now, wall)
         except OSError as error:
             self._suspect = True
             return Look(failure=f"cannot list {self.folder}: {error.strerror or error}")
-        changed = [
-            file
-            for name, signature in found.items()
-            if signature != self._known.get(name) and (file := self._take(name, signature, now, wall))
-        ]
-        gone = self._notice_missing(found.keys(), absent, now)
+        except BaseException:
+            self._suspect = True  # what this look did not come to is still to be found
+            raise
         due = [item.due for item in self._unsettled.values()]
         due += [since + GONE_SECONDS for since in self._missing.values()]
         unsettled = frozenset(self._unsettled)
         return Look(tuple(changed), gone, unsettled, max(min(due) - now, 0.0) if due else None)
+
+    def seen(self) -> None:
+        """Take what the last look returned as taken in: only other changes are returned from now on."""
+        if not self._proposed:
+            return
+        for name, change in self._proposed.items():
+            self._tries.pop(name, None)
+            self._alone.pop(name, None)
+            if change is None:
+                self._known.pop(name, None)
+            else:
+                self._known[name] = change.signature
+        self._proposed.clear()
+        self._most = self._most * 2 if self._tries else float("inf")
+
+    def _take_back(self, now: float) -> None:
+        """Have what no round has taken in found again."""
+        if not self._proposed:
+            return
+        alone = 1 if len(self._proposed) == 1 else 0
+        self._most = max(len(self._proposed) // 2, 1)
+        for name, change in self._proposed.items():
+            # That round may have taken it in all the same: whatever becomes of it now is a change.
+            self._known[name] = _NEVER_SEEN
+            self._tries[name] = self._tries.get(name, 0) + 1
+            self._alone[name] = tries = self._alone.get(name, 0) + alone
+            pause = min(2.0 ** min(tries, 9), LONGEST_PAUSE_SECONDS) if tries >= PATIENT_TRIES else 0.0
+            if change is None:
+                self._missing[name] = now + pause - GONE_SECONDS
+            else:
+                self._unsettled[name] = replace(change, since=now, quiet=pause)
+        self._proposed.clear()
+
+    def _find(self, now: float) -> tuple[dict[str, Signature], Set[str]]:
+        """Return the files that were looked at, and those that were found to be absent."""
+        suspects = self._take_suspects()
+        if not self._must_list(now):
+            return self._recheck(suspects)
+        found = self._list()
+        out_of_sight = self._is_another_file_system(found.keys())
+        self._listed = now
+        return found, set() if out_of_sight else (self._known.keys() | self._unsettled.keys()) - found.keys()
+
+    def _propose(
+        self, found: Mapping[str, Signature], now: float, wall: float
+    ) -> tuple[list[DroppedFile], tuple[str, ...]]:
+        """Choose what to hand on now: the files that have changed, and the names of those that are gone."""
+        waiting = [name for name, signature in found.items() if signature != self._known.get(name)]
+        waiting += [name for name, since in self._missing.items() if now - since >= GONE_SECONDS]
+        if self._tries:
+            waiting.sort(key=lambda name: self._tries.get(name, 0))
+        changed = []
+        for name in waiting:
+            if len(self._proposed) >= self._most:
+                if name in found:  # it is not handed on yet, and so like one that is being written
+                    self._unsettled.setdefault(name, _Unsettled(_NEVER_SEEN, now, 0.0))
+            elif name not in found:
+                del self._missing[name]
+                self._proposed[name] = None
+            elif file := self._take(name, found[name], now, wall):
+                changed.append(file)
+        return changed, tuple(name for name, change in self._proposed.items() if change is None)
 
     def _must_list(self, now: float) -> bool:
         """Say whether anything may have changed but in the files that are looked at one by one."""
@@ -231,7 +295,7 @@ class DropFolder:
             self._unsettled[name] = earlier
             return None
         self._unsettled.pop(name, None)
-        self._known[name] = signature
+        self._proposed[name] = earlier
         return file
 
     def _quiet_seconds(self, file: DroppedFile, wall: float) -> float:
@@ -241,18 +305,14 @@ class DropFolder:
             return 0.0 if wall - file.modified_at > OLD_SECONDS else QUIET_SECONDS
         return QUIET_SECONDS_UNFINISHED
 
-    def _notice_missing(self, found: Set[str], absent: Set[str], now: float) -> tuple[str, ...]:
-        """Return what has now been missing for two looks."""
+    def _note_missing(self, found: Set[str], absent: Set[str], now: float) -> None:
+        """Note since when files are missing: what is so for two looks is gone."""
         for name in absent:
             self._unsettled.pop(name, None)
             if name in self._known:
                 self._missing.setdefault(name, now)
         for name in found & self._missing.keys():
             del self._missing[name]
-        gone = tuple(name for name, since in self._missing.items() if now - since >= GONE_SECONDS)
-        for name in gone:
-            del self._known[name], self._missing[name]
-        return gone
 
 
 def read_file(folder: Path, name: str) -> tuple[Signature, DroppedFile]:

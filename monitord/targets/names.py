@@ -9,9 +9,12 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
+from monitord.background import Run, on_a_thread
 from monitord.clock import Clock
+from monitord.errors import PassingError
 
 THREADS = 8
 KNOWN_SECONDS = 300.0
@@ -37,9 +40,12 @@ class _Answer:
 class Names:
     """The addresses of names, as far as they are known; asked by one thread."""
 
-    def __init__(self, clock: Clock, look_up: Callable[[str], tuple[str, ...]] = look_up) -> None:
+    def __init__(
+        self, clock: Clock, look_up: Callable[[str], tuple[str, ...]] = look_up, run: Run = on_a_thread
+    ) -> None:
         self._clock = clock
         self._look_up = look_up
+        self._run = run
         self._changed = threading.Condition()
         self._answers: dict[str, _Answer] = {}
         self._asked: set[str] = set()  # until they are answered
@@ -60,7 +66,8 @@ class Names:
             self._stack += sorted(new)
             self._start_threads()
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not new & self._asked, patience)
+            if self._threads:  # else nobody answers before a later call could start one
+                self._changed.wait_for(lambda: not new & self._asked, patience)
             answers = {name: self._answers[name].addresses for name in names if name in self._answers}
         return {name: addresses for name, addresses in answers.items() if addresses}
 
@@ -69,17 +76,20 @@ class Names:
         return answer is not None and now < answer.until
 
     def _start_threads(self) -> None:
-        while self._threads < min(THREADS, len(self._asked)):
-            self._threads += 1
-            # A daemon thread: an answer that never comes must not keep the process from ending.
-            threading.Thread(target=self._work, name="names", daemon=True).start()
+        with suppress(PassingError):  # those there are, or the next call, get through all that is asked
+            while self._threads < min(THREADS, len(self._asked)):
+                self._run(self._work)
+                self._threads += 1
 
     def _work(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stack)
                 name = self._stack.pop()
-            addresses = self._look_up(name)
+            try:
+                addresses = self._look_up(name)
+            except Exception:  # noqa: BLE001  # or this thread would end, and the name stay asked for
+                addresses = ()
             with self._changed:
                 seconds = KNOWN_SECONDS if addresses else UNKNOWN_SECONDS
                 self._answers[name] = _Answer(addresses, self._clock.monotonic() + seconds)

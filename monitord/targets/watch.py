@@ -16,6 +16,8 @@ from typing import Protocol
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from monitord.background import on_a_thread
+from monitord.errors import PassingError
 from monitord.mounts import file_system_type
 
 # Where every write passes through this machine's kernel, so that inotify sees it.
@@ -32,6 +34,8 @@ class Watch(Protocol):
     mode: str
     lost: bool
     """Whether a folder that is watched was deleted: of one made anew in its place it sees nothing."""
+    is_makeshift: bool
+    """Whether there should be another one, which could not be started."""
 
     def stop(self) -> None:
         """End it."""
@@ -43,6 +47,9 @@ class Polling:
     mode = "poll"
     lost = False
 
+    def __init__(self, *, is_makeshift: bool = False) -> None:
+        self.is_makeshift = is_makeshift
+
     def stop(self) -> None:
         """Nothing runs, so nothing is to be ended."""
 
@@ -51,17 +58,22 @@ class Inotify:
     """watchdog's observer over some folders."""
 
     mode = "inotify"
+    is_makeshift = False
 
     def __init__(self, folders: Mapping[Path, str], wake: Callable[[str, str], None]) -> None:
-        """Start watching. Raises OSError when the kernel has no watch left to give."""
+        """Start watching.
+
+        Raises OSError when the kernel has no watch left to give, RuntimeError or PassingError when no thread.
+        """
         self.lost = False
+        on_a_thread(lambda: None)  # watchdog 7 leaves an inotify instance behind where it can start none
         self._observer = Observer()
-        for folder, name in folders.items():
-            self._observer.schedule(_Wake(partial(wake, name), str(folder), self), str(folder))
         try:
+            for folder, name in folders.items():
+                self._observer.schedule(_Wake(partial(wake, name), str(folder), self), str(folder))
             self._observer.start()
-        except OSError:
-            self._observer.unschedule_all()  # those that did start would fill a queue nobody empties
+        except (OSError, RuntimeError):
+            self._observer.stop()  # those that did start would fill a queue nobody empties
             raise
 
     def stop(self) -> None:
@@ -107,5 +119,5 @@ def watch(
         return Inotify(
             folders, wake
         ), "set to inotify" if mode == "inotify" else f"on {', '.join(sorted(kinds))}"
-    except OSError as error:
-        return Polling(), f"inotify is not to be had: {error}"
+    except (OSError, RuntimeError, PassingError) as error:
+        return Polling(is_makeshift=True), f"inotify is not to be had: {error}"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from monitord.background import Background, Workers, within
+from monitord.errors import PassingError
 from tests.conftest import wait_until
+from tests.fakes.threads import NO_THREAD, Threads
 
 
 def test_an_answer_wakes_and_is_taken_once() -> None:
@@ -124,3 +127,70 @@ def test_what_fails_is_not_done() -> None:
         raise OSError("the folder is away")
 
     assert not within(0.05, fail)
+
+
+def test_where_no_thread_is_left_that_is_the_answer_and_the_next_question_is_asked() -> None:
+    woken: list[bool] = []
+    threads = Threads(are_left=False)
+    background: Background[int] = Background(lambda: woken.append(True), threads)
+    for _ in range(3):
+        assert not background.ask(lambda: 7)
+        answer = background.take()
+        assert answer is not None
+        with pytest.raises(PassingError, match=NO_THREAD):
+            answer.result()
+    assert not background.is_busy
+    assert woken == [], "who asks again when woken would do nothing else"
+    threads.are_left = True
+    assert background.ask(lambda: 7)
+    assert wait_until(background.take, "the answer").result() == 7
+    assert woken == [True]
+
+
+def test_work_that_no_thread_could_be_started_for_says_so_and_later_work_is_done() -> None:
+    threads = Threads(are_left=False)
+    workers: Workers[int] = Workers(2, threads)
+    with pytest.raises(PassingError, match=NO_THREAD):
+        workers.submit(lambda: 1).result(20)
+    threads.are_left = True
+    both = threading.Barrier(2)
+    waiting = [workers.submit(both.wait, 20) for _ in range(2)]
+    assert sorted(future.result(20) for future in waiting) == [0, 1], "as many as they are said to be"
+
+
+def test_workers_of_which_one_was_started_do_everything() -> None:
+    threads = Threads()
+
+    def run(task: Callable[[], None]) -> None:
+        threads(task)
+        threads.are_left = False
+
+    one: Workers[int] = Workers(2, run)
+    assert [one.submit(lambda number=number: number).result(20) for number in range(3)] == [0, 1, 2]
+    assert threads.refused == 3
+
+
+LIMITED = """
+import os, resource, sys
+from monitord.background import on_a_thread
+from monitord.errors import PassingError
+if os.geteuid() == 0:
+    os.setgid(54321)
+    os.setuid(54321)  # no limit holds for root
+_, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+resource.setrlimit(resource.RLIMIT_NPROC, (1, hard))
+try:
+    on_a_thread(lambda: None)
+except PassingError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_NPROC, (1000 if hard < 0 else hard, hard))
+on_a_thread(lambda: os.write(1, b"runs"))
+"""
+
+
+def test_a_limit_of_processes_is_a_passing_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], timeout=30, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("no thread can be started (can't start new thread)")
+    assert done.stdout.endswith("runs")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitord.children import Child, ChildError, child_environment, run_briefly, spawn
+from monitord.errors import PassingError
 from tests.conftest import wait_until
 
 IGNORES_SIGTERM = """
@@ -159,7 +160,7 @@ def test_a_brief_run_gives_code_and_all_output() -> None:
 
 
 def test_a_brief_run_that_is_not_brief_is_killed() -> None:
-    with pytest.raises(ChildError, match=r"had not answered after 0\.1 s"):
+    with pytest.raises(PassingError, match=r"had not answered after 0\.1 s"):
         run_briefly(python("import threading; threading.Event().wait()"), {}, 0.1)
 
 

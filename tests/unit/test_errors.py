@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord import errors
-from monitord.errors import ExitCode, InvalidFileError, MonitordError, Problem, excerpt
+from monitord.errors import (
+    ExitCode,
+    InvalidFileError,
+    InvalidInputError,
+    MonitordError,
+    PassingError,
+    Problem,
+    excerpt,
+    is_passing,
+)
 
 
 def test_problems_are_listed_in_the_order_of_the_file() -> None:
@@ -43,3 +54,25 @@ def test_an_excerpt_leaves_what_fits_alone() -> None:
     assert excerpt("mel[0042-0045]") == "mel[0042-0045]"
     assert excerpt("a\nb") == r"a\nb"
     assert excerpt("x" * 61) == "x" * 60 + "…"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EAGAIN])
+def test_trouble_of_disks_and_limits_may_pass_also_where_it_was_put_into_other_words(number: int) -> None:
+    trouble, told = OSError(number, "so"), InvalidInputError("in other words")
+    assert is_passing(trouble)
+    assert not is_passing(told)
+    told.__cause__ = trouble
+    assert is_passing(told)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EACCES, "so"), OSError(errno.EROFS, "so"), FileNotFoundError(), ValueError(),
+              InvalidInputError("wrong"), OSError("without a number")],
+)  # fmt: skip
+def test_what_somebody_has_to_correct_does_not_pass(error: Exception) -> None:
+    assert not is_passing(error)
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), MemoryError(), PassingError("no thread")])
+def test_time_and_memory_come_back(error: Exception) -> None:
+    assert is_passing(error)

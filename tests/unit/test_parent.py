@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,9 @@ sys.exit(run_supervised(lambda: spawn_sharing(["/bin/bash", "-c", sys.argv[1]]))
 
 FOREVER = "echo $$ >> starts; while :; do sleep 0.02; done"
 
-Start = Callable[[str], subprocess.Popen[str]]
+FORKS = "clone,clone3,fork,vfork"
+
+Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
@@ -33,9 +36,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start a parent whose child is a bash script; it runs in a folder of its own, and is ended."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(script: str) -> subprocess.Popen[str]:
+    def begin(script: str, *traced: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", PARENT, script], cwd=tmp_path, text=True, stderr=subprocess.PIPE,
+            [*traced, sys.executable, "-c", PARENT, script], cwd=tmp_path, text=True, stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         )  # fmt: skip
         started.append(process)
@@ -112,3 +115,49 @@ def test_the_daemon_dies_with_its_parent(start: Start, tmp_path: Path) -> None:
     pid = int((tmp_path / "starts").read_text())
     parent.kill()
     wait_until(lambda: not Path(f"/proc/{pid}/cwd").exists(), "the daemon to be gone")
+
+
+def failing_forks(tmp_path: Path, error: str, which: str) -> tuple[str, ...]:
+    """Return what has forks of a program fail, for real; its children are left alone."""
+    if shutil.which("strace") is None:
+        pytest.skip("no strace here, which has system calls fail")
+    inject = f"inject={FORKS}:error={error}:when={which}"
+    return ("strace", "-o", str(tmp_path / "trace"), "-e", f"trace={FORKS}", "-e", inject)
+
+
+@pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
+def test_a_fork_that_fails_is_tried_again(start: Start, tmp_path: Path, error: str) -> None:
+    parent = start("echo $$ >> starts; exit 0", *failing_forks(tmp_path, error, "1..2"))
+    assert parent.wait(30) == 0
+    assert starts(tmp_path) == 1
+    assert parent.stderr is not None
+    said = parent.stderr.read()
+    assert said.count("no process can be made for the daemon") == 2
+    assert "cannot run at this moment (exit code 75); it is started again in 1 s" in said
+
+
+def test_while_no_process_can_be_made_it_can_be_ended(start: Start, tmp_path: Path) -> None:
+    parent = start(FOREVER, *failing_forks(tmp_path, "EAGAIN", "1+"))
+    assert parent.stderr is not None
+    for _ in range(4):
+        parent.stderr.readline()
+    (pid,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    os.kill(int(pid), signal.SIGTERM)
+    assert parent.wait(20) == 75
+    assert starts(tmp_path) == 0
+
+
+def test_trouble_that_may_pass_is_waited_for(start: Start, tmp_path: Path) -> None:
+    parent = start("echo $$ >> starts; [ $(wc -l < starts) = 3 ] && exit 0; exit 75")
+    assert parent.wait(20) == 0
+    assert starts(tmp_path) == 3
+
+
+def test_that_nothing_can_be_said_ends_no_parent(tmp_path: Path) -> None:
+    script = "echo $$ >> starts; [ $(wc -l < starts) = 2 ] && exit 0; kill -36 $$"
+    with Path("/dev/full").open("w") as full:
+        parent = subprocess.run(
+            [sys.executable, "-c", PARENT, script], cwd=tmp_path, stderr=full, timeout=30, check=False,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        )  # fmt: skip
+    assert (parent.returncode, starts(tmp_path)) == (0, 2)

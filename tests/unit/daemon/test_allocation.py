@@ -11,6 +11,7 @@ from monitord.slurm.job import Job
 from monitord.slurm.refusal import ControllerDownError
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import Entries, events, recording_log
+from tests.fakes.threads import Threads
 
 
 def at_once(task: Callable[[], None]) -> None:
@@ -27,13 +28,14 @@ class World:
     closed: int = 0
     asked: int = 0
     clock: FakeClock = field(default_factory=FakeClock)
+    threads: Threads = field(default_factory=lambda: Threads(at_once))
 
     def __post_init__(self) -> None:
         log, entries = recording_log()
         self.entries: Entries = entries
         self.watch = AllocationWatch(
             Allocation("7"), Margins(600, 120), self.clock, log,
-            ask=self.ask, close=self.close, wake=lambda: None, run=at_once,
+            ask=self.ask, close=self.close, wake=lambda: None, run=self.threads,
         )  # fmt: skip
 
     def ask(self, job_id: str) -> Job | None:
@@ -127,3 +129,17 @@ def test_slurms_signal_counts_whatever_the_clock_says() -> None:
     world.pass_time(1)
     assert world.closed == 1
     assert world.entries[-1]["told_by"] == "signal"
+
+
+def test_without_a_thread_it_is_asked_again_soon_and_the_end_is_acted_on() -> None:
+    world = World()
+    world.threads.are_left = False
+    world.pass_time(10)
+    assert world.asked == 0
+    world.threads.are_left = True
+    world.pass_time(4)
+    assert world.asked == 1
+    assert world.watch.ends_at is not None
+    world.threads.are_left = False
+    world.pass_time(3600)
+    assert world.closed == 1

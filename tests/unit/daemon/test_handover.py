@@ -16,6 +16,7 @@ from monitord.slurm.job import Job
 from monitord.slurm.refusal import ControllerDownError
 from monitord.slurm.submission import Submission
 from tests.fakes.log import Entries, events, recording_log
+from tests.fakes.threads import Threads
 
 SUBMISSION = Submission("7", "2026-01-31T09:30:00Z", "/x/a.sbatch", ("--time=5",), (), "/bin/python")
 
@@ -33,12 +34,14 @@ class World:
     options: list[tuple[str, ...]] = field(default_factory=list)
     failure: str = ""
     entries: Entries = field(default_factory=list)
+    threads: Threads = field(default_factory=lambda: Threads(at_once))
 
     def handover(self, known: str | None = None) -> Handover:
         log, self.entries = recording_log()
         return Handover(
-            self.session, "7", log, self.submit, self.job, self.queued.remove, lambda: None, known, at_once
-        )
+            self.session, "7", log, self.submit, self.job, self.queued.remove, lambda: None, known,
+            self.threads,
+        )  # fmt: skip
 
     def submit(self, submission: Submission, options: tuple[str, ...]) -> str:
         assert submission == SUBMISSION
@@ -125,3 +128,15 @@ def test_a_session_that_is_stopped_takes_its_successor_back(world: World) -> Non
     assert handover.successor is None
     assert events(world.entries)[-1] == "handover.cancelled"
     handover.withdraw()
+
+
+def test_without_a_thread_it_is_tried_again(world: World) -> None:
+    handover = world.handover()
+    world.threads.are_left = False
+    assert handover.step() < 60
+    assert handover.step() <= 60
+    world.threads.are_left = True
+    handover.step()
+    handover.step()
+    assert handover.successor == "8"
+    assert events(world.entries) == ["handover.failed", "handover.submitted"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from monitord.background import NO_THREAD_SECONDS
 from monitord.daemon.health import COST_FACTOR, HealthPoll
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus.series import Answer, Series
@@ -16,6 +17,7 @@ from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS
 from monitord.targets.registry import Registry
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
+from tests.fakes.threads import Threads
 
 
 class FakeTargets:
@@ -72,7 +74,10 @@ class World:
         self.woken = threading.Event()
         connect: Any = lambda _timeout: self.prometheus  # noqa: E731
         targets: Any = self.targets
-        self.health = HealthPoll(self.clock, targets, connect, lambda: self.is_ready, self.woken.set)
+        self.threads = Threads()
+        self.health = HealthPoll(
+            self.clock, targets, connect, lambda: self.is_ready, self.woken.set, self.threads
+        )
 
     def ask(self) -> float:
         """Ask and take the answer; return when it is due again."""
@@ -154,3 +159,12 @@ def test_when_it_is_another_number_more_is_asked_for(world: World, counts: dict[
     world.clock.advance(SETTLED_SECONDS)
     world.ask()
     assert world.prometheus.asked == 2
+
+
+def test_without_a_thread_it_is_asked_again_soon(world: World) -> None:
+    world.threads.are_left = False
+    assert world.health.poll() == NO_THREAD_SECONDS
+    assert world.health.poll() == DOWN_SECONDS
+    world.threads.are_left = True
+    assert world.ask() == SETTLED_SECONDS
+    assert len(world.targets.told) == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ import pytest
 from monitord.artifacts import parquet
 from monitord.artifacts.sample_order import Order, Unavailable, read_reply, to_line
 from monitord.artifacts.samples import NOT_INSTALLED, Samples
-from monitord.children import child_environment, spawn_asked
+from monitord.children import AskedChild, child_environment, spawn_asked
+from monitord.daemon import sampling as module
 from monitord.daemon.sampling import READER, Sampling
-from monitord.errors import PrometheusUnavailableError
+from monitord.errors import PassingError, PrometheusUnavailableError
 from monitord.prometheus.door import Door
 from monitord.recipes.span import Span
 from monitord.session import Session
@@ -180,3 +182,42 @@ def test_the_reader_itself_outlives_sigterm_and_ends_with_its_input(tmp_path: Pa
         child.terminate()
     child.dismiss(5.0)
     assert child.poll() == 0
+
+
+def test_one_that_cannot_be_started_for_a_while_is_waited_for(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [BlockingIOError(11, "Resource temporarily unavailable")]
+
+    def spawn(argv: Sequence[str], environment: Mapping[str, str]) -> AskedChild:
+        if refusals:
+            raise refusals.pop()
+        return spawn_asked(argv, environment)
+
+    monkeypatch.setattr(module, "spawn_asked", spawn)
+    monkeypatch.setattr(module, "START_AGAIN_SECONDS", 0.01)
+    assert read(start(SERVES)) == WRITTEN
+
+
+def test_one_that_never_can_be_started_costs_the_raw_samples_alone(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "START_AGAIN_SECONDS", 0.01)
+    (warning,) = read(start("raise SystemExit(75)", start_patience=0.1)).warnings
+    assert warning.endswith("could not start a thread")
+
+
+def test_without_a_thread_nothing_is_begun_and_a_later_window_has_one(
+    start: Start, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampling = start(SERVES)
+
+    def none(*_: object) -> threading.Thread:
+        raise PassingError("no thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "start_thread", none)
+        with pytest.raises(PassingError, match="no thread"):
+            read(sampling)
+    assert not list(session.artifacts.iterdir())
+    assert read(sampling) == WRITTEN

@@ -10,6 +10,7 @@ from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus.series import Answer, Series
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
+from tests.fakes.threads import Threads
 
 LABELS = {"job": "j", "instance": "i", "client": "c"}
 TARGET = ExpectedTarget("http://i/", LABELS, 1.0)
@@ -21,9 +22,8 @@ class World:
         self.scraped_at = 0.0
         self.asked = 0
         self.is_away = False
-        self.settling = Settling(
-            self.clock, self.answer, lambda _: (TARGET,), lambda: None, run=lambda task: task()
-        )
+        self.threads = Threads(lambda task: task())
+        self.settling = Settling(self.clock, self.answer, lambda _: (TARGET,), lambda: None, run=self.threads)
 
     def answer(self) -> Answer:
         self.asked += 1
@@ -87,3 +87,13 @@ def test_one_that_hangs_holds_nobody_up() -> None:
     may_answer.set()
     wait_until(lambda: settling.is_settled(1.0), "the answer")
     assert world.asked == 1
+
+
+def test_without_a_thread_it_is_not_known_and_asked_again() -> None:
+    world = World()
+    world.scraped_at = 10.0
+    world.threads.are_left = False
+    assert not any(world.is_settled(5.0) for _ in range(3))
+    world.threads.are_left = True
+    assert not world.is_settled(5.0)
+    assert world.is_settled(5.0)

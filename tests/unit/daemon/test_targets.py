@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,39 @@ def counting(function: Callable[..., Any], calls: list[str]) -> Callable[..., An
         return function(path, *arguments, **more)
 
     return call
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_round_that_fails_before_anything_is_decided_finds_the_same_again(
+    world: World, deleted: bool
+) -> None:
+    old = world.drop("old.yaml", GOOD)
+    world.settle()
+    if deleted:
+        old.unlink()
+    world.drop("a.yaml", GOOD.replace(b"name: a", b"name: b"))
+    world.trouble = RuntimeError("can't start new thread")
+    for _ in range(5):
+        with suppress(RuntimeError):
+            world.round()
+        world.clock.advance(0.5)
+    world.trouble = None
+    world.clock.advance(30.0)
+    world.settle()
+    assert world.scraped() == ({"b"} if deleted else {"a", "b"})
+    assert world.status("a.yaml")["state"] == "accepted"
+    assert world.status("old.yaml")["state"] == ("withdrawn" if deleted else "accepted")
+
+
+def test_a_round_that_fails_while_it_is_noted_what_is_scraped_notes_it_in_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.drop("a.yaml", GOOD)
+    with monkeypatch.context() as patched:
+        patched.setattr(shards.Shards, "put", fails_once(shards.Shards.put))
+        with pytest.raises(OSError, match="No space"):
+            world.settle()
+    world.settle()
+    assert world.scraped() == {"a"}
+    assert world.status("a.yaml")["state"] == "accepted"
+    assert events(world.entries).count("target_file.accepted") == 1

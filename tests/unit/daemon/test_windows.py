@@ -18,15 +18,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitord.background import Workers
 from monitord.daemon import windows as module
 from monitord.daemon.windows import Collected, WindowReconciler
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
 from monitord.session import Session
 from monitord.settings import Settings
+from monitord.windows.markers import Marker, read_marker
 from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import Entries, events, recording_log
+from tests.fakes.threads import NO_THREAD, Threads
 
 
 class World:
@@ -533,3 +536,38 @@ def test_whatever_happens_each_request_has_one_result_and_a_restart_adds_none(
         world.start()
         world.live(6)
         assert (world.status(), world.published) == (told, published)
+
+
+def test_a_window_that_no_thread_could_be_started_for_is_collected_once_there_is_one(world: World) -> None:
+    threads = Threads(are_left=False)
+    world.reconciler._workers = Workers(1, threads)
+    world.mark("r.start", at=0.0)
+    world.mark("r.stop", at=500.0)
+    world.until("settling")
+    world.settle(20)
+    assert world.status()["reason"] == NO_THREAD
+    threads.are_left = True
+    assert world.until("done")["reason"] == ""
+    assert len(world.collected) == 1
+
+
+def test_a_marker_that_no_round_can_read_for_a_while_is_read_and_disturbs_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(name: str, *more: Any) -> Marker:
+        if name == "bad.start":
+            raise RuntimeError("a defect")
+        return read_marker(name, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "read_marker", read)
+        for window_id in ("a", "bad", "z"):
+            world.mark(f"{window_id}.start", at=0.0)
+        for _ in range(8):
+            with suppress(RuntimeError):
+                world.round()
+        assert [world.status(window_id).get("state") for window_id in ("a", "bad", "z")] == [
+            "open", None, "open",
+        ]  # fmt: skip
+    world.clock.advance(30.0)
+    world.until("open", "bad")

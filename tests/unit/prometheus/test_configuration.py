@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitord.errors import PrometheusError
-from monitord.prometheus.configuration import RETRY_SECONDS, Configuration
+from monitord.errors import PassingError, PrometheusError
+from monitord.prometheus.configuration import HELD_UP_SECONDS, RETRY_SECONDS, Configuration
 from monitord.prometheus.reload import PATIENCE_SECONDS
 from monitord.prometheus.vitals import Vitals
 from tests.fakes.log import Entries, events, recording_log
@@ -22,6 +22,7 @@ class World:
 
     configuration: Configuration
     entries: Entries
+    trouble: list[Exception]
     now: float = 0.0
     vitals: Vitals = field(default_factory=lambda: Vitals(config_loaded=True, config_loaded_at=1.0))
     signals: int = 0
@@ -48,13 +49,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def check(promtool: Path | None, config: Path) -> bool:
         if config.read_bytes() == b"nonsense\n":
             raise PrometheusError(f"promtool refused {config}: nonsense")
+        if trouble:
+            raise trouble[0]
         return True
 
+    trouble: list[Exception] = []
     monkeypatch.setattr("monitord.prometheus.process.check_config", check)
     log, entries = recording_log()
     found = Configuration(tmp_path / "prometheus.yml", tmp_path / "promtool", log, OLD)
     found.install(0.0)
-    return World(found, entries)
+    return World(found, entries, trouble)
 
 
 def test_nothing_is_done_while_nothing_changes(world: World) -> None:
@@ -156,3 +160,30 @@ def test_the_first_one_must_be_good(tmp_path: Path, world: World) -> None:
     first = Configuration(tmp_path / "first.yml", tmp_path / "promtool", log, b"nonsense\n")
     with pytest.raises(PrometheusError, match="nonsense"):
         first.install(0.0)
+
+
+@pytest.mark.parametrize("trouble", [PassingError("promtool was killed"), OSError(28, "No space left")])
+def test_what_cannot_be_checked_now_is_put_off_and_not_refused(world: World, trouble: Exception) -> None:
+    world.trouble.append(trouble)
+    world.configuration.wanted = NEW
+    for _ in range(3):
+        world.advance(HELD_UP_SECONDS)
+    assert world.path.read_bytes() == OLD
+    assert "not in force yet" in world.configuration.error
+    assert events(world.entries) == ["prometheus.config_put_off"]
+    world.trouble.clear()
+    world.advance(HELD_UP_SECONDS)
+    world.advance()
+    assert world.path.read_bytes() == NEW
+    assert world.configuration.error == ""
+
+
+def test_one_that_cannot_be_checked_now_starts_with_what_worked(world: World) -> None:
+    world.trouble.append(PassingError("no process"))
+    world.configuration.wanted = NEW
+    world.configuration.install(world.now)
+    assert world.path.read_bytes() == OLD
+    world.trouble.clear()
+    world.configuration.install(world.now + HELD_UP_SECONDS)
+    assert world.path.read_bytes() == NEW
+    assert world.configuration.error == ""

@@ -36,6 +36,8 @@ LOCKED = "opening storage failed: lock DB directory: resource temporarily unavai
         (1, LOCKED, Cause.LOCKED),
         (1, "opening storage failed: lock DB directory: function not implemented", Cause.LOCKED),
         (1, "Unable to start web listener: listen tcp 127.0.0.1:1: bind: address already in use", Cause.PORT),
+        (2, "runtime/cgo: pthread_create failed: Resource temporarily unavailable", Cause.LIMITED),
+        (2, "runtime: failed to create new OS thread (have 5 already; errno=11)", Cause.LIMITED),
         (1, "opening storage failed: open wal: input/output error", Cause.CRASHED),
         (1, "opening storage failed: open wal: too many open files", Cause.CRASHED),
         (1, "Error loading config (--config.file=prometheus.yml)", Cause.CRASHED),

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from monitord.errors import PrometheusError
+from monitord.errors import PassingError, PrometheusError
+from monitord.prometheus import process as module
 from monitord.prometheus.command import Build, Version
 from monitord.prometheus.output import MOST_LINE_BYTES
 from monitord.prometheus.process import (
+    QUESTION_TIMEOUT_SECONDS,
     PrometheusProcess,
     check_config,
     find_binary,
@@ -179,6 +181,27 @@ def test_a_process_whose_output_nobody_can_read_is_not_left_behind(
     monkeypatch.setattr(threading.Thread, "start", none)
     pid = tmp_path / "pid"
     body = f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 60"
-    with pytest.raises(OSError, match="no thread can be started"):
+    with pytest.raises(PassingError, match="no thread can be started"):
         started(tmp_path, body)
     assert not pid.exists() or not Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
+def test_one_that_is_slow_to_be_read_is_waited_for_and_may_be_faster_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert QUESTION_TIMEOUT_SECONDS >= 2 * 25, "seen on a shared file system: 25 s"
+    monkeypatch.setattr(module, "QUESTION_TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(PassingError, match=r"had not answered after 0\.2 s"):
+        read_build(script(tmp_path / "prometheus", "exec sleep 60"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["runtime/cgo: pthread_create failed: Resource", "runtime: failed to create new OS thread (have 2)"],
+)
+def test_one_that_finds_no_thread_is_no_other_program(tmp_path: Path, said: str) -> None:
+    limited = script(tmp_path / "promtool", f"echo '{said}'; exit 2")
+    with pytest.raises(PassingError, match="could start no thread"):
+        read_build(limited)
+    with pytest.raises(PassingError, match="could start no thread"):
+        check_config(limited, tmp_path / "prometheus.yml")

@@ -28,6 +28,7 @@ from monitord.session import Session
 from monitord.settings import PrometheusSettings, Settings
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import Entries, events, recording_log
+from tests.fakes.threads import NO_THREAD, Threads
 
 
 class FakeProcess:
@@ -44,10 +45,14 @@ class FakeProcess:
         self.signals: list[str] = []
         self.started.append(self)
 
+    cannot_start: OSError | None = None
+
     @classmethod
     def start(
         cls, argv: Sequence[str], keep: Callable[[str], None], environment: Mapping[str, str]
     ) -> FakeProcess:
+        if cls.cannot_start:
+            raise cls.cannot_start
         cls.limits.append(environment["GOMEMLIMIT"])
         return cls()
 
@@ -79,8 +84,9 @@ class FakeProcess:
 class World:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock, self.ready, self.trial = FakeClock(), True, ""
+        self.threads = Threads(lambda task: task())
         FakeProcess.started, FakeProcess.limits, FakeProcess.answers_sigterm = [], [], True
-        FakeProcess.reason = "it just failed"
+        FakeProcess.reason, FakeProcess.cannot_start = "it just failed", None
         monkeypatch.setattr(supervised, "PrometheusProcess", FakeProcess)
         self.metrics: dict[str, float] = {}
         monkeypatch.setattr(PrometheusClient, "ready", lambda _: self.ready)
@@ -95,7 +101,7 @@ class World:
         self.prometheus = SupervisedPrometheus(
             self.session, settings, self.clock, log,
             OutageLog(Outages(last_well=self.clock.now() - 60.0).unwell("daemon_not_running")),
-            run=lambda task: task(),
+            run=self.threads,
         )  # fmt: skip
         (folder / "data").mkdir()
         options = ServerOptions(self.session.prometheus_config, folder / "data", "127.0.0.1:0", 86400.0)
@@ -295,3 +301,45 @@ def test_a_start_that_cannot_be_made_is_told_and_tried_again(
         assert "could not be started: [Errno 116] Stale file handle" in world.prometheus.last_error
     world.run(10.0)
     assert world.prometheus.is_ready
+
+
+def test_without_a_thread_it_says_so_and_one_that_ended_is_started_once_there_is_one(world: World) -> None:
+    world.run(5.0)
+    world.threads.are_left = False
+    world.process.code = -9
+    world.run(60.0)
+    assert len(FakeProcess.started) == 1
+    assert world.prometheus.phase is Phase.BACKOFF
+    assert NO_THREAD in world.prometheus.last_error
+    world.threads.are_left = True
+    world.run(5.0)
+    assert len(FakeProcess.started) == 2
+    assert world.prometheus.is_ready
+    assert world.prometheus.last_error == ""
+
+
+def test_one_that_runs_while_there_is_no_thread_is_left_alone(world: World) -> None:
+    world.run(5.0)
+    world.threads.are_left = False
+    world.run(60.0)
+    assert world.prometheus.is_ready
+    world.threads.are_left = True
+    world.ready = False
+    world.run(60.0)
+    assert "TERM" in FakeProcess.started[0].signals, "that it hangs is noticed again"
+
+
+def test_a_start_that_finds_no_process_is_tried_again_without_end(world: World) -> None:
+    FakeProcess.cannot_start = BlockingIOError(11, "Resource temporarily unavailable")
+    world.run(1200.0)
+    assert not world.prometheus.has_given_up
+    assert events(world.entries).count("prometheus.not_started") > 4 * 4
+    FakeProcess.cannot_start = None
+    world.run(60.0)
+    assert world.prometheus.is_ready
+
+
+def test_a_start_that_another_try_would_only_repeat_is_given_up(world: World) -> None:
+    FakeProcess.cannot_start = PermissionError(13, "Permission denied")
+    world.run(1200.0)
+    assert world.prometheus.has_given_up

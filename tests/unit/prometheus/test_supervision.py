@@ -352,3 +352,14 @@ def test_it_recovers_once_its_machine_does(events: list[tuple[str, float, bool, 
         machine.advance(("ready", 0.0, True, True))
         longest = LIMITS.stop_timeout + LIMITS.kill_timeout + LIMITS.longest_backoff
         assert machine.now <= recovering + longest + 2.0
+
+
+def test_one_that_finds_no_process_or_thread_is_started_again_without_end() -> None:
+    state, now = starting(), 0.0
+    for _ in range(10 * LIMITS.max_failures):
+        state, _ = step(state, replace(GONE, cause=Cause.LIMITED), now, LIMITS, 0.0)
+        assert state.phase is Phase.BACKOFF
+        assert state.deadline - now <= 16.0
+        now = state.deadline
+        state, actions = step(state, CAN_START, now, LIMITS, 0.0)
+        assert actions == (Action.START,)

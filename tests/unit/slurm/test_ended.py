@@ -14,6 +14,7 @@ from monitord.slurm.refusal import ControllerDownError
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
+from tests.fakes.threads import Threads
 
 
 @dataclass
@@ -99,3 +100,30 @@ def test_a_slow_answer_is_not_waited_for_but_taken_when_it_has_come(clock: FakeC
     assert ended(jobs("7", "8")) == frozenset(), "nor is a second question asked meanwhile"
     may_answer.set()
     assert wait_until(lambda: ended(jobs("7", "8")), "the answer") == jobs("8")
+
+
+def test_without_a_thread_nothing_has_ended_and_it_is_asked_again(clock: FakeClock) -> None:
+    queue, threads = FakeQueue((job("7"),)), Threads(are_left=False)
+    log, entries = recording_log()
+    ended = EndedJobs(clock, log, queue, threads)
+    for _ in range(3):
+        assert ended(jobs("7", "8")) == jobs()
+    assert queue.asked == []
+    assert events(entries) == ["slurm.unanswered"]
+    threads.are_left = True
+    assert ended(jobs("7", "8")) == jobs("8")
+
+
+def test_an_answer_that_nobody_expected_keeps_no_later_one_from_coming(clock: FakeClock) -> None:
+    defects = [ValueError("a defect")]
+
+    def queued(_: frozenset[str]) -> tuple[Job, ...]:
+        if defects:
+            raise defects.pop()
+        return (job("7"),)
+
+    ended = EndedJobs(clock, recording_log()[0], queued)
+    with pytest.raises(ValueError, match="a defect"):
+        ended(jobs("7", "8"))
+    clock.advance(ASK_EVERY_SECONDS)
+    assert ended(jobs("7", "8")) == jobs("8")

@@ -40,7 +40,9 @@ class Watched:
 
     def look(self, after: float = 0.0) -> Look:
         self.now += after
-        return self.drop.look(self.now, WALL + self.now)
+        look = self.drop.look(self.now, WALL + self.now)
+        self.drop.seen()
+        return look
 
     def settle(self) -> list[DroppedFile]:
         """Look as often as the folder asks for it; return all that was handed on."""

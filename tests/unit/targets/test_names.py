@@ -11,6 +11,7 @@ import pytest
 from monitord.targets.names import KNOWN_SECONDS, THREADS, UNKNOWN_SECONDS, Names, look_up
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
+from tests.fakes.threads import Threads
 
 LONG = 30.0
 
@@ -106,3 +107,29 @@ def test_the_newest_question_is_answered_first(names: Names, server: NameServer)
 def test_this_machine_knows_itself_and_not_what_nobody_is_called() -> None:
     assert "127.0.0.1" in look_up("localhost")
     assert look_up("a" * 64 + ".invalid") == ()
+
+
+def test_without_a_thread_nothing_is_known_and_a_later_call_starts_one(
+    server: NameServer, clock: FakeClock
+) -> None:
+    threads = Threads(are_left=False)
+    names = Names(clock, server, threads)
+    for _ in range(THREADS):
+        assert names(["a", "b"], 0.1) == {}
+    threads.are_left = True
+    wait_until(lambda: len(names(["a", "b"], 0.0)) == 2, "both")
+    threads.are_left = False
+    assert names(["a", "b", "c"], LONG) == {"a": ("10.0.0.1",), "b": ("10.0.0.2",)}, "those there are go on"
+    assert server.asked.count("c") == 1
+
+
+def test_a_look_up_that_fails_ends_no_thread(clock: FakeClock) -> None:
+    def look_up(name: str) -> tuple[str, ...]:
+        if name == "bad":
+            raise MemoryError
+        return (name,)
+
+    names = Names(clock, look_up)
+    for number in range(2 * THREADS):
+        clock.advance(UNKNOWN_SECONDS)
+        assert names(["bad", f"good{number}"], LONG) == {f"good{number}": (f"good{number}",)}
