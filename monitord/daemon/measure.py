@@ -17,6 +17,7 @@ from typing import Any
 
 from monitord import __version__
 from monitord.artifacts import store
+from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import Provenance, manifest
 from monitord.artifacts.samples import Samples
@@ -29,8 +30,8 @@ from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import settle_query
 from monitord.collect.slo import worst_of
 from monitord.collect.verdict import Reason
+from monitord.daemon.collections import Collected
 from monitord.daemon.sampling import Sampling
-from monitord.daemon.windows import Collected
 from monitord.errors import InvalidInputError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api import PrometheusClient
@@ -85,13 +86,14 @@ class Measurement:
             for endpoint in entry.in_force.endpoints
         )
 
-    def measure(self, window: Window, unsettled: bool) -> Collected:
+    def measure(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
         """Collect a window and publish its artifacts.
 
         `unsettled` says that not every target was scraped after the window's end in time. Raises
         PrometheusUnavailableError when trying again later may help; otherwise PrometheusError,
-        InvalidInputError, OSError.
+        InvalidInputError, OSError, and AbandonedError when the attempt was abandoned.
         """
+        permit = store.Permit(attempt, self.confirm)
         recipes, refused = self._recipes()
         with self.connect(QUERY_TIMEOUT_SECONDS) as client:
             version = str(client.build_info().get("version"))
@@ -110,13 +112,7 @@ class Measurement:
                 collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
                 provenance = self._provenance(collection, version)
                 with self._blocks(collection) as blocks:
-                    samples = read_samples()
-                    try:
-                        folder = self._publish(collection, provenance, samples, blocks)
-                    except OSError as error:  # there may be no room for as much as that
-                        if not blocks.files:
-                            raise
-                        folder = self._publish(collection, provenance, samples, without_blocks(error))
+                    folder = self._publish_what_fits(collection, provenance, read_samples(), blocks, permit)
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
             worst_of(result.status for result in collection.slo),
@@ -131,14 +127,26 @@ class Measurement:
             window.markers, tuple(_warnings(skew, window)), self.term,
         )  # fmt: skip
 
+    def _publish_what_fits(
+        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks,
+        permit: store.Permit,
+    ) -> Path:  # fmt: skip
+        try:
+            return self._publish(collection, provenance, samples, blocks, permit)
+        except OSError as error:  # there may be no room for as much as that
+            if not blocks.files:
+                raise
+            return self._publish(collection, provenance, samples, without_blocks(error), permit)
+
     def _publish(
-        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks
-    ) -> Path:
+        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks,
+        permit: store.Permit,
+    ) -> Path:  # fmt: skip
         files = window_files(collection, self._inputs(collection))
         told = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
         return store.publish(
             self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
-            told, self.session.file_mode, samples.rows, self.confirm,
+            told, self.session.file_mode, samples.rows, permit,
         )  # fmt: skip
 
     @contextlib.contextmanager

@@ -7,15 +7,14 @@ else here runs on the main loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from monitord.artifacts.store import read_manifest
-from monitord.background import Workers
 from monitord.clock import Clock, from_iso
+from monitord.daemon.collections import Collect, Collections, Running
 from monitord.daemon.window_statuses import WindowStatuses
 from monitord.errors import MonitordError, PrometheusUnavailableError
 from monitord.session import Session
@@ -36,28 +35,11 @@ from monitord.windows.lifecycle import (
 from monitord.windows.markers import KINDS, Marker, is_marker, read_marker, split_name
 from monitord.windows.model import Window
 
-# Collections mostly wait for Prometheus; more at once would only make each slower.
-PARALLEL_COLLECTIONS = 2
 RETRY_SECONDS = 2.0
 REWRITE_SECONDS = 10.0
 SETTLING_SHARE = 1 / 3
+WAITS_FOR_EARLIER = "an earlier collection of this window, which is not wanted any more, has not ended yet"
 
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """The result of a collection: the manifest's verdict and where the artifacts are.
-
-    `slo` is the worst that became of a condition; None without any.
-    """
-
-    status: str
-    folder: str
-    reasons: tuple[str, ...] = ()
-    slo: str | None = None
-
-
-Collect = Callable[[Window, bool], Collected]
-"""Collects a window; the flag says that its targets did not all settle. Runs on a thread."""
 
 Settled = Callable[[float], bool]
 """Says whether every target has a scrape later than a moment (Unix seconds)."""
@@ -69,7 +51,7 @@ class _Work:
 
     window: Window
     since: float
-    future: Future[Collected] | None = None
+    running: Running | None = None
     retry_at: float = 0.0
     settled: bool = False
     failure: str = ""
@@ -97,7 +79,7 @@ class WindowReconciler:
     _cut_off: dict[str, float] = field(default_factory=dict)
     _settle_seconds: float = field(init=False)
     _statuses: WindowStatuses = field(init=False)
-    _workers: Workers[Collected] = field(init=False)
+    _collections: Collections = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder = DropFolder(
@@ -108,7 +90,7 @@ class WindowReconciler:
             full_scan_interval=self.settings.watch.full_scan_interval,
         )
         self._settle_seconds = self.settings.windows.settle_timeout
-        self._workers = Workers(PARALLEL_COLLECTIONS)
+        self._collections = Collections(self.wake)
         self._statuses = WindowStatuses(self.session, self.clock)
         for window_id, status in self._statuses.restore().items():
             self._restore(window_id, status)
@@ -169,8 +151,8 @@ class WindowReconciler:
     def stop(self) -> None:
         """Begin no more collections. Those that were not done are due again when the session goes on."""
         for work in self._work.values():
-            if work.future is not None:
-                work.future.cancel()
+            if work.running is not None:
+                work.running.future.cancel()
 
     def _restore(self, window_id: str, status: Mapping[str, Any]) -> None:
         markers = status.get("markers")
@@ -198,15 +180,22 @@ class WindowReconciler:
         markers.pop(kind, None)
         if not markers:
             self._markers.pop(window_id, None)
-            self._work.pop(window_id, None)
-            if self._statuses.state(window_id) not in (None, *TERMINAL):
-                self._statuses.tell(window_id, State.CANCELLED, reason="its markers were deleted")
+            self._withdraw(window_id)
+
+    def _withdraw(self, window_id: str) -> None:
+        """End a window that has no marker any more, unless its artifacts may have appeared already."""
+        running = self._work[window_id].running if window_id in self._work else None
+        if running is not None and not self._collections.abandon(window_id, running):
+            return
+        self._work.pop(window_id, None)
+        if self._statuses.state(window_id) not in (None, *TERMINAL):
+            self._statuses.tell(window_id, State.CANCELLED, reason="its markers were deleted")
 
     def _follow(self, window_id: str, decision: Decision, monotonic: float) -> None:
         work = self._work.get(window_id)
         if work is not None and not (isinstance(decision, Due) and decision.window == work.window):
-            if work.future is not None and not work.future.done():
-                return  # a thread is at it: what the markers say now is followed when it is back
+            if work.running is not None:
+                return  # what the markers say now is followed once it is noted what came of that
             if not (work.window.truncated and isinstance(decision, Open)):
                 del self._work[window_id]
                 work = None
@@ -242,10 +231,11 @@ class WindowReconciler:
     def _advance(self, window_id: str, monotonic: float) -> float:
         """Take one window a step further; return in how many seconds to come back to it."""
         work = self._work[window_id]
-        if work.future is not None:
-            if work.future.done():
-                self._finish(window_id, work, monotonic)
-            return RETRY_SECONDS  # the thread wakes the loop when it is done
+        if work.running is not None:
+            if not work.running.future.done():
+                return RETRY_SECONDS  # the thread wakes the loop when it is done
+            self._finish(window_id, work, monotonic)
+            return 0.0
         if monotonic < work.retry_at:
             return work.retry_at - monotonic
         overdue = monotonic - work.since >= self._settle_seconds
@@ -253,14 +243,16 @@ class WindowReconciler:
             work.settled = self.settled(work.window.end)
             if not work.settled:
                 return 0.25
-        self._statuses.tell_of(work.window, State.COLLECTING)
-        work.future = self._workers.submit(self.collect, work.window, not work.settled)
-        work.future.add_done_callback(lambda _: self.wake())
+        work.running = self._collections.begin(self.collect, work.window, not work.settled)
+        if work.running is None:
+            self._statuses.tell_of(work.window, State.SETTLING, WAITS_FOR_EARLIER)
+        else:
+            self._statuses.tell_of(work.window, State.COLLECTING)
         return RETRY_SECONDS
 
     def _finish(self, window_id: str, work: _Work, monotonic: float) -> None:
-        assert work.future is not None  # noqa: S101  # only called with one that is done
-        window, future = work.window, work.future
+        assert work.running is not None  # noqa: S101  # only called with one that is done
+        window, future = work.window, work.running.future
         try:
             collected = future.result()
         except PrometheusUnavailableError as error:
@@ -298,8 +290,11 @@ class WindowReconciler:
         self.collected()
 
     def _retry(self, work: _Work, at: float, reason: str) -> None:
-        work.future, work.retry_at = None, at
-        self._statuses.tell_of(work.window, State.SETTLING, reason)
+        work.running, work.retry_at = None, at
+        if work.window.id in self._markers:
+            self._statuses.tell_of(work.window, State.SETTLING, reason)
+        else:
+            self._withdraw(work.window.id)
 
     def _end(self, window_id: str, outcome: Outcome, window: Window | None = None, reason: str = "") -> None:
         self._outcomes[window_id] = outcome

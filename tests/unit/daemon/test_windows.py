@@ -18,9 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitord.artifacts import store
+from monitord.artifacts.attempt import Attempt
+from monitord.daemon import collections as module
 from monitord.daemon import window_statuses
-from monitord.daemon import windows as module
-from monitord.daemon.windows import Collected, WindowReconciler
+from monitord.daemon.collections import Collected
+from monitord.daemon.windows import WindowReconciler
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
 from monitord.session import Session
 from monitord.settings import Settings
@@ -40,6 +43,7 @@ class World:
         self.is_settled = True
         self.failures: list[BaseException] = []
         self.collected: list[tuple[Window, bool]] = []
+        self.noted: list[None] = []
         self.may_finish = threading.Event()
         self.may_finish.set()
         self.start()
@@ -49,17 +53,17 @@ class World:
         log, self.entries = recording_log()
         self.reconciler = WindowReconciler(
             self.session, Settings(), self.clock, log, settled=lambda _: self.is_settled,
-            collect=self._collect, wake=lambda: None,
+            collect=self._collect, wake=lambda: None, collected=lambda: self.noted.append(None),
         )  # fmt: skip
 
-    def _collect(self, window: Window, unsettled: bool) -> Collected:
+    def _collect(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
         self.collected.append((window, unsettled))
         self.may_finish.wait(20)
         if self.failures:
             raise self.failures.pop(0)
-        folder = self.session.artifacts / window.id
-        folder.mkdir(exist_ok=True)
-        (folder / "MANIFEST.json").write_text(json.dumps({"markers": dict(window.markers)}))
+        times = {"from": window.start, "to": window.end}
+        told = {"markers": dict(window.markers), "window": times, "status": "complete"}
+        folder = store.publish(self.session.artifacts, window.id, {}, told, permit=store.Permit(attempt))
         return Collected("complete", str(folder))
 
     def mark(self, name: str, at: float = 0.0, content: bytes = b"") -> Path:
@@ -257,6 +261,71 @@ def test_markers_deleted_before_the_end_cancel_the_window(world: World) -> None:
     world.until("open")
     path.unlink()
     assert world.until("cancelled")["reason"] == "its markers were deleted"
+
+
+def test_a_window_made_again_while_it_is_collected_gets_its_own_result_alone(world: World) -> None:
+    first = world.may_finish = threading.Event()
+    paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
+    world.until("collecting")
+    for path in paths:
+        path.unlink()
+    assert world.until("cancelled")["reason"] == "its markers were deleted"
+    world.mark("r.start", 100)
+    assert world.until("open")["from"] == "2023-11-14T22:15:00.000Z"
+    world.mark("r.stop", 130)
+    reason = "an earlier collection of this window, which is not wanted any more, has not ended yet"
+    world.settle()
+    assert world.until("settling")["reason"] == reason
+    assert len(world.collected) == 1
+    first.set()
+    assert world.until("done")["to"] == "2023-11-14T22:15:30.000Z"
+    world.settle()
+    assert [window.seconds for window, _ in world.collected] == [60.0, 30.0]
+    manifest = store.read_manifest(world.session.artifacts / "r") or {}
+    assert manifest["markers"] == world.status()["markers"] == dict(world.collected[1][0].markers)
+    assert [path.name for path in world.session.artifacts.iterdir()] == ["r"]
+    assert events(world.entries).count("window.collected") == len(world.noted) == 1
+
+
+def test_a_window_withdrawn_while_it_is_collected_leaves_nothing(world: World) -> None:
+    world.may_finish.clear()
+    paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
+    world.until("collecting")
+    for path in paths:
+        path.unlink()
+    world.until("cancelled")
+    world.may_finish.set()
+    world.mark("w.start", 0)
+    world.mark("w.stop", 60)
+    world.until("done", "w")
+    world.settle()
+    assert world.status()["state"] == "cancelled"
+    assert [path.name for path in world.session.artifacts.iterdir()] == ["w"]
+    assert len(world.noted) == 1
+
+
+@pytest.mark.parametrize(
+    ("failures", "state", "noted"),
+    [([], "done", 1), ([OSError(28, "No space left on device")], "cancelled", 0)],
+)
+def test_markers_deleted_as_the_artifacts_appear_are_deleted_afterwards(
+    world: World, failures: list[BaseException], state: str, noted: int
+) -> None:
+    def withdrawn_late(window: Window, unsettled: bool, attempt: Attempt) -> Collected:
+        attempt.claim()
+        return world._collect(window, unsettled, attempt)
+
+    world.failures, world.reconciler.collect = failures, withdrawn_late
+    world.may_finish.clear()
+    paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
+    world.until_collected(1)
+    for path in paths:
+        path.unlink()
+    world.settle()
+    assert world.status()["state"] == "collecting"
+    world.may_finish.set()
+    world.until(state)
+    assert len(world.noted) == noted
 
 
 def test_markers_deleted_afterwards_leave_the_result_and_free_the_name(world: World) -> None:
@@ -471,11 +540,11 @@ class MortalWorld(World):
         self.published: list[dict[str, int]] = []
         super().__init__(root)
 
-    def _collect(self, window: Window, unsettled: bool) -> Collected:
+    def _collect(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
         dies, self.dies = self.dies, ""
         if dies == "before":
             raise KilledError
-        collected = super()._collect(window, unsettled)
+        collected = super()._collect(window, unsettled, attempt)
         self.published.append(dict(window.markers))
         if dies == "after":
             raise KilledError
