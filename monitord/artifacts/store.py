@@ -21,6 +21,7 @@ from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.formats import count_csv_rows, json_bytes
 from monitord.atomic import TEMPORARY_PREFIX, read_json, sync_folder, write_synced
 from monitord.copies import copy_synced
+from monitord.listing import names_in
 
 MANIFEST = "MANIFEST.json"
 ASIDE_PREFIX = ".old-"
@@ -81,11 +82,11 @@ def publish(
 
 def clean(artifacts: Path) -> None:
     """Remove what a crash left half done; nothing may be publishing meanwhile."""
-    for entry in list(artifacts.iterdir()):
-        if entry.name.startswith(TEMPORARY_PREFIX):
-            _remove(entry)
-        elif entry.name.startswith(ASIDE_PREFIX):
-            _settle(entry, artifacts / entry.name.removeprefix(ASIDE_PREFIX))
+    for name in names_in(artifacts):
+        if name.startswith(TEMPORARY_PREFIX):
+            _remove(artifacts / name)
+        elif name.startswith(ASIDE_PREFIX):
+            _settle(artifacts / name, artifacts / name.removeprefix(ASIDE_PREFIX))
 
 
 def check_path(path: str) -> None:

@@ -38,7 +38,7 @@ from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.command import has_left_open_ranges
 from monitord.prometheus.outages import Outages
 from monitord.prometheus.series import Answer
-from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
+from monitord.recipes.load import load_recipes, packaged_folder, recipe_files, select_recipes
 from monitord.recipes.model import Recipe
 from monitord.session import Session
 from monitord.settings import Settings
@@ -194,8 +194,8 @@ class Measurement:
         session, window = self.session, collection.request.window
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
         used = {recipe.name for recipe in collection.request.recipes}
-        packaged = (file for file in packaged_folder().glob("*.y*ml") if file.stem in used)  # named by it
-        for file in (*sorted(packaged), *sorted(session.recipes.glob("*.y*ml"))):
+        packaged = (file for file in recipe_files(packaged_folder()) if file.stem in used)  # named by it
+        for file in (*packaged, *recipe_files(session.recipes, missing_ok=True)):
             inputs[f"recipes/{file.name}"] = file.read_bytes()
         interval = self.settings.scrape_interval
         groups = {

@@ -17,6 +17,7 @@ from monitord.atomic import publish, read_json, sync_folder, to_json
 from monitord.clock import Clock, to_iso
 from monitord.daemon.reading import TargetReader
 from monitord.file_sd.shards import Shards
+from monitord.listing import paths_in
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.credentials import ScrapeCredentials
@@ -139,7 +140,7 @@ class TargetReconciler:
 
     def _remembered(self) -> Iterator[Entry]:
         now = self._clock.now()
-        for path in self._session.target_statuses.glob("*.json"):
+        for path in paths_in(self._session.target_statuses, suffix=".json"):
             status: Any = read_json(path)
             try:
                 entry = restore(status, now)

@@ -9,6 +9,7 @@ from typing import Any
 from monitord.atomic import publish, read_json, to_json
 from monitord.clock import Clock, to_iso
 from monitord.collect.slo import worst_of
+from monitord.listing import paths_in
 from monitord.session import Session, unescape_file_name
 from monitord.windows.lifecycle import State
 from monitord.windows.model import Window
@@ -25,7 +26,7 @@ class WindowStatuses:
 
     def restore(self) -> Mapping[str, Mapping[str, Any]]:
         """Read what was published, and return it by window."""
-        for path in self.session.window_statuses.glob("*.json"):
+        for path in paths_in(self.session.window_statuses, suffix=".json"):
             status = read_json(path)
             if isinstance(status, dict):
                 status.pop("updated_at", None)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from monitord.atomic import publish, remove_leftovers
 from monitord.file_sd.render import file_prefix, render_file, render_groups
+from monitord.listing import names_in
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Registration
 
@@ -34,7 +35,7 @@ class Shards:
         self._uses: Counter[ScrapeCredentials] = Counter()
         remove_leftovers(folder)
         # Whatever lies there is made to say what is in force, also where that is nothing.
-        self._due = {path.name for path in folder.iterdir()}
+        self._due = set(names_in(folder))
 
     @property
     def targets(self) -> int:

@@ -24,7 +24,7 @@ def described(launch: Launch, finding: Finding | None, state: State) -> dict[str
             "why_there": launch.data_reason,
             "retention_bytes": launch.options.retention_bytes,
             "writable": not state.unwritable,
-            "set_aside": [str(folder) for folder in launch.storage.set_asides()],
+            "set_aside": _set_aside(launch),
         },
         "memory": {
             "resident_bytes": vitals.resident_bytes,
@@ -34,3 +34,10 @@ def described(launch: Launch, finding: Finding | None, state: State) -> dict[str
         },
         "warnings": list(launch.warnings),
     }
+
+
+def _set_aside(launch: Launch) -> list[str] | None:
+    try:
+        return [str(folder) for folder in launch.storage.set_asides()]
+    except OSError:
+        return None
