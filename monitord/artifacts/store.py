@@ -20,6 +20,7 @@ from typing import Any
 from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.formats import count_csv_rows, json_bytes
 from monitord.atomic import TEMPORARY_PREFIX, read_json, sync_folder, write_synced
+from monitord.atomic import publish as replace_file
 from monitord.copies import copy_synced
 from monitord.listing import names_in
 
@@ -78,6 +79,18 @@ def publish(
     with contextlib.suppress(OSError):  # published already; `clean` gets rid of the old one
         _remove(aside)
     return target
+
+
+def renew(artifacts: Path, window_id: str, manifest: Mapping[str, Any], mode: int, permit: Permit) -> Path:
+    """Give published artifacts another manifest, with the same files; return their folder.
+
+    Raises OSError, and what `permit` raises; the earlier manifest then still stands.
+    """
+    folder = artifacts / window_id
+    permit.check()
+    permit.claim()
+    replace_file(folder / MANIFEST, json_bytes(manifest), mode)
+    return folder
 
 
 def clean(artifacts: Path) -> None:

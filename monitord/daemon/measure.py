@@ -19,7 +19,7 @@ from monitord import __version__
 from monitord.artifacts import store
 from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.contents import window_files
-from monitord.artifacts.manifest import Provenance, manifest
+from monitord.artifacts.manifest import KEPT, Provenance, has_data, manifest, reasons_of, renewed
 from monitord.artifacts.samples import Samples
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.clock import SystemClock
@@ -32,7 +32,7 @@ from monitord.collect.slo import worst_of
 from monitord.collect.verdict import Reason
 from monitord.daemon.collections import Collected
 from monitord.daemon.sampling import Sampling
-from monitord.errors import InvalidInputError
+from monitord.errors import InvalidInputError, MonitordError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.command import has_left_open_ranges
@@ -111,6 +111,8 @@ class Measurement:
             with self._reading(request, client) as read_samples:
                 collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
                 provenance = self._provenance(collection, version)
+                if kept := self._kept(collection, provenance, permit):
+                    return kept
                 with self._blocks(collection) as blocks:
                     folder = self._publish_what_fits(collection, provenance, read_samples(), blocks, permit)
         return Collected(
@@ -126,6 +128,20 @@ class Measurement:
             allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
             window.markers, tuple(_warnings(skew, window)), self.term,
         )  # fmt: skip
+
+    def _kept(self, collection: Collection, provenance: Provenance, permit: store.Permit) -> Collected | None:
+        """Keep earlier artifacts that have data where these have none; None where nothing is to be kept."""
+        told, artifacts = manifest(collection, provenance), self.session.artifacts
+        window_id = collection.request.window.id
+        earlier = None if has_data(told) else store.read_manifest(artifacts / window_id)
+        if earlier is None or not has_data(earlier):
+            return None
+        answer = renewed(earlier, told, collection.start)
+        if answer is None:
+            raise _other_window(artifacts / window_id, earlier)
+        folder = store.renew(artifacts, window_id, answer, self.session.file_mode, permit)
+        slo = worst_of(result.get("status") for result in answer.get("slo") or ())
+        return Collected(answer["status"], str(folder), reasons_of(answer), slo)
 
     def _publish_what_fits(
         self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks,
@@ -215,6 +231,15 @@ class Measurement:
             "scrape_interval_seconds": self.settings.scrape_interval,
             "native_histograms": self.settings.prometheus.native_histograms,
         }
+
+
+def _other_window(folder: Path, earlier: Mapping[str, Any]) -> MonitordError:
+    times = earlier.get("window") or {}
+    return MonitordError(
+        f"{KEPT}: nothing was scraped in this window, and {folder} holds the results of another, from "
+        f"{times.get('from')} to {times.get('to')}, which has data and stays as it is; use another id, or "
+        "move that folder away and touch the marker again"
+    )
 
 
 def _clock(skew: Skew | None) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitord.artifacts.manifest import reasons_of
 from monitord.atomic import publish, read_json, to_json
 from monitord.clock import Clock, to_iso
 from monitord.collect.slo import worst_of
@@ -17,24 +18,37 @@ from monitord.windows.model import Window
 
 @dataclass(slots=True)
 class WindowStatuses:
-    """What is to be told of each window, and what was told last, by an earlier daemon too."""
+    """What is to be told of each window, and what was told last, by an earlier daemon too.
+
+    Both without what is told of markers that do not count, which is added as it is published.
+    """
 
     session: Session
     clock: Clock
     _told: dict[str, dict[str, Any]] = field(default_factory=dict)
     _published: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _ignored: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def restore(self) -> Mapping[str, Mapping[str, Any]]:
-        """Read what was published, and return it by window."""
+        """Read what was published, and return it by window. Raises OSError: nothing is known then."""
         for path in paths_in(self.session.window_statuses, suffix=".json"):
             status = read_json(path)
             if isinstance(status, dict):
+                window_id = unescape_file_name(path.name.removesuffix(".json"))
                 status.pop("updated_at", None)
-                self._published[unescape_file_name(path.name.removesuffix(".json"))] = status
+                self._ignored[window_id] = tuple(status.pop("ignored", None) or ())
+                self._published[window_id] = _without(status, self._ignored[window_id])
         return dict(self._published)
 
     def state(self, window_id: str) -> str | None:
-        return (self._told.get(window_id) or self._published.get(window_id, {})).get("state")
+        return self._latest(window_id).get("state")
+
+    def markers(self, window_id: str) -> Mapping[str, int]:
+        """Return the markers that what is told of a window answers, or is about to."""
+        return self._latest(window_id).get("markers") or {}
+
+    def _latest(self, window_id: str) -> dict[str, Any]:
+        return self._told.get(window_id) or self._published.get(window_id, {})
 
     def tell(
         self,
@@ -45,17 +59,26 @@ class WindowStatuses:
         **more: Any,
     ) -> None:
         """Note what is to be published of a window."""
+        self._tell(
+            window_id,
+            state=state,
+            **{"from": None if start is None else to_iso(start), "to": None if end is None else to_iso(end)},
+            **more,
+        )
+
+    def _tell(self, window_id: str, **told: Any) -> None:
         self._told[window_id] = {
-            "state": state,
-            "from": None if start is None else to_iso(start),
-            "to": None if end is None else to_iso(end),
+            "state": None,
+            "from": None,
+            "to": None,
             "artifacts": None,
             "verdict": None,
             "slo": None,
             "reason": "",
             "truncated": False,
             "markers": None,
-            **more,
+            "owner_uid": None,
+            **told,
         }
 
     def tell_of(
@@ -64,26 +87,53 @@ class WindowStatuses:
         """Note it of a closed window."""
         self.tell(
             window.id, state, window.start, window.end, reason=reason, artifacts=artifacts,
-            truncated=window.truncated, markers=dict(window.markers), **more,
+            truncated=window.truncated, markers=dict(window.markers), owner_uid=window.owner_uid, **more,
         )  # fmt: skip
 
     def tell_of_artifacts(self, window_id: str, manifest: Mapping[str, Any]) -> None:
-        """Tell of artifacts that appeared just before a crash, as would have been told then."""
-        reasons = [str(reason.get("message")) for reason in manifest.get("reasons") or ()]
-        self._told[window_id] = {
-            **self._published[window_id],
-            "state": State.DONE,
-            "artifacts": str(self.session.artifacts / window_id),
-            "verdict": manifest.get("status"),
-            "slo": worst_of(result.get("status") for result in manifest.get("slo") or ()),
-            "reason": "; ".join(reasons),
-        }
+        """Tell of artifacts as their own manifest does: that they are the result was lost, or taken back."""
+        window, reasons = manifest.get("window") or {}, manifest.get("reasons") or ()
+        self._tell(
+            window_id,
+            state=State.DONE,
+            **{"from": window.get("from"), "to": window.get("to")},
+            artifacts=str(self.session.artifacts / window_id),
+            verdict=manifest.get("status"),
+            slo=worst_of(result.get("status") for result in manifest.get("slo") or ()),
+            reason="; ".join(reasons_of(manifest)),
+            truncated=any(reason.get("code") == "window_truncated" for reason in reasons),
+            markers=manifest.get("markers"),
+            owner_uid=manifest.get("owner_uid"),
+        )
+
+    def ignore(self, window_id: str, sentences: tuple[str, ...]) -> tuple[str, ...]:
+        """Note which markers of a window do not count; return those sentences that are new."""
+        before = self._ignored.get(window_id, ())
+        if sentences != before:
+            self._ignored[window_id] = sentences
+            if latest := self._latest(window_id):
+                self._told[window_id] = dict(latest)
+                self._published.pop(window_id, None)
+        return tuple(sentence for sentence in sentences if sentence not in before)
 
     def publish(self) -> None:
         """Publish what changed; what cannot be written now is tried again in the next round."""
         for window_id, status in list(self._told.items()):
             if self._published.get(window_id) != status:
-                content = to_json({**status, "updated_at": to_iso(self.clock.now())})
+                told = _with(status, self._ignored.get(window_id, ()))
+                content = to_json({**told, "updated_at": to_iso(self.clock.now())})
                 publish(self.session.window_status(window_id), content, self.session.file_mode)
                 self._published[window_id] = status
             del self._told[window_id]
+
+
+def _with(status: Mapping[str, Any], ignored: tuple[str, ...]) -> dict[str, Any]:
+    reason = "; ".join(filter(None, (status["reason"], *ignored)))
+    return {**status, "reason": reason, "ignored": list(ignored)}
+
+
+def _without(status: dict[str, Any], ignored: tuple[str, ...]) -> dict[str, Any]:
+    reason = str(status.get("reason") or "")
+    if ignored:
+        reason = reason.removesuffix("; ".join(ignored)).removesuffix("; ")
+    return {**status, "reason": reason}

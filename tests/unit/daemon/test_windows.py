@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import grp
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -20,8 +24,9 @@ from hypothesis import strategies as st
 
 from monitord.artifacts import store
 from monitord.artifacts.attempt import Attempt
+from monitord.clock import to_iso
 from monitord.daemon import collections as module
-from monitord.daemon import window_statuses
+from monitord.daemon import window_markers, window_statuses
 from monitord.daemon.collections import Collected
 from monitord.daemon.windows import WindowReconciler
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
@@ -36,9 +41,9 @@ from tests.fakes.log import Entries, events, recording_log
 class World:
     """A session whose daemon can be started, looked at and started again."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, group: str | None = None) -> None:
         self.session = Session(root, "s")
-        self.session.create(b"session: s\n")
+        self.session.create(b"session: s\n", group)
         self.clock = FakeClock()
         self.is_settled = True
         self.failures: list[BaseException] = []
@@ -61,8 +66,10 @@ class World:
         self.may_finish.wait(20)
         if self.failures:
             raise self.failures.pop(0)
-        times = {"from": window.start, "to": window.end}
-        told = {"markers": dict(window.markers), "window": times, "status": "complete"}
+        told = {
+            "markers": dict(window.markers), "owner_uid": window.owner_uid, "status": "complete",
+            "window": {"from": to_iso(window.start), "to": to_iso(window.end)},
+        }  # fmt: skip
         folder = store.publish(self.session.artifacts, window.id, {}, told, permit=store.Permit(attempt))
         return Collected("complete", str(folder))
 
@@ -81,6 +88,13 @@ class World:
     def settle(self, rounds: int = 6) -> None:
         for _ in range(rounds):
             self.round()
+
+    def until_told(self, key: str, value: Any) -> None:
+        def reached() -> bool:
+            self.round()
+            return bool(self.status().get(key) == value)
+
+        wait_until(reached, f"{key} to be {value}")
 
     def until(self, state: str, window_id: str = "r") -> dict[str, Any]:
         def reached() -> dict[str, Any] | None:
@@ -510,6 +524,170 @@ def test_a_window_that_is_open_again_is_not_answered_by_what_came_of_it_before(w
     assert "older than r.start" in world.until("open")["reason"]
     start.unlink()
     assert "without r.start" in world.until("failed")["reason"]
+
+
+# --- what was published is asked before anything is collected
+
+
+def done(world: World) -> list[Path]:
+    """Have a window collected; return its markers."""
+    paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
+    world.until("done")
+    return paths
+
+
+def test_a_lost_status_is_made_again_from_the_manifest(world: World) -> None:
+    done(world)
+    before = world.status()
+    world.session.window_status("r").unlink()
+    world.start()
+    after = world.until("done")
+    assert len(world.collected) == 1
+    assert after == {**before, "updated_at": after["updated_at"]}
+
+
+def test_a_truncated_window_whose_status_is_lost_is_not_open_again(world: World) -> None:
+    world.mark("r.start", 0)
+    world.until("open")
+    world.reconciler.close_open()
+    wait_until(lambda: not world.reconciler.advance())
+    world.session.window_status("r").unlink()
+    world.start()
+    world.until("done")
+    world.settle()
+    assert len(world.collected) == 1
+
+
+def test_a_manifest_that_cannot_be_read_now_holds_up_its_own_window_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(path: Path) -> dict[str, Any] | None:
+        if path.name == "r":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path)
+
+    def other_is_done() -> bool:
+        with pytest.raises(OSError, match="Input/output error"):
+            world.round()
+        world.clock.advance(0.5)
+        return world.status("w").get("state") == "done"
+
+    done(world)
+    world.session.window_status("r").unlink()
+    world.start()
+    real = store.read_manifest
+    with monkeypatch.context() as patched:
+        patched.setattr(window_markers, "read_manifest", unreadable)
+        world.mark("w.start", 0)
+        world.mark("w.stop", 60)
+        wait_until(other_is_done, "the other window")
+    assert world.status() == {}
+    world.until("done")
+    assert [window.id for window, _ in world.collected] == ["r", "w"]
+
+
+def test_markers_deleted_between_a_crash_and_the_next_daemon_leave_the_result(world: World) -> None:
+    paths = done(world)
+    status = world.session.window_status("r")
+    status.write_text(json.dumps({**world.status(), "state": "collecting", "artifacts": None}))
+    for path in paths:
+        path.unlink()
+    world.start()
+    assert world.until("done")["artifacts"]
+    assert len(world.collected) == 1
+
+
+# --- strays
+
+DAEMON, MINE, THEIRS = 5, 7, 9
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_finished_window_is_again_what_it_was_once_a_stray_marker_goes(world: World, restart: bool) -> None:
+    done(world)
+    before = world.status()
+    stray = world.mark("r.yaml")
+    assert world.until("failed")["artifacts"] is None
+    if restart:
+        world.start()
+        world.settle()
+    stray.unlink()
+    after = world.until("done")
+    assert after == {**before, "updated_at": after["updated_at"]}
+    world.settle()
+    assert len(world.collected) == 1
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can write files of several users")
+
+
+@as_root
+def test_a_marker_of_somebody_else_is_reported_and_changes_nothing(world: World) -> None:
+    world.reconciler._markers.uid = DAEMON
+    for path in (world.mark("r.start", 0), world.mark("r.stop", 60)):
+        os.chown(path, MINE, -1)
+    before = world.until("done")
+    stray = world.mark("r.cancel", 30)
+    os.chown(stray, THEIRS, -1)
+    sentence = "r.cancel does not count: it is of uid 9, the window of uid 7"
+    world.until_told("ignored", [sentence])
+    assert (world.status()["state"], world.status()["reason"]) == ("done", sentence)
+    world.start()
+    world.reconciler._markers.uid = DAEMON
+    world.settle()
+    stray.touch()
+    world.settle()
+    assert world.status()["reason"] == sentence
+    assert "window.marker_ignored" not in events(world.entries), "it was reported by the daemon before"
+    stray.unlink()
+    world.until_told("ignored", [])
+    assert {**world.status(), "updated_at": None} == {**before, "updated_at": None}
+    assert len(world.collected) == 1
+
+
+@as_root
+def test_a_stray_that_is_written_for_ever_holds_up_nobody(world: World) -> None:
+    world.reconciler._markers.uid = DAEMON
+    os.chown(world.mark("r.start", 0), MINE, -1)
+    world.until("open")
+    os.chown(world.mark("r.stop", 60), MINE, -1)
+
+    def reached() -> bool:
+        os.chown(world.mark("r.yaml", world.clock.elapsed, b"from: x"), THEIRS, -1)
+        world.round()
+        return str(world.status()["state"]) == "done"
+
+    wait_until(reached, "the window")
+
+
+@as_root
+def test_in_a_group_nobody_ends_or_takes_over_the_window_of_another(tmp_path: Path) -> None:
+    world = World(tmp_path, group=grp.getgrgid(1).gr_name)
+    world.clock.advance(1000.0)
+
+    def by(uid: int, *commands: str) -> None:
+        """Have a user of the group do something in the drop folder."""
+        become = f"import os; os.chdir({os.fspath(world.session.windows)!r}); os.setgroups([1]); os.setgid(1)"
+        moment = int(world.clock.now() * 1e9)
+        touch = "touch = lambda name: (open(name, 'w').close(), os.utime(name, ns=(moment, moment)))"
+        script = "\n".join((become, f"os.setuid({uid}); moment = {moment}", touch, *commands))
+        subprocess.run([sys.executable, "-c", script], check=True)
+
+    by(MINE, "touch('r.start')")
+    world.until("open")
+    by(THEIRS, "touch('r.stop'); touch('r.cancel'); touch('r.yaml')")
+    strays = sorted(("r.stop", "r.cancel", "r.yaml"))
+    told = [f"{name} does not count: it is of uid {THEIRS}, the window of uid {MINE}" for name in strays]
+    world.until_told("ignored", told)
+    assert world.status()["state"] == "open"
+    assert events(world.entries).count("window.marker_ignored") == 3
+    refused = "try: os.unlink('r.start')\nexcept PermissionError: pass\nelse: raise AssertionError"
+    by(THEIRS, refused, "os.unlink('r.stop'); os.unlink('r.cancel'); os.unlink('r.yaml')")
+    world.settle()
+    by(0, "touch('r.stop')")  # the daemon's own user
+    assert world.until("done")["owner_uid"] == MINE
+    assert world.status()["ignored"] == []
+    world.reconciler.stop()
 
 
 class KilledError(BaseException):
