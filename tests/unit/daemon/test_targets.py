@@ -54,6 +54,24 @@ def test_a_refused_file_is_told_of_and_the_last_good_version_stays(world: World)
     assert world.status("a.yaml")["state"] == "refused"
 
 
+MANY = b"".join(b"titl%x:\n" % number for number in range(6_000))
+CLASHES = "services:\n" + "".join(f"- {{name: s{n}, endpoint: 'http://h:1/'}}\n" for n in range(900))
+DENIED = CLASHES.replace("//h:", "//169.254.0.1:")
+
+
+@pytest.mark.parametrize("content", [MANY, f"client: c1\n{CLASHES}".encode(), DENIED.encode()])
+def test_the_problems_of_a_bad_file_are_counted_after_the_first(world: World, content: bytes) -> None:
+    world.drop("a.yaml", f"client: c1\n{CLASHES}".encode())
+    world.settle()
+    assert world.status("a.yaml")["state"] == "accepted"
+    world.drop("b.yaml", content)
+    world.settle()
+    assert len(world.status("b.yaml")["errors"]) == 51
+    assert world.status("b.yaml")["errors"][-1]["message"].startswith("and ")
+    [refused] = [entry for entry in world.entries if entry["event"] == "target_file.refused"]
+    assert len(refused["errors"]) == 51
+
+
 def test_only_deletion_withdraws(world: World) -> None:
     path = world.drop("a.yaml", GOOD)
     world.drop("b.yaml", OTHER)
