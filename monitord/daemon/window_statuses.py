@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from monitord.artifacts.manifest import reasons_of
 from monitord.atomic import publish, read_json, to_json
-from monitord.clock import Clock, to_iso
+from monitord.clock import Clock, from_iso, to_iso
 from monitord.collect.slo import worst_of
+from monitord.daemon.expiry import Expiry
 from monitord.listing import paths_in
 from monitord.session import Session, unescape_file_name
-from monitord.windows.lifecycle import State
+from monitord.windows.lifecycle import TERMINAL, State
 from monitord.windows.model import Window
 
 
@@ -20,14 +21,25 @@ from monitord.windows.model import Window
 class WindowStatuses:
     """What is to be told of each window, and what was told last, by an earlier daemon too.
 
+    `keep` is for how long the status of a window that has gone stays, in seconds.
+
     Both without what is told of markers that do not count, which is added as it is published.
     """
 
     session: Session
     clock: Clock
+    keep: InitVar[float]
+    _ended: Expiry = field(init=False)
     _told: dict[str, dict[str, Any]] = field(default_factory=dict)
     _published: dict[str, dict[str, Any]] = field(default_factory=dict)
     _ignored: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self, keep: float) -> None:
+        self._ended = Expiry(keep)
+
+    def keep_for(self, seconds: float) -> None:
+        """Have statuses of windows that have gone stay for so long."""
+        self._ended.keep = seconds
 
     def restore(self) -> Mapping[str, Mapping[str, Any]]:
         """Read what was published, and return it by window. Raises OSError: nothing is known then."""
@@ -35,7 +47,7 @@ class WindowStatuses:
             status = read_json(path)
             if isinstance(status, dict):
                 window_id = unescape_file_name(path.name.removesuffix(".json"))
-                status.pop("updated_at", None)
+                self._note(window_id, status, _moment(status.pop("updated_at", None)))
                 self._ignored[window_id] = tuple(status.pop("ignored", None) or ())
                 self._published[window_id] = _without(status, self._ignored[window_id])
         return dict(self._published)
@@ -124,7 +136,32 @@ class WindowStatuses:
                 content = to_json({**told, "updated_at": to_iso(self.clock.now())})
                 publish(self.session.window_status(window_id), content, self.session.file_mode)
                 self._published[window_id] = status
+                self._note(window_id, status, self.clock.now())
             del self._told[window_id]
+
+    def ended(self, now: float) -> list[str]:
+        """Return the windows that ended long enough ago, by `keep`, for their status to be removed."""
+        return self._ended.due(now)
+
+    def remove(self, window_id: str) -> None:
+        """Publish nothing of a window any more."""
+        self.session.window_status(window_id).unlink(missing_ok=True)
+        for known in (self._told, self._published, self._ignored):
+            known.pop(window_id, None)
+        self._ended.forget(window_id)
+
+    def _note(self, window_id: str, status: Mapping[str, Any], updated_at: float) -> None:
+        if status.get("state") in TERMINAL:
+            self._ended.note(window_id, updated_at)
+        else:
+            self._ended.forget(window_id)
+
+
+def _moment(written: Any) -> float:
+    try:
+        return from_iso(written)
+    except (TypeError, ValueError):  # not written by us
+        return 0.0
 
 
 def _with(status: Mapping[str, Any], ignored: tuple[str, ...]) -> dict[str, Any]:

@@ -14,12 +14,14 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.artifacts.store import read_manifest
+from monitord.artifacts.store import ASIDE_PREFIX, read_manifest
 from monitord.clock import Clock, from_iso
 from monitord.daemon.collections import Collect, Collections, Running
+from monitord.daemon.expiry import AT_ONCE
 from monitord.daemon.window_markers import WindowMarkers
 from monitord.daemon.window_statuses import WindowStatuses
 from monitord.errors import MonitordError, PrometheusUnavailableError
+from monitord.listing import names_in
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.dropdir import DropFolder
@@ -37,11 +39,12 @@ from monitord.windows.lifecycle import (
     decide,
     truncate,
 )
-from monitord.windows.markers import is_marker
+from monitord.windows.markers import is_marker, split_name
 from monitord.windows.model import Window
 
 RETRY_SECONDS = 2.0
 REWRITE_SECONDS = 10.0
+SWEEP_SECONDS = 600.0
 SETTLING_SHARE = 1 / 3
 WAITS_FOR_EARLIER = "an earlier collection of this window, which is not wanted any more, has not ended yet"
 
@@ -84,6 +87,7 @@ class WindowReconciler:
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
     _work: dict[str, _Work] = field(default_factory=dict)
     _cut_off: dict[str, float] = field(default_factory=dict)
+    _swept: float = float("-inf")
     _withdrawn: set[str] = field(default_factory=set)
     _unreadable: dict[str, OSError] = field(default_factory=dict)
     _settle_seconds: float = field(init=False)
@@ -101,7 +105,7 @@ class WindowReconciler:
         self._markers = WindowMarkers(self.session, self.uid)
         self._settle_seconds = self.settings.windows.settle_timeout
         self._collections = Collections(self.wake)
-        self._statuses = WindowStatuses(self.session, self.clock)
+        self._statuses = WindowStatuses(self.session, self.clock, self.settings.status.keep)
         for window_id, status in self._statuses.restore().items():
             self._restore(window_id, status)
 
@@ -109,6 +113,7 @@ class WindowReconciler:
         """Go by other settings from the next round on; what is being collected ends as it began."""
         self.settings = settings
         self._settle_seconds = settings.windows.settle_timeout
+        self._statuses.keep_for(settings.status.keep)
         self.folder.poll_interval = settings.watch.poll_interval
         self.folder.full_scan_interval = settings.watch.full_scan_interval
 
@@ -131,9 +136,25 @@ class WindowReconciler:
                 self._withdrawn.discard(window_id)
         due += [self._advance(window_id, monotonic) for window_id in list(self._work)]
         self._statuses.publish()
+        if not look.failure and monotonic - self._swept >= SWEEP_SECONDS:
+            self._sweep(now, monotonic, look.unsettled)
         if self._unreadable:  # of these windows nothing is known: the next round looks at them again
             raise next(iter(self._unreadable.values()))
         return max(min(due), 0.0) if due else None
+
+    def _sweep(self, now: float, monotonic: float, unsettled: Set[str]) -> None:
+        """Remove statuses of windows that ended long ago, and have neither markers nor artifacts."""
+        self._swept = monotonic
+        written = {marked[0] for marked in map(split_name, unsettled) if marked}
+        over = [id_ for id_ in self._statuses.ended(now) if id_ not in self._markers and id_ not in written]
+        artifacts = set(names_in(self.session.artifacts)) if over else set()
+        gone = [
+            id_ for id_ in over if not {id_, f"{ASIDE_PREFIX}{id_}"} & artifacts and id_ not in self._work
+        ]
+        for window_id in gone[:AT_ONCE]:
+            self._statuses.remove(window_id)
+            self._outcomes.pop(window_id, None)
+            self._markers.forget_published(window_id)
 
     @contextmanager
     def _reading(self, window_id: str) -> Iterator[None]:

@@ -109,7 +109,7 @@ def test_a_session_whose_statuses_cannot_be_listed_is_none_without_windows(
     session.create(b"session: s\n")
     fail_at(session.window_statuses)
     with pytest.raises(OSError, match="Input/output error"):
-        WindowStatuses(session, FakeClock()).restore()
+        WindowStatuses(session, FakeClock(), 60.0).restore()
 
 
 def test_nothing_lists_a_folder_in_a_way_that_takes_an_error_for_an_empty_one() -> None:

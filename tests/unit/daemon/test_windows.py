@@ -6,6 +6,7 @@ import errno
 import grp
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -546,6 +547,15 @@ def test_a_lost_status_is_made_again_from_the_manifest(world: World) -> None:
     assert after == {**before, "updated_at": after["updated_at"]}
 
 
+@pytest.mark.parametrize("content", ["{}", '{"state": "failed", "updated_at": 5, "ignored": null}'])
+def test_a_status_that_is_not_one_of_ours_is_as_good_as_lost(world: World, content: str) -> None:
+    done(world)
+    world.session.window_status("r").write_text(content)
+    world.start()
+    world.until("done")
+    assert len(world.collected) == 1
+
+
 def test_a_truncated_window_whose_status_is_lost_is_not_open_again(world: World) -> None:
     world.mark("r.start", 0)
     world.until("open")
@@ -688,6 +698,37 @@ def test_in_a_group_nobody_ends_or_takes_over_the_window_of_another(tmp_path: Pa
     assert world.until("done")["owner_uid"] == MINE
     assert world.status()["ignored"] == []
     world.reconciler.stop()
+
+
+# --- statuses that nobody needs any more
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_the_status_of_a_window_without_markers_and_artifacts_goes_after_a_day(
+    world: World, restart: bool
+) -> None:
+    paths = [world.mark(f"{name}.{kind}") for name in ("gone", "kept") for kind in ("start", "cancel")]
+    paths += done(world)
+    for name in ("gone", "kept"):
+        world.until("cancelled", name)
+    for path in paths:
+        if path.name != "kept.cancel":
+            path.unlink()
+    world.settle()
+    for seconds, is_there in ((86_000.0, True), (1_000.0, False)):
+        world.clock.advance(seconds)
+        if restart:
+            world.start()
+        world.settle()
+        assert world.session.window_status("gone").exists() == is_there
+    assert world.status("kept")["state"] == "cancelled"
+    assert world.status("r")["state"] == "done"
+    shutil.rmtree(world.session.artifacts / "r")
+    world.clock.advance(1_000.0)
+    world.settle()
+    assert world.status("r") == {}
+    world.mark("r.start", world.clock.elapsed)
+    world.until("open")
 
 
 class KilledError(BaseException):
