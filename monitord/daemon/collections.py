@@ -63,6 +63,6 @@ class Collections:
         if not running.attempt.abandon():
             return False
         running.future.cancel()
-        if not running.future.done():
-            self._abandoned[window_id] = running.future
+        self._abandoned[window_id] = running.future
+        self._abandoned = {id_: future for id_, future in self._abandoned.items() if not future.done()}
         return True
