@@ -81,6 +81,32 @@ def test_a_prometheus_killed_while_it_is_read_costs_no_window(
     bench.monitord("verify", bench.session.artifacts / "w1")
 
 
+def test_a_window_made_again_while_it_is_read_has_nothing_of_the_one_before(
+    bench: Bench, web: str, exporter: FakeExporter
+) -> None:
+    bench.run(MONITORD_WINDOWS_SETTLE_TIMEOUT="1s", MONITORD_PROMETHEUS_CHECK_INTERVAL="1m")
+    bench.drop(WEB, web)
+    bench.wait_up(WEB)
+    bench.mark("w1.start")
+    bench.wait_window("w1", "open")
+    pid = bench.daemon["prometheus"]["pid"]
+    stop_before_it_is_read(bench, pid)
+    for kind in ("start", "stop"):
+        (bench.session.windows / f"w1.{kind}").unlink()
+    bench.wait_window("w1", "cancelled")
+    start = bench.mark("w1.start").stat().st_mtime
+    bench.wait_window("w1", "open")
+    os.kill(pid, signal.SIGCONT)
+    scrapes = exporter.scrapes
+    wait_until(lambda: exporter.scrapes > scrapes + 12, "scrapes in the window")
+    assert list(bench.session.artifacts.iterdir()) == []
+    bench.mark("w1.stop")
+    bench.wait_window("w1", "done")
+    assert from_iso(bench.manifest("w1")["window"]["from"]) == pytest.approx(start, abs=0.002)
+    assert len(bench.log("window.collected")) == 1
+    assert [path.name for path in bench.session.artifacts.iterdir()] == ["w1"]
+
+
 GARBAGE = {
     "binary": (b"\x00\x01\xfe\xff" * 20, "not UTF-8"),
     "yaml": (b"labels: [\n", "not YAML"),
