@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from monitord.listing import paths_in
+
 TEMPORARY_PREFIX = ".tmp-"
 
 
@@ -68,7 +70,7 @@ def sync_folder(path: Path) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what writes left behind that a crash interrupted; nobody may be writing there now."""
-    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+    for path in paths_in(folder, TEMPORARY_PREFIX):
         path.unlink(missing_ok=True)
 
 

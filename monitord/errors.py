@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+MAX_PROBLEMS = 50
+_MORE = re.compile(r"and [0-9]+ more problems?", re.ASCII)
 
 
 class ExitCode(IntEnum):
@@ -129,11 +133,24 @@ class Problem:
         return f"{self.line}:{self.column}: {field}{self.message}"
 
 
+def listed(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return a file's problems in its order: MAX_PROBLEMS at most, then how many more there are.
+
+    They are told in the log, in statuses and on terminals, each time the file is written.
+    """
+    found = sorted(problems)
+    more = found[MAX_PROBLEMS:]
+    if not more or any(_MORE.fullmatch(problem.message) for problem in found):  # listed already
+        return tuple(found)
+    message = f"and {len(more)} more {'problem' if len(more) == 1 else 'problems'}"
+    return (*found[:MAX_PROBLEMS], Problem(more[0].line, more[0].column, "", message))
+
+
 class InvalidFileError(InvalidInputError):
-    """A file that cannot be accepted, with everything that is wrong in it."""
+    """A file that cannot be accepted, with what is wrong in it, as much as is listed."""
 
     def __init__(self, problems: Sequence[Problem], name: str = "") -> None:
-        self.problems = tuple(sorted(problems))
+        self.problems = listed(problems)
         self.name = name
         prefix = f"{name}:" if name else ""
         super().__init__("\n".join(f"{prefix}{problem}" for problem in self.problems))

@@ -9,6 +9,7 @@ from monitord.atomic import read_json
 from monitord.clock import from_iso
 from monitord.errors import Problem
 from monitord.lease import HEARTBEAT_SECONDS, is_alive_here, read_holder
+from monitord.listing import paths_in
 from monitord.session import Session
 
 # A daemon on another host is believed to be alive while its heartbeat is no older than this.
@@ -57,7 +58,7 @@ def target_statuses(session: Session) -> list[dict[str, Any]]:
     """Return the status of every target file."""
     return [
         status
-        for path in sorted(session.target_statuses.glob("*.json"))
+        for path in paths_in(session.target_statuses, suffix=".json", missing_ok=True)
         if isinstance(status := read_json(path), dict)
     ]
 
@@ -66,7 +67,7 @@ def window_statuses(session: Session) -> list[dict[str, Any]]:
     """Return the status of every window, with its name as `id`."""
     return [
         {"id": path.name.removesuffix(".json"), **status}
-        for path in sorted(session.window_statuses.glob("*.json"))
+        for path in paths_in(session.window_statuses, suffix=".json", missing_ok=True)
         if isinstance(status := read_json(path), dict)
     ]
 

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from monitord.atomic import publish, write_synced
 from monitord.errors import InvalidInputError
+from monitord.listing import paths_in
 
 _SAFE_IN_FILE_NAMES = " !#$&'()+,;=@[]^{}"
 _LONGEST_NAME = 200  # of the 255 bytes a file system takes: `.json` and a temporary name must fit
@@ -211,7 +212,7 @@ class Session:
         write_synced(self.settings_file, settings)  # last: a session exists once it has settings
 
     def _open_to_group(self, group_id: int) -> None:
-        schemas = tuple(self.schemas.glob("*"))
+        schemas = paths_in(self.schemas, missing_ok=True)
         readable = (self.folder, *self._readable, *((self.schemas,) if schemas else ()))
         for path in (*readable, *self._drops, self.settings_file, *schemas):
             os.chown(path, -1, group_id)

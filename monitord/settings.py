@@ -156,6 +156,16 @@ class WindowSettings(Model, title="windows"):
     )
 
 
+class StatusSettings(Model, title="status"):
+    """What is published of files and windows."""
+
+    keep: Duration = Field(
+        default=86400.0,
+        description="how long the status is kept of a target file that was deleted, and of a window that has "
+        "neither markers nor artifacts",
+    )
+
+
 def _only(default: object) -> AfterValidator:
     """Refuse any other value of a setting whose feature this version does not have."""
 
@@ -214,6 +224,9 @@ class Settings(Model):
     )
     windows: WindowSettings = Field(
         default=WindowSettings(), description="how windows are collected and judged"
+    )
+    status: StatusSettings = Field(
+        default=StatusSettings(), description="what is published of files and windows"
     )
     allocation: AllocationSettings = Field(
         default=AllocationSettings(), description="what is done when the Slurm allocation is about to end"

@@ -24,6 +24,7 @@ def change(held: Settings, wanted: Settings) -> SettingsChange:
             "scrape_interval": wanted.scrape_interval,
             "shutdown_timeout": wanted.shutdown_timeout,
             "windows": wanted.windows,
+            "status": wanted.status,
             "watch": held.watch.model_copy(update=watch),
             "prometheus": held.prometheus.model_copy(update={"limits": wanted.prometheus.limits}),
         }

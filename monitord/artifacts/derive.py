@@ -25,6 +25,7 @@ from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.timeseries import TimePoint
 from monitord.errors import InvalidInputError, PrometheusError
+from monitord.listing import files_below
 from monitord.prometheus.command import has_left_open_ranges, has_old_extrapolation
 from monitord.recipes.load import read_folder
 from monitord.recipes.model import Recipe
@@ -54,7 +55,7 @@ class Derivation:
 
 def derive(folder: Path) -> Derivation:
     """Derive what can be of the summary and the time series, from files that are as published."""
-    files = sorted(folder.glob("samples/*/*.parquet"))
+    files = _parquet_below(folder / "samples")
     if not files:
         return Derivation(notes=("no raw samples were kept, from which to derive the summary",))
     if not parquet.is_available():
@@ -93,9 +94,13 @@ def derive(folder: Path) -> Derivation:
     return Derivation(compared[0], compared[1], tuple(sorted(differences)), tuple(notes))
 
 
+def _parquet_below(folder: Path) -> list[Path]:
+    return [file for file in files_below(folder, missing_ok=True) if file.suffix == ".parquet"]
+
+
 def _only_native(folder: Path, files: Sequence[Path]) -> set[str]:
     """Return the metrics of which a series has no classic form beside its native one."""
-    series = {each for file in folder.glob("histograms/*/*.parquet") for each in parquet.native_series(file)}
+    series = {each for file in _parquet_below(folder / "histograms") for each in parquet.native_series(file)}
     classic = {
         (metric, frozenset(labels.items()))
         for metric in {name for name, _ in series}

@@ -14,6 +14,8 @@ from monitord.collect.coverage import TargetCoverage, overall, worst
 from monitord.prometheus.outages import outage_json
 
 SCHEMA = "monitord/manifest/v1"
+KEPT = "artifacts_kept"
+"""The reason of artifacts that were asked for again when their data were gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,37 @@ def manifest(collection: Collection, provenance: Provenance, warnings: Sequence[
         "own_cost": _copied(provenance.own_cost),
         "clock": _copied(provenance.clock),
         "markers": dict(provenance.markers),
+        "owner_uid": window.owner_uid,
         "warnings": [*collection.warnings, *warnings, *provenance.warnings],
     }
+
+
+def has_data(manifest: Mapping[str, Any]) -> bool:
+    """Say whether artifacts hold any data of their window, by their manifest."""
+    return manifest.get("status") in ("complete", "partial", "truncated")
+
+
+def renewed(earlier: Mapping[str, Any], told: Mapping[str, Any], asked_at: float) -> dict[str, Any] | None:
+    """Return the manifest of earlier artifacts as one that answers a later request too.
+
+    None where that asks for another window. For when the later collection, of which `told` would be the
+    manifest, found no data any more. `asked_at` is in Unix seconds.
+    """
+    same = ("from", "to", "labels", "slo")
+    before, now = earlier.get("window") or {}, told["window"]
+    if any(before.get(key) != now[key] for key in same):
+        return None
+    kept = (
+        f"{KEPT}: collected again at {to_iso(asked_at)}, when no data of the window were left; kept as it was"
+    )
+    return {**earlier, "markers": told["markers"], "owner_uid": told["owner_uid"], "kept": kept}
+
+
+def reasons_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return in words why a window is not complete, or why its artifacts are older than its last request."""
+    reasons = (str(reason.get("message")) for reason in manifest.get("reasons") or ())
+    kept = manifest.get("kept")
+    return (*reasons, *((str(kept),) if kept else ()))
 
 
 def public_url(url: str) -> str:

@@ -2,26 +2,47 @@
 
 A folder is built under a temporary name, every file synced, the manifest last, then renamed once.
 An earlier folder of the window is moved aside first: a crash between the two renames leaves it
-under its aside name, and `clean` puts it back. One process publishes into a session at a time.
+under its aside name, and `clean` puts it back. One process publishes into a session at a time, and one
+thread of it a window: what it builds has its attempt's name, so that no other attempt's is mixed with it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.formats import count_csv_rows, json_bytes
 from monitord.atomic import TEMPORARY_PREFIX, read_json, sync_folder, write_synced
+from monitord.atomic import publish as replace_file
 from monitord.copies import copy_synced
+from monitord.listing import names_in
 
 MANIFEST = "MANIFEST.json"
 ASIDE_PREFIX = ".old-"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The right to publish an attempt's artifacts; `confirm` raises when the session is not ours any more."""
+
+    attempt: Attempt
+    confirm: Callable[[], None] = lambda: None
+
+    def check(self) -> None:
+        """Raise what keeps anything from being changed."""
+        self.confirm()
+        self.attempt.check()
+
+    def claim(self) -> None:
+        """Raise what keeps the artifacts from appearing; after this they may."""
+        self.attempt.claim(self.confirm)
 
 
 def publish(
@@ -31,25 +52,25 @@ def publish(
     manifest: Mapping[str, Any],
     mode: int = 0o600,
     rows: Mapping[str, int] | None = None,
-    confirm: Callable[[], None] = lambda: None,
+    permit: Permit | None = None,
 ) -> Path:
     """Make `artifacts/<window_id>` hold these files and the manifest; return that folder.
 
     `files` maps relative paths to content, or to a file to copy. `rows` gives the number of rows of
-    files that are not CSV. `confirm` may refuse by raising, right before others see anything change.
+    files that are not CSV. `permit` may refuse by raising, right before others see anything change.
     Raises ValueError for a path that would leave the folder, and OSError when it cannot be written;
     what stood there before then still stands.
     """
+    permit = permit or Permit(Attempt())
     for path in files:
         check_path(path)
     target, aside = artifacts / window_id, artifacts / f"{ASIDE_PREFIX}{window_id}"
-    confirm()
+    permit.check()
     _settle(aside, target)
-    building = artifacts / f"{TEMPORARY_PREFIX}{window_id}-{os.getpid()}"
-    _remove(building)
+    building = artifacts / f"{TEMPORARY_PREFIX}{window_id}-{permit.attempt.token}"
     try:
         _build(building, files, manifest, mode, rows or {})
-        confirm()
+        permit.claim()
         _swap(building, target, aside)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -60,13 +81,25 @@ def publish(
     return target
 
 
+def renew(artifacts: Path, window_id: str, manifest: Mapping[str, Any], mode: int, permit: Permit) -> Path:
+    """Give published artifacts another manifest, with the same files; return their folder.
+
+    Raises OSError, and what `permit` raises; the earlier manifest then still stands.
+    """
+    folder = artifacts / window_id
+    permit.check()
+    permit.claim()
+    replace_file(folder / MANIFEST, json_bytes(manifest), mode)
+    return folder
+
+
 def clean(artifacts: Path) -> None:
     """Remove what a crash left half done; nothing may be publishing meanwhile."""
-    for entry in list(artifacts.iterdir()):
-        if entry.name.startswith(TEMPORARY_PREFIX):
-            _remove(entry)
-        elif entry.name.startswith(ASIDE_PREFIX):
-            _settle(entry, artifacts / entry.name.removeprefix(ASIDE_PREFIX))
+    for name in names_in(artifacts):
+        if name.startswith(TEMPORARY_PREFIX):
+            _remove(artifacts / name)
+        elif name.startswith(ASIDE_PREFIX):
+            _settle(artifacts / name, artifacts / name.removeprefix(ASIDE_PREFIX))
 
 
 def check_path(path: str) -> None:

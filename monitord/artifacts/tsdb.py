@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitord.errors import MonitordError
+from monitord.listing import files_below
 from monitord.prometheus.blocks import span_of
 from monitord.prometheus.snapshot import blocks_in, written_snapshot
 from monitord.recipes.span import Span
@@ -47,8 +48,7 @@ def _found(snapshot: Path, span: Span) -> Blocks:
         f"tsdb/{file.relative_to(snapshot)}": file
         for block in blocks_in(snapshot)
         if _holds(block, span)
-        for file in block.rglob("*")
-        if file.is_file()
+        for file in files_below(block)
     }
     return Blocks(files) if files else without_blocks(ValueError("none holds data of the window"))
 

@@ -13,6 +13,7 @@ from monitord.artifacts import parquet
 from monitord.artifacts.formats import count_csv_rows
 from monitord.artifacts.store import MANIFEST, check_path, read_manifest
 from monitord.errors import excerpt
+from monitord.listing import files_below
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -88,6 +89,4 @@ def _rows(file: Path) -> int | None:
 
 
 def _files_in(folder: Path) -> set[str]:
-    return {
-        str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_symlink() or not file.is_dir()
-    }
+    return {str(file.relative_to(folder)) for file in files_below(folder)}

@@ -8,6 +8,7 @@ import click
 
 from monitord.cli.options import open_session, session_option
 from monitord.errors import ExitCode, InvalidInputError
+from monitord.listing import paths_in
 
 
 @click.command("client-disconnect")
@@ -24,7 +25,7 @@ def command(session_name: str, root: Path, client_id: str) -> int:
 
     session = open_session(root, session_name)
     own = client_file(session, client_id)
-    files = [file for file in (own, *sorted(session.targets.glob(f"{client_id}+*.yaml"))) if file.exists()]
+    files = [file for file in (own, *paths_in(session.targets, f"{client_id}+", ".yaml")) if file.exists()]
     if not files:
         raise InvalidInputError(f"client {client_id} has registered nothing in session {session_name}")
     withdraw(files)

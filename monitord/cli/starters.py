@@ -92,6 +92,7 @@ prometheus:
 # targets: {allow: [10.0.0.0/8, "mel*"]}     # empty: whatever targets.deny does not list
 
 # windows: {settle_timeout: 30s, min_coverage: 0.95, samples: true, blocks: false}
+# status: {keep: 1d}                # for how long the status of what is gone stays
 """
 
 STARTERS = {"targets": _TARGETS, "window": _WINDOW, "recipe": _RECIPE, "settings": _SETTINGS}

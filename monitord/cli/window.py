@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -220,6 +221,12 @@ def _require_started(session: Session, window_id: str) -> None:
     if not marker.exists():
         raise InvalidInputError(
             f"window {window_id} was never opened: there is no {marker}; open it with: monitord window start"
+        )
+    owner, daemon = marker.stat().st_uid, session.folder.stat().st_uid
+    if os.geteuid() not in (owner, daemon):
+        raise InvalidInputError(
+            f"window {window_id} is of another user (uid {owner}): only they, or the user of the daemon "
+            f"(uid {daemon}), can close or cancel it"
         )
 
 

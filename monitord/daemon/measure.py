@@ -17,8 +17,9 @@ from typing import Any
 
 from monitord import __version__
 from monitord.artifacts import store
+from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.contents import window_files
-from monitord.artifacts.manifest import Provenance, manifest
+from monitord.artifacts.manifest import KEPT, Provenance, has_data, manifest, reasons_of, renewed
 from monitord.artifacts.samples import Samples
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.clock import SystemClock
@@ -30,15 +31,15 @@ from monitord.collect.settle import settle_query
 from monitord.collect.slo import worst_of
 from monitord.collect.stall import Stall
 from monitord.collect.verdict import Reason
+from monitord.daemon.collections import Collected
 from monitord.daemon.sampling import Sampling
-from monitord.daemon.windows import Collected
-from monitord.errors import InvalidInputError
+from monitord.errors import InvalidInputError, MonitordError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.command import has_left_open_ranges
 from monitord.prometheus.outages import Outages
 from monitord.prometheus.series import Answer
-from monitord.recipes.load import load_recipes, packaged_folder, select_recipes
+from monitord.recipes.load import load_recipes, packaged_folder, recipe_files, select_recipes
 from monitord.recipes.model import Recipe
 from monitord.session import Session
 from monitord.settings import Settings
@@ -87,13 +88,14 @@ class Measurement:
             for endpoint in entry.in_force.endpoints
         )
 
-    def measure(self, window: Window, unsettled: bool) -> Collected:
+    def measure(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
         """Collect a window and publish its artifacts.
 
         `unsettled` says that not every target was scraped after the window's end in time. Raises
         PrometheusUnavailableError when trying again later may help; otherwise PrometheusError,
-        InvalidInputError, OSError.
+        InvalidInputError, OSError, and AbandonedError when the attempt was abandoned.
         """
+        permit = store.Permit(attempt, self.confirm)
         recipes, refused = self._recipes()
         with self.connect(QUERY_TIMEOUT_SECONDS) as client:
             version = str(client.build_info().get("version"))
@@ -112,14 +114,10 @@ class Measurement:
             with self._reading(request, client) as read_samples:
                 collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
                 provenance = self._provenance(collection, version)
+                if kept := self._kept(collection, provenance, permit):
+                    return kept
                 with self._blocks(collection) as blocks:
-                    samples = read_samples()
-                    try:
-                        folder = self._publish(collection, provenance, samples, blocks)
-                    except OSError as error:  # there may be no room for as much as that
-                        if not blocks.files:
-                            raise
-                        folder = self._publish(collection, provenance, samples, without_blocks(error))
+                    folder = self._publish_what_fits(collection, provenance, read_samples(), blocks, permit)
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
             worst_of(result.status for result in collection.slo),
@@ -134,14 +132,40 @@ class Measurement:
             window.markers, tuple(_warnings(skew, window)), self.term,
         )  # fmt: skip
 
+    def _kept(self, collection: Collection, provenance: Provenance, permit: store.Permit) -> Collected | None:
+        """Keep earlier artifacts that have data where these have none; None where nothing is to be kept."""
+        told, artifacts = manifest(collection, provenance), self.session.artifacts
+        window_id = collection.request.window.id
+        earlier = None if has_data(told) else store.read_manifest(artifacts / window_id)
+        if earlier is None or not has_data(earlier):
+            return None
+        answer = renewed(earlier, told, collection.start)
+        if answer is None:
+            raise _other_window(artifacts / window_id, earlier)
+        folder = store.renew(artifacts, window_id, answer, self.session.file_mode, permit)
+        slo = worst_of(result.get("status") for result in answer.get("slo") or ())
+        return Collected(answer["status"], str(folder), reasons_of(answer), slo)
+
+    def _publish_what_fits(
+        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks,
+        permit: store.Permit,
+    ) -> Path:  # fmt: skip
+        try:
+            return self._publish(collection, provenance, samples, blocks, permit)
+        except OSError as error:  # there may be no room for as much as that
+            if not blocks.files:
+                raise
+            return self._publish(collection, provenance, samples, without_blocks(error), permit)
+
     def _publish(
-        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks
-    ) -> Path:
+        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks,
+        permit: store.Permit,
+    ) -> Path:  # fmt: skip
         files = window_files(collection, self._inputs(collection))
         told = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
         return store.publish(
             self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
-            told, self.session.file_mode, samples.rows, self.confirm,
+            told, self.session.file_mode, samples.rows, permit,
         )  # fmt: skip
 
     @contextlib.contextmanager
@@ -189,8 +213,8 @@ class Measurement:
         session, window = self.session, collection.request.window
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
         used = {recipe.name for recipe in collection.request.recipes}
-        packaged = (file for file in packaged_folder().glob("*.y*ml") if file.stem in used)  # named by it
-        for file in (*sorted(packaged), *sorted(session.recipes.glob("*.y*ml"))):
+        packaged = (file for file in recipe_files(packaged_folder()) if file.stem in used)  # named by it
+        for file in (*packaged, *recipe_files(session.recipes, missing_ok=True)):
             inputs[f"recipes/{file.name}"] = file.read_bytes()
         interval = self.settings.scrape_interval
         groups = {
@@ -210,6 +234,15 @@ class Measurement:
             "scrape_interval_seconds": self.settings.scrape_interval,
             "native_histograms": self.settings.prometheus.native_histograms,
         }
+
+
+def _other_window(folder: Path, earlier: Mapping[str, Any]) -> MonitordError:
+    times = earlier.get("window") or {}
+    return MonitordError(
+        f"{KEPT}: nothing was scraped in this window, and {folder} holds the results of another, from "
+        f"{times.get('from')} to {times.get('to')}, which has data and stays as it is; use another id, or "
+        "move that folder away and touch the marker again"
+    )
 
 
 def _clock(skew: Skew | None) -> Mapping[str, Any] | None:

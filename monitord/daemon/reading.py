@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from monitord.clock import nearest_moment
 from monitord.daemon.access import AccessCheck, credentials_in
 from monitord.daemon.addresses import AddressCheck, Verdicts, denial
-from monitord.errors import InvalidFileError, Problem
+from monitord.errors import InvalidFileError, Problem, listed
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.dropdir import DroppedFile
 from monitord.targets.model import Registration
@@ -83,11 +83,11 @@ class TargetReader:
         verdicts: Verdicts,
         entries: Mapping[str, Entry],
     ) -> Seen:
-        problems = sorted([*self.addresses.problems(registration, verdicts), *refused])
+        problems = listed([*self.addresses.problems(registration, verdicts), *refused])
         if not problems:
             return seen
         known = entries.get(seen.file)
         # Of the version that is in force already, more may be known by now.
         same = known and known.in_force and known.in_force.digest == registration.digest
         revokes = denial(registration, verdicts) if same else ""
-        return replace(seen, problems=tuple(problems), revokes=revokes)
+        return replace(seen, problems=problems, revokes=revokes)

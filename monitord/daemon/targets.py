@@ -7,16 +7,18 @@ written stays due. A round costs what has changed, not what there is.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from types import MappingProxyType
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from monitord.atomic import read_json, sync_folder, to_json
-from monitord.clock import Clock, to_iso
+from monitord.clock import Clock, from_iso, to_iso
+from monitord.daemon.expiry import AT_ONCE, Expiry
 from monitord.daemon.reading import TargetReader
 from monitord.file_sd.shards import Shards
+from monitord.listing import paths_in
 from monitord.prometheus.run_folder import RunFolder
 from monitord.session import Session
 from monitord.settings import Settings
@@ -82,6 +84,7 @@ class TargetReconciler:
         self._untold: dict[str, None] = {}
         self._healths: Mapping[HealthKey, Health] = {}
         self._failure = ""
+        self._gone = Expiry(settings.status.keep)
         self.registry = restored(self._restored())
         run.make()
         self._shards = Shards(run.file_sd, settings.scrape_interval, session.file_sd, session.publish)
@@ -93,6 +96,7 @@ class TargetReconciler:
         """Go by other intervals from the next round on."""
         self.folder.poll_interval = settings.watch.poll_interval
         self.folder.full_scan_interval = settings.watch.full_scan_interval
+        self._gone.keep = settings.status.keep
         if self._shards.scrape_interval != settings.scrape_interval:
             self._shards.scrape_interval = settings.scrape_interval
             for file, registration in self.registry.in_force().items():
@@ -126,6 +130,8 @@ class TargetReconciler:
         self._note_credentials()
         self._apply(monotonic)
         self._wake_teller()
+        if not look.failure:
+            self._remove_expired(now, look.unsettled)
         expiry = next_expiry(self.registry, now)
         lease = None if expiry is None else expiry - now
         due = (look.look_again, lease, self._reader.addresses.next_due(monotonic))
@@ -163,20 +169,21 @@ class TargetReconciler:
 
     def _remembered(self) -> Iterator[Entry]:
         now = self._clock.now()
-        for path in self._session.target_statuses.glob("*.json"):
+        for path in paths_in(self._session.target_statuses, suffix=".json"):
             status: Any = read_json(path)
             try:
                 entry = restore(status, now)
-                file = status["file"]
+                file, updated_at = status["file"], from_iso(status.pop("updated_at"))
             except (KeyError, TypeError, ValueError):
                 self._log.warning(
                     "target_status.ignored", path=str(path), reason="not written by this version"
                 )
                 continue
-            del status["updated_at"]
             self._told[file] = _essence_of_status(status)
             if status["state"] != State.WITHDRAWN or entry is not None:
                 self.folder.expect(file)  # it may have been deleted while no daemon ran
+            else:
+                self._gone.note(file, updated_at)
             if entry is not None:
                 yield entry
 
@@ -213,6 +220,10 @@ class TargetReconciler:
                 file, target_status(entry, self._healths) if entry else deleted_status(file)
             )
             del self._untold[file]
+            if entry:
+                self._gone.forget(file)
+            else:
+                self._gone.note(file, self._clock.now())
         if told:
             sync_folder(self._session.target_statuses)
         return bool(self._untold)
@@ -225,6 +236,14 @@ class TargetReconciler:
         self._session.publish(self._session.target_status(file), content, durable_name=False)
         self._told[file] = essence
         return True
+
+    def _remove_expired(self, now: float, unsettled: Set[str]) -> None:
+        """Remove statuses of files that have long been deleted; nothing is in force of any of them."""
+        for file in self._gone.due(now)[:AT_ONCE]:
+            if file not in self.registry.entries and file not in self._untold and file not in unsettled:
+                self._session.target_status(file).unlink(missing_ok=True)
+                self._told.pop(file, None)
+            self._gone.forget(file)
 
     def _note_failure(self, failure: str) -> None:
         if failure and failure != self._failure:

@@ -3,37 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
+from monitord.artifacts.manifest import reasons_of
 from monitord.atomic import read_json, to_json
-from monitord.clock import Clock, to_iso
+from monitord.clock import Clock, from_iso, to_iso
 from monitord.collect.slo import worst_of
+from monitord.daemon.expiry import Expiry
+from monitord.listing import paths_in
 from monitord.session import Session, unescape_file_name
-from monitord.windows.lifecycle import State
+from monitord.windows.lifecycle import TERMINAL, State
 from monitord.windows.model import Window
 
 
 @dataclass(slots=True)
 class WindowStatuses:
-    """What is to be told of each window, and what was told last, by an earlier daemon too."""
+    """What is to be told of each window, and what was told last, by an earlier daemon too.
+
+    `keep` is for how long the status of a window that has gone stays, in seconds.
+
+    Both without what is told of markers that do not count, which is added as it is published.
+    """
 
     session: Session
     clock: Clock
+    keep: InitVar[float]
+    _ended: Expiry = field(init=False)
     _told: dict[str, dict[str, Any]] = field(default_factory=dict)
     _published: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _ignored: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self, keep: float) -> None:
+        self._ended = Expiry(keep)
+
+    def keep_for(self, seconds: float) -> None:
+        """Have statuses of windows that have gone stay for so long."""
+        self._ended.keep = seconds
 
     def restore(self) -> Mapping[str, Mapping[str, Any]]:
-        """Read what was published, and return it by window."""
-        for path in self.session.window_statuses.glob("*.json"):
+        """Read what was published, and return it by window. Raises OSError: nothing is known then."""
+        for path in paths_in(self.session.window_statuses, suffix=".json"):
             status = read_json(path)
             if isinstance(status, dict):
-                status.pop("updated_at", None)
-                self._published[unescape_file_name(path.name.removesuffix(".json"))] = status
+                window_id = unescape_file_name(path.name.removesuffix(".json"))
+                self._note(window_id, status, _moment(status.pop("updated_at", None)))
+                self._ignored[window_id] = tuple(status.pop("ignored", None) or ())
+                self._published[window_id] = _without(status, self._ignored[window_id])
         return dict(self._published)
 
     def state(self, window_id: str) -> str | None:
-        return (self._told.get(window_id) or self._published.get(window_id, {})).get("state")
+        return self._latest(window_id).get("state")
+
+    def markers(self, window_id: str) -> Mapping[str, int]:
+        """Return the markers that what is told of a window answers, or is about to."""
+        return self._latest(window_id).get("markers") or {}
+
+    def _latest(self, window_id: str) -> dict[str, Any]:
+        return self._told.get(window_id) or self._published.get(window_id, {})
 
     def tell(
         self,
@@ -44,17 +71,26 @@ class WindowStatuses:
         **more: Any,
     ) -> None:
         """Note what is to be published of a window."""
+        self._tell(
+            window_id,
+            state=state,
+            **{"from": None if start is None else to_iso(start), "to": None if end is None else to_iso(end)},
+            **more,
+        )
+
+    def _tell(self, window_id: str, **told: Any) -> None:
         self._told[window_id] = {
-            "state": state,
-            "from": None if start is None else to_iso(start),
-            "to": None if end is None else to_iso(end),
+            "state": None,
+            "from": None,
+            "to": None,
             "artifacts": None,
             "verdict": None,
             "slo": None,
             "reason": "",
             "truncated": False,
             "markers": None,
-            **more,
+            "owner_uid": None,
+            **told,
         }
 
     def tell_of(
@@ -63,26 +99,78 @@ class WindowStatuses:
         """Note it of a closed window."""
         self.tell(
             window.id, state, window.start, window.end, reason=reason, artifacts=artifacts,
-            truncated=window.truncated, markers=dict(window.markers), **more,
+            truncated=window.truncated, markers=dict(window.markers), owner_uid=window.owner_uid, **more,
         )  # fmt: skip
 
     def tell_of_artifacts(self, window_id: str, manifest: Mapping[str, Any]) -> None:
-        """Tell of artifacts that appeared just before a crash, as would have been told then."""
-        reasons = [str(reason.get("message")) for reason in manifest.get("reasons") or ()]
-        self._told[window_id] = {
-            **self._published[window_id],
-            "state": State.DONE,
-            "artifacts": str(self.session.artifacts / window_id),
-            "verdict": manifest.get("status"),
-            "slo": worst_of(result.get("status") for result in manifest.get("slo") or ()),
-            "reason": "; ".join(reasons),
-        }
+        """Tell of artifacts as their own manifest does: that they are the result was lost, or taken back."""
+        window, reasons = manifest.get("window") or {}, manifest.get("reasons") or ()
+        self._tell(
+            window_id,
+            state=State.DONE,
+            **{"from": window.get("from"), "to": window.get("to")},
+            artifacts=str(self.session.artifacts / window_id),
+            verdict=manifest.get("status"),
+            slo=worst_of(result.get("status") for result in manifest.get("slo") or ()),
+            reason="; ".join(reasons_of(manifest)),
+            truncated=any(reason.get("code") == "window_truncated" for reason in reasons),
+            markers=manifest.get("markers"),
+            owner_uid=manifest.get("owner_uid"),
+        )
+
+    def ignore(self, window_id: str, sentences: tuple[str, ...]) -> tuple[str, ...]:
+        """Note which markers of a window do not count; return those sentences that are new."""
+        before = self._ignored.get(window_id, ())
+        if sentences != before:
+            self._ignored[window_id] = sentences
+            if latest := self._latest(window_id):
+                self._told[window_id] = dict(latest)
+                self._published.pop(window_id, None)
+        return tuple(sentence for sentence in sentences if sentence not in before)
 
     def publish(self) -> None:
         """Publish what changed; what cannot be written now is tried again in the next round."""
         for window_id, status in list(self._told.items()):
             if self._published.get(window_id) != status:
-                content = to_json({**status, "updated_at": to_iso(self.clock.now())})
+                told = _with(status, self._ignored.get(window_id, ()))
+                content = to_json({**told, "updated_at": to_iso(self.clock.now())})
                 self.session.publish(self.session.window_status(window_id), content)
                 self._published[window_id] = status
+                self._note(window_id, status, self.clock.now())
             del self._told[window_id]
+
+    def ended(self, now: float) -> list[str]:
+        """Return the windows that ended long enough ago, by `keep`, for their status to be removed."""
+        return self._ended.due(now)
+
+    def remove(self, window_id: str) -> None:
+        """Publish nothing of a window any more."""
+        self.session.window_status(window_id).unlink(missing_ok=True)
+        for known in (self._told, self._published, self._ignored):
+            known.pop(window_id, None)
+        self._ended.forget(window_id)
+
+    def _note(self, window_id: str, status: Mapping[str, Any], updated_at: float) -> None:
+        if status.get("state") in TERMINAL:
+            self._ended.note(window_id, updated_at)
+        else:
+            self._ended.forget(window_id)
+
+
+def _moment(written: Any) -> float:
+    try:
+        return from_iso(written)
+    except (TypeError, ValueError):  # not written by us
+        return 0.0
+
+
+def _with(status: Mapping[str, Any], ignored: tuple[str, ...]) -> dict[str, Any]:
+    reason = "; ".join(filter(None, (status["reason"], *ignored)))
+    return {**status, "reason": reason, "ignored": list(ignored)}
+
+
+def _without(status: dict[str, Any], ignored: tuple[str, ...]) -> dict[str, Any]:
+    reason = str(status.get("reason") or "")
+    if ignored:
+        reason = reason.removesuffix("; ".join(ignored)).removesuffix("; ")
+    return {**status, "reason": reason}

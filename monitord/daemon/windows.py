@@ -6,18 +6,22 @@ else here runs on the main loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+import os
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.artifacts.store import read_manifest
-from monitord.background import Workers
+from monitord.artifacts.store import ASIDE_PREFIX, read_manifest
 from monitord.clock import Clock, from_iso
+from monitord.daemon.collections import Collect, Collections, Running
+from monitord.daemon.expiry import AT_ONCE
+from monitord.daemon.window_markers import WindowMarkers
 from monitord.daemon.window_statuses import WindowStatuses
 from monitord.errors import MonitordError, PassingError, PrometheusUnavailableError
+from monitord.listing import names_in
 from monitord.session import Session
 from monitord.settings import Settings
 from monitord.targets.dropdir import DropFolder
@@ -27,39 +31,25 @@ from monitord.windows.lifecycle import (
     Decision,
     Due,
     Ended,
+    Markers,
     Open,
     Outcome,
+    Published,
     State,
     decide,
     truncate,
 )
-from monitord.windows.markers import KINDS, Marker, is_marker, read_marker, split_name
+from monitord.windows.markers import is_marker, split_name
 from monitord.windows.model import Window
 
-# Collections mostly wait for Prometheus; more at once would only make each slower.
-PARALLEL_COLLECTIONS = 2
 RETRY_SECONDS = 2.0
 REWRITE_SECONDS = 10.0
+SWEEP_SECONDS = 600.0
 SETTLING_SHARE = 1 / 3
 LONGEST_PAUSE_SECONDS = 10.0
 """Rounds of a window that is settling come four times a second."""
+WAITS_FOR_EARLIER = "an earlier collection of this window, which is not wanted any more, has not ended yet"
 
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """The result of a collection: the manifest's verdict and where the artifacts are.
-
-    `slo` is the worst that became of a condition; None without any.
-    """
-
-    status: str
-    folder: str
-    reasons: tuple[str, ...] = ()
-    slo: str | None = None
-
-
-Collect = Callable[[Window, bool], Collected]
-"""Collects a window; the flag says that its targets did not all settle. Runs on a thread."""
 
 Settled = Callable[[float], bool]
 """Says whether every target has a scrape later than a moment (Unix seconds)."""
@@ -72,7 +62,7 @@ class _Work:
     window: Window
     since: float
     looked_at: float
-    future: Future[Collected] | None = None
+    running: Running | None = None
     retry_at: float = 0.0
     settled: bool = False
     failure: str = ""
@@ -82,7 +72,8 @@ class _Work:
 class WindowReconciler:
     """The drop folder `windows/`, the windows that are under way, and what was published of them.
 
-    `collected` is called after each window that was.
+    `collected` is called after each window that was. `uid` is the daemon's own user, whose markers count
+    for every window.
     """
 
     session: Session
@@ -93,14 +84,18 @@ class WindowReconciler:
     collect: Collect
     wake: Callable[[], None]
     collected: Callable[[], None] = lambda: None
+    uid: int = field(default_factory=os.geteuid)
     folder: DropFolder = field(init=False)
-    _markers: dict[str, dict[str, Marker]] = field(default_factory=dict)
+    _markers: WindowMarkers = field(init=False)
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
     _work: dict[str, _Work] = field(default_factory=dict)
     _cut_off: dict[str, float] = field(default_factory=dict)
+    _swept: float = float("-inf")
+    _withdrawn: set[str] = field(default_factory=set)
+    _unreadable: dict[str, OSError] = field(default_factory=dict)
     _settle_seconds: float = field(init=False)
     _statuses: WindowStatuses = field(init=False)
-    _workers: Workers[Collected] = field(init=False)
+    _collections: Collections = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder = DropFolder(
@@ -110,9 +105,10 @@ class WindowReconciler:
             poll_interval=self.settings.watch.poll_interval,
             full_scan_interval=self.settings.watch.full_scan_interval,
         )
+        self._markers = WindowMarkers(self.session, self.uid)
         self._settle_seconds = self.settings.windows.settle_timeout
-        self._workers = Workers(PARALLEL_COLLECTIONS)
-        self._statuses = WindowStatuses(self.session, self.clock)
+        self._collections = Collections(self.wake)
+        self._statuses = WindowStatuses(self.session, self.clock, self.settings.status.keep)
         for window_id, status in self._statuses.restore().items():
             self._restore(window_id, status)
 
@@ -120,6 +116,7 @@ class WindowReconciler:
         """Go by other settings from the next round on; what is being collected ends as it began."""
         self.settings = settings
         self._settle_seconds = settings.windows.settle_timeout
+        self._statuses.keep_for(settings.status.keep)
         self.folder.poll_interval = settings.watch.poll_interval
         self.folder.full_scan_interval = settings.watch.full_scan_interval
 
@@ -127,23 +124,67 @@ class WindowReconciler:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""
         now, monotonic = self.clock.now(), self.clock.monotonic()
         look = self.folder.look(monotonic, now)
-        for file in look.changed:
-            marker = read_marker(file.name, file.modified_at, file.modified_ns, file.content, file.problem)
-            self._markers.setdefault(marker.window_id, {})[marker.kind] = marker
-        for name in look.gone:
-            self._forget(name)
+        self._markers.add(look.changed)
+        self._withdrawn |= self._markers.remove(look.gone)
         self.folder.seen()  # all that follows goes by the markers, and comes out the same in the next round
         due = [look.look_again] if look.look_again is not None else []
-        for window_id, markers in self._markers.items():
-            if any(f"{window_id}.{kind}" in look.unsettled for kind in KINDS):
-                continue  # one is still being written: what they ask for together is not known yet
-            decision = decide(markers, self._outcomes.get(window_id), now)
-            self._follow(window_id, decision, monotonic)
+        self._unreadable.clear()
+        for window_id, markers, decision in self._decisions(now, look.unsettled):
+            with self._reading(window_id):
+                self._follow(window_id, markers, decision, monotonic)
             if isinstance(decision, Open) and decision.until is not None:
                 due.append(decision.until - now)
+        for window_id in tuple(self._withdrawn):
+            with self._reading(window_id):
+                self._withdraw(window_id)
+                self._withdrawn.discard(window_id)
         due += [self._advance(window_id, monotonic) for window_id in list(self._work)]
         self._statuses.publish()
+        if not look.failure and monotonic - self._swept >= SWEEP_SECONDS:
+            self._sweep(now, monotonic, look.unsettled)
+        if self._unreadable:  # of these windows nothing is known: the next round looks at them again
+            raise next(iter(self._unreadable.values()))
         return max(min(due), 0.0) if due else None
+
+    def _sweep(self, now: float, monotonic: float, unsettled: Set[str]) -> None:
+        """Remove statuses of windows that ended long ago, and have neither markers nor artifacts."""
+        self._swept = monotonic
+        written = {marked[0] for marked in map(split_name, unsettled) if marked}
+        over = [id_ for id_ in self._statuses.ended(now) if id_ not in self._markers and id_ not in written]
+        artifacts = set(names_in(self.session.artifacts)) if over else set()
+        gone = [
+            id_ for id_ in over if not {id_, f"{ASIDE_PREFIX}{id_}"} & artifacts and id_ not in self._work
+        ]
+        for window_id in gone[:AT_ONCE]:
+            self._statuses.remove(window_id)
+            self._outcomes.pop(window_id, None)
+            self._markers.forget_published(window_id)
+
+    @contextmanager
+    def _reading(self, window_id: str) -> Iterator[None]:
+        """Have a window whose artifacts cannot be read now be no other's trouble."""
+        try:
+            yield
+        except OSError as error:
+            self._unreadable[window_id] = error
+
+    def _decisions(
+        self, now: float, unsettled: Set[str] = frozenset()
+    ) -> Iterator[tuple[str, Markers, Decision]]:
+        """Decide on each window, by the markers that count, where it is known what was published of it."""
+        for window_id in self._markers.windows:
+            if self._markers.is_being_written(window_id, unsettled):
+                continue  # what its markers ask for together is not known yet
+            with self._reading(window_id):
+                markers, published = self._counted(window_id), self._markers.published(window_id)
+                yield window_id, markers, decide(markers, self._outcomes.get(window_id), now, published)
+
+    def _counted(self, window_id: str) -> Markers:
+        """Return those markers of a window that count, and report those that do not."""
+        found = self._markers.counted(window_id)
+        for sentence in self._statuses.ignore(window_id, found.ignored):
+            self.log.warning("window.marker_ignored", window=window_id, reason=sentence)
+        return found.markers
 
     def hurry(self, seconds: float) -> None:
         """Have all windows collected in so many seconds: a part of that is for the last scrapes at most."""
@@ -152,10 +193,8 @@ class WindowReconciler:
     def close_open(self) -> None:
         """Close every open window now, as truncated, and start to settle and collect it."""
         now = self.clock.now()
-        for window_id, markers in self._markers.items():
-            if window_id in self._work or not isinstance(
-                decide(markers, self._outcomes.get(window_id), now), Open
-            ):
+        for window_id, markers, decision in self._decisions(now):
+            if window_id in self._work or not isinstance(decision, Open):
                 continue
             window = truncate(markers, now)
             if window is not None:
@@ -173,8 +212,8 @@ class WindowReconciler:
     def stop(self) -> None:
         """Begin no more collections. Those that were not done are due again when the session goes on."""
         for work in self._work.values():
-            if work.future is not None:
-                work.future.cancel()
+            if work.running is not None:
+                work.running.future.cancel()
 
     def _restore(self, window_id: str, status: Mapping[str, Any]) -> None:
         markers = status.get("markers")
@@ -182,51 +221,64 @@ class WindowReconciler:
         if state in (State.SETTLING, State.COLLECTING) and status.get("truncated"):
             # An earlier daemon closed it and could not finish: its end stands.
             self._cut_off[window_id] = from_iso(status["to"])
-        if state not in TERMINAL:
-            # Artifacts appear whole and before the status: if they are there, the work was done.
-            manifest = read_manifest(self.session.artifacts / window_id)
-            markers, state = (manifest.get("markers"), State.DONE) if manifest else (None, None)
-            if manifest and markers == status.get("markers"):
-                self._statuses.tell_of_artifacts(window_id, manifest)
-        if state is not None and isinstance(markers, dict):
+        if not isinstance(markers, dict):
+            return
+        if state in TERMINAL:
             self._outcomes[window_id] = Outcome(State(state), markers)
-        for name in markers or ():
+        if state == State.DONE:
+            self._markers.note_published(window_id, Published(markers, status.get("owner_uid")))
+        for name in markers:
             self.folder.expect(name)
 
-    def _forget(self, name: str) -> None:
-        parts = split_name(name)
-        if parts is None:
+    def _withdraw(self, window_id: str) -> None:
+        """End a window that has no marker any more, unless its artifacts may have appeared already."""
+        if window_id in self._markers:  # again
             return
-        window_id, kind = parts
-        markers = self._markers.get(window_id, {})
-        markers.pop(kind, None)
-        if not markers:
-            self._markers.pop(window_id, None)
-            self._work.pop(window_id, None)
-            if self._statuses.state(window_id) not in (None, *TERMINAL):
-                self._statuses.tell(window_id, State.CANCELLED, reason="its markers were deleted")
+        running = self._work[window_id].running if window_id in self._work else None
+        if running is not None and not self._collections.abandon(window_id, running):
+            return
+        self._work.pop(window_id, None)
+        if self._statuses.state(window_id) in (None, *TERMINAL):
+            return
+        published, answered = self._markers.published(window_id), self._statuses.markers(window_id)
+        if published and answered and answered.items() <= published.markers.items():
+            self._take_back(window_id)  # they were deleted after its result had appeared
+        else:
+            self._statuses.tell(window_id, State.CANCELLED, reason="its markers were deleted")
 
-    def _follow(self, window_id: str, decision: Decision, monotonic: float) -> None:
+    def _take_back(self, window_id: str) -> None:
+        """Have a window be what its artifacts say, whatever was told of it since."""
+        manifest = read_manifest(self.session.artifacts / window_id)
+        if manifest is None:  # removed since it was read
+            self._markers.forget_published(window_id)
+            return
+        self._outcomes[window_id] = Outcome(State.DONE, manifest.get("markers") or {})
+        self._statuses.tell_of_artifacts(window_id, manifest)
+        self.log.info("window.restored", window=window_id, artifacts=str(self.session.artifacts / window_id))
+
+    def _follow(self, window_id: str, markers: Markers, decision: Decision, monotonic: float) -> None:
         work = self._work.get(window_id)
         if work is not None and not (isinstance(decision, Due) and decision.window == work.window):
-            if work.future is not None and not work.future.done():
-                return  # a thread is at it: what the markers say now is followed when it is back
+            if work.running is not None:
+                return  # what the markers say now is followed once it is noted what came of that
             if not (work.window.truncated and isinstance(decision, Open)):
                 del self._work[window_id]
                 work = None
         match decision:
             case Open() if work is None:
-                self._keep_open(window_id, decision, monotonic)
+                self._keep_open(window_id, markers, decision, monotonic)
             case Due(window) if work is None:
                 self._begin(window, monotonic)
             case Ended(outcome, reason):
                 self._end(window_id, outcome, reason=reason)
+            case Answered(by_artifacts=True) if self._statuses.state(window_id) != State.DONE:
+                self._take_back(window_id)
             case Answered() | Due() | Open():
                 pass
 
-    def _keep_open(self, window_id: str, decision: Open, monotonic: float) -> None:
+    def _keep_open(self, window_id: str, markers: Markers, decision: Open, monotonic: float) -> None:
         cut_off = self._cut_off.pop(window_id, None)
-        window = truncate(self._markers[window_id], cut_off) if cut_off else None
+        window = truncate(markers, cut_off) if cut_off else None
         if window is not None:
             self._begin(window, monotonic)
             return
@@ -246,10 +298,11 @@ class WindowReconciler:
     def _advance(self, window_id: str, monotonic: float) -> float:
         """Take one window a step further; return in how many seconds to come back to it."""
         work = self._work[window_id]
-        if work.future is not None:
-            if work.future.done():
-                self._finish(window_id, work, monotonic)
-            return RETRY_SECONDS  # the thread wakes the loop when it is done
+        if work.running is not None:
+            if not work.running.future.done():
+                return RETRY_SECONDS  # the thread wakes the loop when it is done
+            self._finish(window_id, work, monotonic)
+            return 0.0
         if monotonic < work.retry_at:
             return work.retry_at - monotonic
         # Nobody was asked while the daemon stood still, as when the file system hung.
@@ -260,14 +313,16 @@ class WindowReconciler:
             work.settled = self.settled(work.window.end)
             if not work.settled:
                 return 0.25
-        self._statuses.tell_of(work.window, State.COLLECTING)
-        work.future = self._workers.submit(self.collect, work.window, not work.settled)
-        work.future.add_done_callback(lambda _: self.wake())
+        work.running = self._collections.begin(self.collect, work.window, not work.settled)
+        if work.running is None:
+            self._statuses.tell_of(work.window, State.SETTLING, WAITS_FOR_EARLIER)
+        else:
+            self._statuses.tell_of(work.window, State.COLLECTING)
         return RETRY_SECONDS
 
     def _finish(self, window_id: str, work: _Work, monotonic: float) -> None:
-        assert work.future is not None  # noqa: S101  # only called with one that is done
-        window, future = work.window, work.future
+        assert work.running is not None  # noqa: S101  # only called with one that is done
+        window, future = work.window, work.running.future
         try:
             collected = future.result()
         except (PrometheusUnavailableError, PassingError) as error:
@@ -295,6 +350,7 @@ class WindowReconciler:
             return
         del self._work[window_id]
         self._outcomes[window_id] = Outcome(State.DONE, window.markers)
+        self._markers.note_published(window_id, Published(window.markers, window.owner_uid))
         self._statuses.tell_of(
             window, State.DONE, "; ".join(collected.reasons), collected.folder,
             verdict=collected.status, slo=collected.slo,
@@ -305,8 +361,11 @@ class WindowReconciler:
         self.collected()
 
     def _retry(self, work: _Work, at: float, reason: str) -> None:
-        work.future, work.retry_at = None, at
-        self._statuses.tell_of(work.window, State.SETTLING, reason)
+        work.running, work.retry_at = None, at
+        if work.window.id in self._markers:
+            self._statuses.tell_of(work.window, State.SETTLING, reason)
+        else:
+            self._withdrawn.add(work.window.id)
 
     def _end(self, window_id: str, outcome: Outcome, window: Window | None = None, reason: str = "") -> None:
         self._outcomes[window_id] = outcome

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from monitord.children import Child, spawn_detached
 from monitord.errors import InvalidInputError, SlurmError
 from monitord.exporters.report import Outcome, read_outcome
+from monitord.listing import paths_in
 from monitord.slurm.hostlist import expand
 from monitord.slurm.job import Job
 from monitord.slurm.refusal import UnknownJobError
@@ -130,7 +132,7 @@ def end(runner: SlurmRunner, job: Job, wait: Wait) -> bool:
 
 def remove_files(folder: Path, pattern: str) -> list[Path]:
     """Remove the registrations that are left of a job, and return them. Raises InvalidInputError."""
-    files = sorted(folder.glob(pattern))
+    files = [file for file in paths_in(folder) if fnmatchcase(file.name, pattern)]
     for file in files:
         try:
             file.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from monitord.atomic import publish, remove_leftovers
 from monitord.file_sd.render import file_prefix, render_file, render_groups
+from monitord.listing import names_in
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Registration
 
@@ -44,7 +45,7 @@ class Shards:
         self._copies_due: set[str] = set()
         for place, due in ((folder, self._due), (copies, self._copies_due)):
             remove_leftovers(place)
-            due.update(path.name for path in place.iterdir())
+            due.update(names_in(place))
 
     @property
     def targets(self) -> int:

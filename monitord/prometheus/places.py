@@ -53,16 +53,22 @@ def lies_in_session(folder: Path, session: Session) -> bool:
 def measure(folder: Path) -> tuple[int, int]:
     """Return how many bytes the folder's file system has free, and how many the folder takes of it.
 
-    Raises OSError when the folder is not there; what vanishes while it is measured does not count.
+    Raises OSError when the folder is not there or cannot be listed; what vanishes while it is measured
+    does not count.
     """
     held = 0
-    for path, _, names in os.walk(folder):
+    for path, _, names in os.walk(folder, onerror=_unless_vanished):
         for name in names:
             try:
                 held += os.lstat(os.path.join(path, name)).st_blocks * 512  # noqa: PTH118  # many files
             except FileNotFoundError:
                 continue
     return shutil.disk_usage(folder).free, held
+
+
+def _unless_vanished(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _make_first(locations: Sequence[Location]) -> Made:

@@ -6,17 +6,22 @@ broke off in between is finished the next time. Prometheus must not be running m
 
 from __future__ import annotations
 
+import errno
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.atomic import TEMPORARY_PREFIX, sync_folder
 from monitord.copies import copy_tree_synced
+from monitord.listing import files_below, paths_in
 from monitord.prometheus.blocks import Span
 from monitord.prometheus.snapshot import Snapshot, SnapshotError, blocks_in, complete_snapshots, span_in
 
 _STAGED = "restoring-"
 _HEAD = ("wal", "wbl", "chunks_head")
+_MAY_PASS = frozenset(
+    {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ENOTCONN, errno.ESHUTDOWN}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,11 @@ def restore(snapshots: Path, data_dir: Path) -> Restored | None:
     """Put the newest complete snapshot into a data folder that holds nothing yet.
 
     None when it holds data, or there is no snapshot. Raises SnapshotError when it cannot be put
-    back; the data folder is as it was then, or the next call goes on where this one ended.
+    back, and OSError when that may pass: what holds data, or what is complete, is not known then. The
+    data folder is as it was, or the next call goes on where this one ended.
     """
     try:
-        staged = next(data_dir.glob(f"{_STAGED}*"), None)
+        staged = next(iter(paths_in(data_dir, _STAGED)), None)
         if staged is None and not holds_data(data_dir):
             newest = next(iter(complete_snapshots(snapshots)), None)
             staged = _stage(newest, data_dir) if newest else None
@@ -43,6 +49,8 @@ def restore(snapshots: Path, data_dir: Path) -> Restored | None:
         _move_in(staged, data_dir)
         return Restored(staged.name.removeprefix(_STAGED), span_in(data_dir))
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in _MAY_PASS:
+            raise
         reason = getattr(error, "strerror", None) or error
         raise SnapshotError(
             f"the newest snapshot in {snapshots} could not be put back into {data_dir}: {reason}"
@@ -50,12 +58,12 @@ def restore(snapshots: Path, data_dir: Path) -> Restored | None:
 
 
 def holds_data(data_dir: Path) -> bool:
-    """Say whether there is a block, or anything in the log of what is not in blocks yet."""
+    """Say whether there is a block, or anything in the log of what is not in blocks yet. Raises OSError."""
     if blocks_in(data_dir):
         return True
     # Prometheus makes an empty log as it starts.
-    heads = (file for name in _HEAD for file in (data_dir / name).rglob("*") if file.is_file())
-    return any(file.stat().st_size for file in heads)
+    heads = (path for path in paths_in(data_dir) if path.name in _HEAD)
+    return any(file.stat().st_size for head in heads for file in files_below(head))
 
 
 def _stage(snapshot: Snapshot, data_dir: Path) -> Path:

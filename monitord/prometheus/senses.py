@@ -97,7 +97,10 @@ class Senses:
     def _try_and_restore(self) -> str:
         reason = self.storage.try_writing()
         if not reason:
-            self.restore()
+            try:
+                self.restore()
+            except OSError as error:
+                return f"the session's history cannot be put back yet: {error}"
         return reason
 
     def _look(self) -> Finding:

@@ -19,6 +19,7 @@ from monitord.atomic import TEMPORARY_PREFIX, read_json, sync_folder, to_json, w
 from monitord.clock import to_iso
 from monitord.copies import copy_tree_synced
 from monitord.errors import MonitordError
+from monitord.listing import files_below, paths_in
 from monitord.prometheus.blocks import Span, is_block, span_of
 
 MANIFEST = "snapshot.json"
@@ -88,18 +89,22 @@ def take_snapshot(
         raise SnapshotError(f"no snapshot could be kept in {snapshots}: {reason}") from error
 
 
-def complete_snapshots(snapshots: Path) -> list[Snapshot]:
-    """Return the snapshots that are all there, the one with the newest samples first."""
-    try:
-        found = [snapshot for folder in snapshots.iterdir() if (snapshot := _read(folder))]
-    except FileNotFoundError:
-        return []
+def complete_snapshots(snapshots: Path, *, pass_over_errors: bool = False) -> list[Snapshot]:
+    """Return the snapshots that are all there, the one with the newest samples first. Raises OSError.
+
+    `pass_over_errors` leaves out those that cannot be read, as if they were not there.
+    """
+    passed_over = OSError if pass_over_errors else FileNotFoundError
+    found = []
+    for folder in paths_in(snapshots, missing_ok=True):
+        with contextlib.suppress(passed_over, NotADirectoryError):
+            found += [snapshot] if (snapshot := _read(folder)) else []
     return sorted(found, key=lambda snapshot: (snapshot.span.newest, snapshot.folder.name), reverse=True)
 
 
 def blocks_in(folder: Path) -> tuple[Path, ...]:
     """Return the folders of the blocks in a folder, in the order in which they were made."""
-    return tuple(sorted(entry for entry in folder.iterdir() if is_block(entry.name)))
+    return tuple(entry for entry in paths_in(folder) if is_block(entry.name))
 
 
 def span_in(folder: Path) -> Span:
@@ -126,7 +131,7 @@ def _keep(
     except BaseException:
         _remove(building)
         raise
-    for superseded in complete_snapshots(snapshots)[_KEPT:]:
+    for superseded in complete_snapshots(snapshots, pass_over_errors=True)[_KEPT:]:
         # Under a temporary name first: half of one must not be taken for a snapshot.
         _remove(superseded.folder.rename(snapshots / f"{TEMPORARY_PREFIX}{superseded.folder.name}"))
     return Snapshot(target, span, total)
@@ -145,21 +150,21 @@ def _manifest(folder: Path, span: Span, total: int, now: float, version: str | N
 
 
 def _read(folder: Path) -> Snapshot | None:
-    """Return the snapshot in a folder, None when it is not one or not all of it is there."""
+    """Return the snapshot in a folder, None when it is not one or not all of it is there. Raises OSError."""
     try:
         manifest = read_json(folder / MANIFEST)
         if folder.name.startswith(TEMPORARY_PREFIX) or not isinstance(manifest, dict):
             return None
         blocks = blocks_in(folder)
-        total = sum(file.stat().st_size for block in blocks for file in block.rglob("*") if file.is_file())
+        total = sum(file.stat().st_size for block in blocks for file in files_below(block))
         is_whole = manifest.get("bytes") == total and manifest.get("blocks") == [b.name for b in blocks]
         return Snapshot(folder, span_in(folder), total) if is_whole else None
-    except (OSError, ValueError):
+    except ValueError:
         return None
 
 
 def _remove_leftovers(snapshots: Path) -> None:
-    for leftover in list(snapshots.glob(f"{TEMPORARY_PREFIX}*")):
+    for leftover in paths_in(snapshots, TEMPORARY_PREFIX):
         _remove(leftover)
 
 

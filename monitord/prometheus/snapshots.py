@@ -18,6 +18,8 @@ from monitord.session import Session
 
 PATIENCE_SECONDS = 600.0
 """For Prometheus to write all that it has; nothing waits for it."""
+RESTORE_TRIES = 30
+"""How often a start waits for a history that cannot be read, before Prometheus is started without."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Snapshots:
     newest: Snapshot | None = None
     _taking: Background[Snapshot | None] = field(init=False)
     _wanted: bool = False
+    _failed_restores: int = 0
 
     def __post_init__(self) -> None:
         self._taking = Background(self.wake, self.run)
@@ -67,11 +70,18 @@ class Snapshots:
             self._taking.ask(lambda: self._take(launch))
 
     def restore(self, launch: Launch) -> None:
-        """Put a session's history back into data that hold nothing. For a thread, before a start."""
+        """Put a session's history back into data that hold nothing. For a thread, before a start.
+
+        Raises OSError when that may work in a moment: a Prometheus that is started without its history
+        does not get it later.
+        """
         try:
             restored = restore(self.session.snapshots, launch.storage.folder)
-        except MonitordError as error:  # better without its history than not at all
-            self.log.error("prometheus.not_restored", reason=str(error))
+        except (MonitordError, OSError) as error:
+            self._failed_restores += 1
+            if isinstance(error, OSError) and self._failed_restores < RESTORE_TRIES:
+                raise
+            self.log.error("prometheus.not_restored", reason=str(error))  # better without than not at all
             return
         if restored:
             newest = to_iso(restored.span.newest)

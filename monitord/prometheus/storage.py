@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from monitord.errors import PrometheusError
+from monitord.listing import paths_in
 
 KEPT = 3
 TRIAL_BYTES = 1024 * 1024
@@ -47,10 +48,12 @@ class Storage:
         return ""
 
     def set_asides(self) -> tuple[Path, ...]:
-        """Return what was moved aside, oldest first."""
-        return tuple(sorted(self.folder.parent.glob(f"{self.folder.name}.refused-*")))
+        """Return what was moved aside, oldest first. Raises OSError."""
+        prefix = f"{self.folder.name}.refused-"
+        return tuple(paths_in(self.folder.parent, prefix, missing_ok=True))
 
     def may_set_aside(self) -> bool:
+        """Say whether data may be moved aside once more. Raises OSError: then it is not known."""
         return len(self.set_asides()) < KEPT
 
     def set_aside(self, now: float) -> Path:

@@ -122,7 +122,7 @@ class SupervisedPrometheus:
         for warning in launch.warnings:
             self.log.warning("prometheus.warned", reason=warning)
         config, port = launch.run_folder.config, self.settings.prometheus.port
-        self._set_asides = launch.storage.set_asides()
+        self._note_set_asides()
         launch.run_folder.make()
         self._configuration = Configuration(config, launch.promtool, self.log, self._render())
         self._configuration.install(self.clock.monotonic())
@@ -357,8 +357,12 @@ class SupervisedPrometheus:
             self.failure = str(error)
             self.log.error("prometheus.data_kept", reason=str(error))
         else:
-            self._set_asides = self.launch.storage.set_asides()
+            self._note_set_asides()
             self.log.error("prometheus.data_set_aside", folder=str(aside), reason=self.failure)
+
+    def _note_set_asides(self) -> None:
+        with suppress(OSError):  # what they are is reported, and decides nothing
+            self._set_asides = self.launch.storage.set_asides()
 
     def _note(self, before: State, observation: Observation, ended: Exit | None) -> None:
         """Log what changed, and keep in mind what is wrong and since when."""

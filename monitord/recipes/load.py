@@ -9,6 +9,7 @@ from pathlib import Path
 import monitord
 from monitord.documents import read_document
 from monitord.errors import InvalidFileError, InvalidInputError
+from monitord.listing import paths_in
 from monitord.recipes.model import Recipe
 from monitord.validation import validate
 
@@ -26,20 +27,23 @@ def load_recipes(session_folder: Path | None = None) -> tuple[Recipe, ...]:
     Raises InvalidFileError naming the file, or InvalidInputError when two recipes claim one KPI.
     """
     recipes = {recipe.name: recipe for recipe in read_folder(packaged_folder())}
-    if session_folder is not None and session_folder.is_dir():
-        recipes |= {recipe.name: recipe for recipe in read_folder(session_folder)}
+    if session_folder is not None:
+        recipes |= {recipe.name: recipe for recipe in read_folder(session_folder, missing_ok=True)}
     in_force = tuple(recipes[name] for name in sorted(recipes))
     _refuse_shared_kpis(in_force)
     return in_force
 
 
-def read_folder(folder: Path) -> tuple[Recipe, ...]:
-    """Return the recipes in a folder's `*.yaml` and `*.yml` files, by file name."""
-    files = sorted(
-        file for file in folder.iterdir() if file.suffix in {".yaml", ".yml"} and file.name[0] != "."
-    )
+def recipe_files(folder: Path, *, missing_ok: bool = False) -> list[Path]:
+    """Return a folder's `*.yaml` and `*.yml` files, sorted. Raises OSError."""
+    files = paths_in(folder, suffix=(".yaml", ".yml"), missing_ok=missing_ok)
+    return [file for file in files if file.name[0] != "."]
+
+
+def read_folder(folder: Path, *, missing_ok: bool = False) -> tuple[Recipe, ...]:
+    """Return the recipes in a folder's `*.yaml` and `*.yml` files, by file name. Raises OSError."""
     recipes: dict[str, Recipe] = {}
-    for file in files:
+    for file in recipe_files(folder, missing_ok=missing_ok):
         recipe = read_recipe(file)
         if recipe.name in recipes:
             raise InvalidInputError(

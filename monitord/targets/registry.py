@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from monitord.errors import Problem
+from monitord.errors import Problem, listed
 from monitord.targets.model import Identity, Registration
 
 
@@ -194,7 +194,7 @@ class _Changes:
     def _decide_one(self, entry: Entry, ended_jobs: Set[str], now: float) -> None:
         newest, problems = entry.seen.registration, entry.seen.problems
         if newest and not problems and not _why_over(entry, newest, ended_jobs, now):
-            problems = tuple(_conflicts(newest, self._owners))
+            problems = listed(_conflicts(newest, self._owners))
         in_force = newest if newest and not problems else entry.in_force
         over = _why_over(entry, in_force, ended_jobs, now) if in_force else entry.reason
         reason = entry.seen.revokes or over

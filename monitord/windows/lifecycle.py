@@ -39,6 +39,22 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """What a window's artifacts answer: these markers, of this user; None is unknown."""
+
+    markers: Mapping[str, int]
+    owner_uid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The markers of a window that count, and why others do not, a sentence each."""
+
+    markers: Markers
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """Nothing to do before `until` (Unix seconds; None: before a marker says so)."""
 
@@ -64,16 +80,46 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """All that the markers ask for has been done."""
+    """All that the markers ask for has been done; `by_artifacts` when the window's artifacts say so."""
+
+    by_artifacts: bool = False
 
 
 Decision = Open | Due | Ended | Answered
 
 
-def decide(markers: Markers, outcome: Outcome | None, now: float) -> Decision:
-    """Say what the markers of one window ask for; `now` is in Unix seconds."""
+def counted(markers: Markers, own_uid: int, published: Published | None = None) -> Counted:
+    """Sort out which markers count: those of the window's owner, and of the daemon's own user.
+
+    The owner is who wrote the start marker, else the past-window marker. Whose artifacts are there
+    stays the owner for as long as such a marker of theirs is there, and nobody else closes or cancels
+    what they left. Without any owner all count.
+    """
+    known = published.owner_uid if published else None
+    opening = [markers[kind] for kind in ("start", "yaml") if kind in markers]
+    owners = [marker.uid for marker in opening]
+    owner = known if known in owners or not owners else owners[0]
+    if owner is None:
+        return Counted(markers)
+    ignored = {kind: marker for kind, marker in markers.items() if marker.uid not in (owner, own_uid)}
+    counting = {kind: marker for kind, marker in markers.items() if kind not in ignored}
+    told = (f"{marker.file} does not count: it is of uid {marker.uid}, the window of uid {owner}"
+            for marker in ignored.values())  # fmt: skip
+    return Counted(counting, tuple(sorted(told)))
+
+
+def decide(
+    markers: Markers, outcome: Outcome | None, now: float, published: Published | None = None
+) -> Decision:
+    """Say what the markers of one window ask for; `now` is in Unix seconds.
+
+    `markers` are those that count. What its artifacts answer is done, whatever was decided meanwhile
+    for a marker that has gone again.
+    """
     spoken = _effective(markers)
     stamps = {marker.file: marker.modified_ns for marker in spoken.values()}
+    if published is not None and stamps.items() <= published.markers.items():
+        return Answered(by_artifacts=True)
     if outcome is not None and stamps.items() <= outcome.markers.items():
         return Answered()
     problem = _problem(spoken)
@@ -137,6 +183,7 @@ def _past_window(marker: Marker, stamps: Mapping[str, int], now: float) -> Decis
             tuple(spec.slo),
             reported,
             stamps,
+            owner_uid=marker.uid,
         )
     )
 
@@ -176,5 +223,5 @@ def _window(markers: Markers, start: float, end: float) -> Window:
             slo += tuple(spec.slo)
         if isinstance(spec, StopMarkerSpec):
             reported = {name: Reported(item.value, item.unit) for name, item in spec.results.items()}
-    window_id = markers["start"].window_id
-    return Window(window_id, start, end, labels, recipes, slo, reported)
+    opening = markers["start"]
+    return Window(opening.window_id, start, end, labels, recipes, slo, reported, owner_uid=opening.uid)

@@ -108,7 +108,10 @@ class WindowSpec(Model, title="past window"):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """One marker as it stands: `at` is the moment it means (Unix seconds), `modified_ns` its mtime."""
+    """One marker as it stands: `at` is the moment it means (Unix seconds), `modified_ns` its mtime.
+
+    `uid` is the user whose file it is.
+    """
 
     window_id: str
     kind: str
@@ -116,6 +119,7 @@ class Marker:
     modified_ns: int
     spec: MarkerSpec | WindowSpec | None = None
     problems: tuple[Problem, ...] = ()
+    uid: int = -1
 
     @property
     def file(self) -> str:
@@ -136,7 +140,9 @@ def is_marker(name: str) -> bool:
     return split_name(name) is not None
 
 
-def read_marker(name: str, modified_at: float, modified_ns: int, content: bytes, problem: str = "") -> Marker:
+def read_marker(
+    name: str, modified_at: float, modified_ns: int, content: bytes, problem: str = "", uid: int = -1
+) -> Marker:
     """Return the marker that a file is, with its problems if it cannot be used."""
     parts = split_name(name)
     if parts is None:
@@ -147,14 +153,14 @@ def read_marker(name: str, modified_at: float, modified_ns: int, content: bytes,
             f"{excerpt(window_id)!r} cannot name a window; use letters, digits, '.', '_' and '-', at most 128"
         )
     if problem:
-        return Marker(window_id, kind, modified_at, modified_ns, None, (Problem(1, 1, "", problem),))
+        return Marker(window_id, kind, modified_at, modified_ns, None, (Problem(1, 1, "", problem),), uid)
     try:
         spec = parse_marker(kind, content)
     except InvalidFileError as error:
-        return Marker(window_id, kind, modified_at, modified_ns, None, error.problems)
+        return Marker(window_id, kind, modified_at, modified_ns, None, error.problems, uid)
     at = spec.at if isinstance(spec, MarkerSpec) and spec.at is not None else modified_at
     problems = () if isinstance(spec, WindowSpec) else _check_time(at)
-    return Marker(window_id, kind, at, modified_ns, spec, problems)
+    return Marker(window_id, kind, at, modified_ns, spec, problems, uid)
 
 
 def _check_time(modified_at: float) -> tuple[Problem, ...]:

@@ -20,7 +20,7 @@ class Window:
 
     `recipes` names the recipes asked for; empty means all that are in force. `markers` holds the
     modification times (ns) of the marker files that ask for it, by name. `truncated` says that the
-    daemon closed it, not its client.
+    daemon closed it, not its client. `owner_uid` is the user whose start or past-window marker it is.
     """
 
     id: str
@@ -32,6 +32,7 @@ class Window:
     reported: Mapping[str, Reported] = field(default_factory=dict)
     markers: Mapping[str, int] = field(default_factory=dict)
     truncated: bool = False
+    owner_uid: int | None = None
 
     @property
     def seconds(self) -> float:

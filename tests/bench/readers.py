@@ -21,6 +21,7 @@ from pathlib import Path
 import requests
 import structlog
 
+from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.samples import gather
 from monitord.artifacts.store import read_manifest
 from monitord.daemon.measure import QUERY_TIMEOUT_SECONDS, Measurement
@@ -60,10 +61,12 @@ def whole(url: str, past: Past, root: Path) -> None:
     sampling = Sampling(structlog.get_logger(), session)
     measurement = _measurement(url, session, sampling)
     # Another window has come before, as it has for a daemon but once.
-    measurement.measure(replace(past.window, id="before", end=START + INTERVAL), unsettled=False)
+    measurement.measure(
+        replace(past.window, id="before", end=START + INTERVAL), unsettled=False, attempt=Attempt()
+    )
     gc.freeze()  # as the daemon does
     started = time.perf_counter()
-    collected = measurement.measure(past.window, unsettled=False)
+    collected = measurement.measure(past.window, unsettled=False, attempt=Attempt())
     seconds = time.perf_counter() - started
     if collected.status != "complete":
         raise RuntimeError(f"the window is {collected.status}: {collected.reasons}")

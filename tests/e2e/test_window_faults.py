@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -78,6 +79,32 @@ def test_a_prometheus_killed_while_it_is_read_costs_no_window(
     assert manifest["status"] == "complete" or "prometheus_outage" in codes
     assert bench.scrapes("w1") >= 12
     bench.monitord("verify", bench.session.artifacts / "w1")
+
+
+def test_a_window_made_again_while_it_is_read_has_nothing_of_the_one_before(
+    bench: Bench, web: str, exporter: FakeExporter
+) -> None:
+    bench.run(MONITORD_WINDOWS_SETTLE_TIMEOUT="1s", MONITORD_PROMETHEUS_CHECK_INTERVAL="1m")
+    bench.drop(WEB, web)
+    bench.wait_up(WEB)
+    bench.mark("w1.start")
+    bench.wait_window("w1", "open")
+    pid = bench.daemon["prometheus"]["pid"]
+    stop_before_it_is_read(bench, pid)
+    for kind in ("start", "stop"):
+        (bench.session.windows / f"w1.{kind}").unlink()
+    bench.wait_window("w1", "cancelled")
+    start = bench.mark("w1.start").stat().st_mtime
+    bench.wait_window("w1", "open")
+    os.kill(pid, signal.SIGCONT)
+    scrapes = exporter.scrapes
+    wait_until(lambda: exporter.scrapes > scrapes + 12, "scrapes in the window")
+    assert list(bench.session.artifacts.iterdir()) == []
+    bench.mark("w1.stop")
+    bench.wait_window("w1", "done")
+    assert from_iso(bench.manifest("w1")["window"]["from"]) == pytest.approx(start, abs=0.002)
+    assert len(bench.log("window.collected")) == 1
+    assert [path.name for path in bench.session.artifacts.iterdir()] == ["w1"]
 
 
 GARBAGE = {
@@ -200,3 +227,74 @@ def test_a_newer_stop_asks_again_and_a_late_cancel_for_nothing(windows: Bench) -
     assert windows.manifest("again") == second
     assert not [path for path in windows.session.artifacts.iterdir() if path.name.startswith(".")]
     windows.monitord("verify", windows.session.artifacts / "again")
+
+
+def test_a_result_outlives_its_data_and_its_status(bench: Bench, web: str, exporter: FakeExporter) -> None:
+    daemon = bench.run()
+    bench.drop(WEB, web)
+    bench.wait_up(WEB)
+    scrapes, start = exporter.scrapes, int(time.time())
+    wait_until(lambda: exporter.scrapes > scrapes + 8, "scrapes in the window")
+    asked = f"from: {start}\nto: {int(time.time())}\n"
+    bench.mark("w.yaml", asked)
+    done = bench.wait_window("w")
+    before = bench.manifest("w")
+    assert before["status"] in ("complete", "partial")
+    daemon.terminate()
+    assert daemon.wait(40) == 0
+
+    shutil.rmtree(bench.session.data)
+    bench.session.window_status("w").unlink()
+    (bench.session.targets / WEB).unlink()
+    collected = len(bench.log("window.collected"))
+    bench.run()
+    again = bench.wait_window("w", "done")
+    assert {**again, "updated_at": None} == {**done, "updated_at": None}
+    assert bench.manifest("w") == before
+    assert len(bench.log("window.collected")) == collected
+
+    bench.mark("w.yaml", asked)  # to be collected again, when there is nothing left to collect
+    wait_told(bench, "w", "done", "artifacts_kept: collected again at ")
+    kept = bench.manifest("w")
+    assert {**kept, "markers": None, "kept": None} == {**before, "markers": None, "kept": None}
+    assert kept["markers"] == bench.window("w")["markers"] != before["markers"]
+    assert bench.window("w")["verdict"] == before["status"]
+    bench.monitord("verify", bench.session.artifacts / "w")
+
+    bench.mark("w.yaml", f"from: {start - 60}\nto: {start - 30}\n")  # another window, under the same name
+    wait_told(bench, "w", "failed", "artifacts_kept: nothing was scraped in this window, and ")
+    assert bench.manifest("w") == kept
+    bench.mark("other.yaml", f"from: {start - 60}\nto: {start - 30}\n")
+    bench.wait_window("other", "done")
+    assert bench.manifest("other")["status"] == "failed"  # with nothing to keep, that is its result
+
+
+def test_statuses_that_cannot_be_listed_are_none_that_are_lost(
+    tmp_path: Path, web: str, exporter: FakeExporter
+) -> None:
+    if not (strace := shutil.which("strace")):
+        pytest.skip("no strace in $PATH: make tools")
+    with benches(tmp_path) as bench:
+        daemon = bench.run()
+        bench.drop(WEB, web)
+        bench.wait_up(WEB)
+        bench.mark("w.start")
+        bench.wait_window("w", "open")
+        bench.mark("w.stop")
+        bench.wait_window("w", "done")
+        daemon.terminate()
+        daemon.wait(40)
+        before = bench.manifest("w")
+        folder = bench.session.window_statuses
+        bench.traced = (
+            strace, "-f", "-qq", "-o", "/dev/null", "-P", str(folder), "-e", "trace=getdents64",
+            "-e", "inject=getdents64:error=EIO:when=1..2",
+        )  # fmt: skip
+        daemon = bench.run(ready=False)
+        daemon.wait(40)
+        assert "Input/output error" in (tmp_path / "daemon.out").read_text()
+        bench.traced = ()
+        bench.run()
+        assert bench.window("w")["state"] == "done"
+        assert bench.manifest("w") == before
+        assert len(bench.log("window.collected")) == 1

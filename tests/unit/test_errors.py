@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from monitord import errors
 from monitord.errors import (
+    MAX_PROBLEMS,
     ExitCode,
     InvalidFileError,
     InvalidInputError,
@@ -18,6 +19,7 @@ from monitord.errors import (
     Problem,
     excerpt,
     is_passing,
+    listed,
 )
 
 
@@ -27,6 +29,17 @@ def test_problems_are_listed_in_the_order_of_the_file() -> None:
     assert error.problems == (early, late)
     assert str(error) == "c1.yaml:1:7: worse\nc1.yaml:3:1: labels: bad"
     assert error.exit_code == ExitCode.INVALID
+
+
+def test_of_many_problems_the_first_are_listed_and_the_others_counted() -> None:
+    many = [Problem(line, 1, "k", "bad") for line in range(200, 0, -1)]
+    for count in (MAX_PROBLEMS, MAX_PROBLEMS + 1, 200):
+        found = listed(many[-count:])
+        assert found[:MAX_PROBLEMS] == tuple(many[: -MAX_PROBLEMS - 1 : -1])
+        rest = [str(problem) for problem in found[MAX_PROBLEMS:]]
+        more = count - MAX_PROBLEMS
+        assert rest == ([f"51:1: and {more} more problem{'s' * (more > 1)}"] if more else [])
+        assert listed(found) == InvalidFileError(found, "named later").problems == found
 
 
 @pytest.mark.parametrize(

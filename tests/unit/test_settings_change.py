@@ -19,6 +19,7 @@ IN_PLACE: dict[str, Any] = {
     "windows.settle_timeout": "3s",
     "windows.min_coverage": 0.5,
     "windows.samples": False,
+    "status.keep": "2h",
     "prometheus.limits.samples": 10,
     "prometheus.limits.body_bytes": 11,
 }

@@ -138,7 +138,7 @@ def test_sixty_four_kilobytes_of_unknown_keys_are_done_with_quickly() -> None:
     text = "\n".join(f"titl{n:x}:" for n in range(6_000))
     assert len(text) < MAX_BYTES
     start = time.process_time()
-    assert len(problems(text)) == 6_000
+    assert problems(text)[-1] == "51:1: and 5950 more problems"
     assert time.process_time() - start < 2.0
 
 

@@ -3,12 +3,13 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.formats import cell
-from monitord.artifacts.manifest import Provenance, manifest, public_url
+from monitord.artifacts.manifest import Provenance, has_data, manifest, public_url, reasons_of, renewed
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
@@ -108,6 +109,21 @@ def test_the_manifest(collection: Collection) -> None:
     assert (target["url"], target["labels"], target["coverage"]) == ("http://n1:1/metrics", LABELS, 1)
     assert "pass" not in json.dumps(found)
     assert "token" not in json.dumps(found)
+
+
+def test_artifacts_that_are_kept_answer_the_later_request_and_say_so(collection: Collection) -> None:
+    provenance = Provenance("0.1", "3.11", {}, {}, markers={"run01.yaml": 2})
+    told = {**manifest(collection, provenance), "status": "failed"}
+    earlier = {**manifest(collection, replace(provenance, markers={"run01.yaml": 1})), "files": ["a"]}
+    assert has_data(earlier)
+    assert not has_data(told)
+    kept = renewed(earlier, told, 1_000_000.0)
+    assert kept is not None
+    assert kept == {**earlier, "markers": {"run01.yaml": 2}, "kept": kept["kept"]}
+    [reason] = reasons_of(kept)
+    assert reason.startswith("artifacts_kept: collected again at 1970-01-12T13:46:40.000Z")
+    for key, other in (("from", "1970-01-01T00:00:00.000Z"), ("labels", {}), ("slo", ["latency.p99 < 1 s"])):
+        assert renewed({**earlier, "window": {**told["window"], key: other}}, told, 0.0) is None
 
 
 def test_a_url_is_shown_without_secrets() -> None:

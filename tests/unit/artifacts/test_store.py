@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from monitord.artifacts import store
-from monitord.artifacts.store import MANIFEST, clean, publish, read_manifest
+from monitord.artifacts.attempt import AbandonedError, Attempt
+from monitord.artifacts.store import MANIFEST, Permit, clean, publish, read_manifest
 from monitord.lease import HeldError
 
 FILES: dict[str, bytes | Path] = {"a.csv": b"x,y\n1,2\n3,4\n", "inputs/deep/b.yml": b"b"}
@@ -121,10 +122,42 @@ def test_a_refusal_leaves_what_is_there_as_it_is(tmp_path: Path, refused_at: int
 
     for window_id in ("w1", "w2") if refused_at == 1 else ("w1",):
         asked.clear()
+        permit = Permit(Attempt(), confirm)
         with pytest.raises(HeldError):
-            publish(tmp_path, window_id, {"other.csv": b"1\n"}, {"status": "failed"}, confirm=confirm)
+            publish(tmp_path, window_id, {"other.csv": b"1\n"}, {"status": "failed"}, permit=permit)
     assert tree(tmp_path) == before
     assert {entry.name for entry in tmp_path.iterdir()} == {"w1", ".old-w2"}
+
+
+def test_an_attempt_that_is_abandoned_while_it_builds_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, "w", FILES, {"n": 1})
+    before, attempt = tree(tmp_path), Attempt()
+    built = list[str]()
+
+    def build_and_abandon(folder: Path, *arguments: Any) -> None:
+        real(folder, *arguments)
+        built.append(folder.name)
+        assert attempt.abandon()
+
+    real = store._build
+    monkeypatch.setattr(store, "_build", build_and_abandon)
+    with pytest.raises(AbandonedError):
+        publish(tmp_path, "w", {"other.csv": b"1\n"}, {"n": 2}, permit=Permit(attempt))
+    assert built == [f".tmp-w-{attempt.token}"]
+    assert tree(tmp_path) == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["w"]
+    with pytest.raises(AbandonedError):  # before it builds anything
+        publish(tmp_path, "w", {}, {"n": 3}, permit=Permit(attempt))
+    assert len(built) == 1
+
+
+def test_an_attempt_whose_artifacts_appeared_cannot_be_abandoned(tmp_path: Path) -> None:
+    attempt = Attempt()
+    publish(tmp_path, "w", FILES, {"n": 1}, permit=Permit(attempt))
+    assert not attempt.abandon()
+    attempt.check()
 
 
 def test_clean_puts_back_what_was_moved_aside_and_removes_what_was_half_built(tmp_path: Path) -> None:

@@ -54,6 +54,67 @@ def test_a_refused_file_is_told_of_and_the_last_good_version_stays(world: World)
     assert world.status("a.yaml")["state"] == "refused"
 
 
+DAY = 86400.0
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_the_status_of_a_deleted_file_goes_after_a_day(world: World, restart: bool) -> None:
+    path = world.drop("a.yaml", GOOD)
+    leased = world.drop("l.yaml", OTHER + b"lease: 1m\n", age=0.0)
+    world.drop("b.yaml", b"bad: 1\n")
+    world.drop("again.yaml", b"bad: 1\n").unlink()
+    world.settle()
+    path.unlink()
+    world.settle()
+    assert world.status("a.yaml")["state"] == "withdrawn"
+    world.clock.advance(DAY - 60.0)
+    if restart:
+        world.start()
+    world.settle()
+    assert world.status("a.yaml")["state"] == "withdrawn"
+    world.pass_by(120.0)
+    assert not world.session.target_status("a.yaml").exists()
+    # What is still there keeps its status, also where nothing of it is in force.
+    assert (leased.exists(), world.status("l.yaml")["state"]) == (True, "withdrawn")
+    assert world.status("b.yaml")["state"] == "refused"
+    world.drop("a.yaml", GOOD)
+    world.settle()
+    assert world.status("a.yaml")["state"] == "accepted"
+
+
+def test_while_the_folder_cannot_be_listed_no_status_goes(world: World) -> None:
+    path = world.drop("a.yaml", GOOD)
+    world.settle()
+    path.unlink()
+    world.settle()
+    world.clock.advance(2 * DAY)
+    away = world.session.targets.rename(world.session.folder / "away")
+    world.start()
+    world.settle()
+    assert world.status("a.yaml")["state"] == "withdrawn"
+    away.rename(world.session.targets)
+    world.settle()
+    assert not world.session.target_status("a.yaml").exists()
+
+
+MANY = b"".join(b"titl%x:\n" % number for number in range(6_000))
+CLASHES = "services:\n" + "".join(f"- {{name: s{n}, endpoint: 'http://h:1/'}}\n" for n in range(900))
+DENIED = CLASHES.replace("//h:", "//169.254.0.1:")
+
+
+@pytest.mark.parametrize("content", [MANY, f"client: c1\n{CLASHES}".encode(), DENIED.encode()])
+def test_the_problems_of_a_bad_file_are_counted_after_the_first(world: World, content: bytes) -> None:
+    world.drop("a.yaml", f"client: c1\n{CLASHES}".encode())
+    world.settle()
+    assert world.status("a.yaml")["state"] == "accepted"
+    world.drop("b.yaml", content)
+    world.settle()
+    assert len(world.status("b.yaml")["errors"]) == 51
+    assert world.status("b.yaml")["errors"][-1]["message"].startswith("and ")
+    [refused] = [entry for entry in world.entries if entry["event"] == "target_file.refused"]
+    assert len(refused["errors"]) == 51
+
+
 def test_only_deletion_withdraws(world: World) -> None:
     path = world.drop("a.yaml", GOOD)
     world.drop("b.yaml", OTHER)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import grp
 import json
 import os
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -18,9 +23,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitord.artifacts import store
+from monitord.artifacts.attempt import Attempt
 from monitord.background import Workers
-from monitord.daemon import windows as module
-from monitord.daemon.windows import Collected, WindowReconciler
+from monitord.clock import to_iso
+from monitord.daemon import collections as module
+from monitord.daemon import window_markers
+from monitord.daemon.collections import Collected
+from monitord.daemon.windows import WindowReconciler
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
 from monitord.session import Session
 from monitord.settings import Settings
@@ -35,13 +45,14 @@ from tests.fakes.threads import NO_THREAD, Threads
 class World:
     """A session whose daemon can be started, looked at and started again."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, group: str | None = None) -> None:
         self.session = Session(root, "s")
-        self.session.create(b"session: s\n")
+        self.session.create(b"session: s\n", group)
         self.clock = FakeClock()
         self.is_settled = True
         self.failures: list[BaseException] = []
         self.collected: list[tuple[Window, bool]] = []
+        self.noted: list[None] = []
         self.may_finish = threading.Event()
         self.may_finish.set()
         self.start()
@@ -51,17 +62,19 @@ class World:
         log, self.entries = recording_log()
         self.reconciler = WindowReconciler(
             self.session, Settings(), self.clock, log, settled=lambda _: self.is_settled,
-            collect=self._collect, wake=lambda: None,
+            collect=self._collect, wake=lambda: None, collected=lambda: self.noted.append(None),
         )  # fmt: skip
 
-    def _collect(self, window: Window, unsettled: bool) -> Collected:
+    def _collect(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
         self.collected.append((window, unsettled))
         self.may_finish.wait(20)
         if self.failures:
             raise self.failures.pop(0)
-        folder = self.session.artifacts / window.id
-        folder.mkdir(exist_ok=True)
-        (folder / "MANIFEST.json").write_text(json.dumps({"markers": dict(window.markers)}))
+        told = {
+            "markers": dict(window.markers), "owner_uid": window.owner_uid, "status": "complete",
+            "window": {"from": to_iso(window.start), "to": to_iso(window.end)},
+        }  # fmt: skip
+        folder = store.publish(self.session.artifacts, window.id, {}, told, permit=store.Permit(attempt))
         return Collected("complete", str(folder))
 
     def mark(self, name: str, at: float = 0.0, content: bytes = b"") -> Path:
@@ -79,6 +92,13 @@ class World:
     def settle(self, rounds: int = 6) -> None:
         for _ in range(rounds):
             self.round()
+
+    def until_told(self, key: str, value: Any) -> None:
+        def reached() -> bool:
+            self.round()
+            return bool(self.status().get(key) == value)
+
+        wait_until(reached, f"{key} to be {value}")
 
     def until(self, state: str, window_id: str = "r") -> dict[str, Any]:
         def reached() -> dict[str, Any] | None:
@@ -259,6 +279,71 @@ def test_markers_deleted_before_the_end_cancel_the_window(world: World) -> None:
     world.until("open")
     path.unlink()
     assert world.until("cancelled")["reason"] == "its markers were deleted"
+
+
+def test_a_window_made_again_while_it_is_collected_gets_its_own_result_alone(world: World) -> None:
+    first = world.may_finish = threading.Event()
+    paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
+    world.until("collecting")
+    for path in paths:
+        path.unlink()
+    assert world.until("cancelled")["reason"] == "its markers were deleted"
+    world.mark("r.start", 100)
+    assert world.until("open")["from"] == "2023-11-14T22:15:00.000Z"
+    world.mark("r.stop", 130)
+    reason = "an earlier collection of this window, which is not wanted any more, has not ended yet"
+    world.settle()
+    assert world.until("settling")["reason"] == reason
+    assert len(world.collected) == 1
+    first.set()
+    assert world.until("done")["to"] == "2023-11-14T22:15:30.000Z"
+    world.settle()
+    assert [window.seconds for window, _ in world.collected] == [60.0, 30.0]
+    manifest = store.read_manifest(world.session.artifacts / "r") or {}
+    assert manifest["markers"] == world.status()["markers"] == dict(world.collected[1][0].markers)
+    assert [path.name for path in world.session.artifacts.iterdir()] == ["r"]
+    assert events(world.entries).count("window.collected") == len(world.noted) == 1
+
+
+def test_a_window_withdrawn_while_it_is_collected_leaves_nothing(world: World) -> None:
+    world.may_finish.clear()
+    paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
+    world.until("collecting")
+    for path in paths:
+        path.unlink()
+    world.until("cancelled")
+    world.may_finish.set()
+    world.mark("w.start", 0)
+    world.mark("w.stop", 60)
+    world.until("done", "w")
+    world.settle()
+    assert world.status()["state"] == "cancelled"
+    assert [path.name for path in world.session.artifacts.iterdir()] == ["w"]
+    assert len(world.noted) == 1
+
+
+@pytest.mark.parametrize(
+    ("failures", "state", "noted"),
+    [([], "done", 1), ([OSError(28, "No space left on device")], "cancelled", 0)],
+)
+def test_markers_deleted_as_the_artifacts_appear_are_deleted_afterwards(
+    world: World, failures: list[BaseException], state: str, noted: int
+) -> None:
+    def withdrawn_late(window: Window, unsettled: bool, attempt: Attempt) -> Collected:
+        attempt.claim()
+        return world._collect(window, unsettled, attempt)
+
+    world.failures, world.reconciler.collect = failures, withdrawn_late
+    world.may_finish.clear()
+    paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
+    world.until_collected(1)
+    for path in paths:
+        path.unlink()
+    world.settle()
+    assert world.status()["state"] == "collecting"
+    world.may_finish.set()
+    world.until(state)
+    assert len(world.noted) == noted
 
 
 def test_markers_deleted_afterwards_leave_the_result_and_free_the_name(world: World) -> None:
@@ -445,6 +530,210 @@ def test_a_window_that_is_open_again_is_not_answered_by_what_came_of_it_before(w
     assert "without r.start" in world.until("failed")["reason"]
 
 
+# --- what was published is asked before anything is collected
+
+
+def done(world: World) -> list[Path]:
+    """Have a window collected; return its markers."""
+    paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
+    world.until("done")
+    return paths
+
+
+def test_a_lost_status_is_made_again_from_the_manifest(world: World) -> None:
+    done(world)
+    before = world.status()
+    world.session.window_status("r").unlink()
+    world.start()
+    after = world.until("done")
+    assert len(world.collected) == 1
+    assert after == {**before, "updated_at": after["updated_at"]}
+
+
+@pytest.mark.parametrize("content", ["{}", '{"state": "failed", "updated_at": 5, "ignored": null}'])
+def test_a_status_that_is_not_one_of_ours_is_as_good_as_lost(world: World, content: str) -> None:
+    done(world)
+    world.session.window_status("r").write_text(content)
+    world.start()
+    world.until("done")
+    assert len(world.collected) == 1
+
+
+def test_a_truncated_window_whose_status_is_lost_is_not_open_again(world: World) -> None:
+    world.mark("r.start", 0)
+    world.until("open")
+    world.reconciler.close_open()
+    wait_until(lambda: not world.reconciler.advance())
+    world.session.window_status("r").unlink()
+    world.start()
+    world.until("done")
+    world.settle()
+    assert len(world.collected) == 1
+
+
+def test_a_manifest_that_cannot_be_read_now_holds_up_its_own_window_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(path: Path) -> dict[str, Any] | None:
+        if path.name == "r":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path)
+
+    def other_is_done() -> bool:
+        with pytest.raises(OSError, match="Input/output error"):
+            world.round()
+        world.clock.advance(0.5)
+        return world.status("w").get("state") == "done"
+
+    done(world)
+    world.session.window_status("r").unlink()
+    world.start()
+    real = store.read_manifest
+    with monkeypatch.context() as patched:
+        patched.setattr(window_markers, "read_manifest", unreadable)
+        world.mark("w.start", 0)
+        world.mark("w.stop", 60)
+        wait_until(other_is_done, "the other window")
+    assert world.status() == {}
+    world.until("done")
+    assert [window.id for window, _ in world.collected] == ["r", "w"]
+
+
+def test_markers_deleted_between_a_crash_and_the_next_daemon_leave_the_result(world: World) -> None:
+    paths = done(world)
+    status = world.session.window_status("r")
+    status.write_text(json.dumps({**world.status(), "state": "collecting", "artifacts": None}))
+    for path in paths:
+        path.unlink()
+    world.start()
+    assert world.until("done")["artifacts"]
+    assert len(world.collected) == 1
+
+
+# --- strays
+
+DAEMON, MINE, THEIRS = 5, 7, 9
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_finished_window_is_again_what_it_was_once_a_stray_marker_goes(world: World, restart: bool) -> None:
+    done(world)
+    before = world.status()
+    stray = world.mark("r.yaml")
+    assert world.until("failed")["artifacts"] is None
+    if restart:
+        world.start()
+        world.settle()
+    stray.unlink()
+    after = world.until("done")
+    assert after == {**before, "updated_at": after["updated_at"]}
+    world.settle()
+    assert len(world.collected) == 1
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can write files of several users")
+
+
+@as_root
+def test_a_marker_of_somebody_else_is_reported_and_changes_nothing(world: World) -> None:
+    world.reconciler._markers.uid = DAEMON
+    for path in (world.mark("r.start", 0), world.mark("r.stop", 60)):
+        os.chown(path, MINE, -1)
+    before = world.until("done")
+    stray = world.mark("r.cancel", 30)
+    os.chown(stray, THEIRS, -1)
+    sentence = "r.cancel does not count: it is of uid 9, the window of uid 7"
+    world.until_told("ignored", [sentence])
+    assert (world.status()["state"], world.status()["reason"]) == ("done", sentence)
+    world.start()
+    world.reconciler._markers.uid = DAEMON
+    world.settle()
+    stray.touch()
+    world.settle()
+    assert world.status()["reason"] == sentence
+    assert "window.marker_ignored" not in events(world.entries), "it was reported by the daemon before"
+    stray.unlink()
+    world.until_told("ignored", [])
+    assert {**world.status(), "updated_at": None} == {**before, "updated_at": None}
+    assert len(world.collected) == 1
+
+
+@as_root
+def test_a_stray_that_is_written_for_ever_holds_up_nobody(world: World) -> None:
+    world.reconciler._markers.uid = DAEMON
+    os.chown(world.mark("r.start", 0), MINE, -1)
+    world.until("open")
+    os.chown(world.mark("r.stop", 60), MINE, -1)
+
+    def reached() -> bool:
+        os.chown(world.mark("r.yaml", world.clock.elapsed, b"from: x"), THEIRS, -1)
+        world.round()
+        return str(world.status()["state"]) == "done"
+
+    wait_until(reached, "the window")
+
+
+@as_root
+def test_in_a_group_nobody_ends_or_takes_over_the_window_of_another(tmp_path: Path) -> None:
+    world = World(tmp_path, group=grp.getgrgid(1).gr_name)
+    world.clock.advance(1000.0)
+
+    def by(uid: int, *commands: str) -> None:
+        """Have a user of the group do something in the drop folder."""
+        become = f"import os; os.chdir({os.fspath(world.session.windows)!r}); os.setgroups([1]); os.setgid(1)"
+        moment = int(world.clock.now() * 1e9)
+        touch = "touch = lambda name: (open(name, 'w').close(), os.utime(name, ns=(moment, moment)))"
+        script = "\n".join((become, f"os.setuid({uid}); moment = {moment}", touch, *commands))
+        subprocess.run([sys.executable, "-c", script], check=True)
+
+    by(MINE, "touch('r.start')")
+    world.until("open")
+    by(THEIRS, "touch('r.stop'); touch('r.cancel'); touch('r.yaml')")
+    strays = sorted(("r.stop", "r.cancel", "r.yaml"))
+    told = [f"{name} does not count: it is of uid {THEIRS}, the window of uid {MINE}" for name in strays]
+    world.until_told("ignored", told)
+    assert world.status()["state"] == "open"
+    assert events(world.entries).count("window.marker_ignored") == 3
+    refused = "try: os.unlink('r.start')\nexcept PermissionError: pass\nelse: raise AssertionError"
+    by(THEIRS, refused, "os.unlink('r.stop'); os.unlink('r.cancel'); os.unlink('r.yaml')")
+    world.settle()
+    by(0, "touch('r.stop')")  # the daemon's own user
+    assert world.until("done")["owner_uid"] == MINE
+    assert world.status()["ignored"] == []
+    world.reconciler.stop()
+
+
+# --- statuses that nobody needs any more
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_the_status_of_a_window_without_markers_and_artifacts_goes_after_a_day(
+    world: World, restart: bool
+) -> None:
+    paths = [world.mark(f"{name}.{kind}") for name in ("gone", "kept") for kind in ("start", "cancel")]
+    paths += done(world)
+    for name in ("gone", "kept"):
+        world.until("cancelled", name)
+    for path in paths:
+        if path.name != "kept.cancel":
+            path.unlink()
+    world.settle()
+    for seconds, is_there in ((86_000.0, True), (1_000.0, False)):
+        world.clock.advance(seconds)
+        if restart:
+            world.start()
+        world.settle()
+        assert world.session.window_status("gone").exists() == is_there
+    assert world.status("kept")["state"] == "cancelled"
+    assert world.status("r")["state"] == "done"
+    shutil.rmtree(world.session.artifacts / "r")
+    world.clock.advance(1_000.0)
+    world.settle()
+    assert world.status("r") == {}
+    world.mark("r.start", world.clock.elapsed)
+    world.until("open")
+
+
 class KilledError(BaseException):
     """The daemon dies here."""
 
@@ -473,11 +762,11 @@ class MortalWorld(World):
         self.published: list[dict[str, int]] = []
         super().__init__(root)
 
-    def _collect(self, window: Window, unsettled: bool) -> Collected:
+    def _collect(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
         dies, self.dies = self.dies, ""
         if dies == "before":
             raise KilledError
-        collected = super()._collect(window, unsettled)
+        collected = super()._collect(window, unsettled, attempt)
         self.published.append(dict(window.markers))
         if dies == "after":
             raise KilledError
@@ -540,7 +829,7 @@ def test_whatever_happens_each_request_has_one_result_and_a_restart_adds_none(
 
 def test_a_window_that_no_thread_could_be_started_for_is_collected_once_there_is_one(world: World) -> None:
     threads = Threads(are_left=False)
-    world.reconciler._workers = Workers(1, threads)
+    world.reconciler._collections._workers = Workers(1, threads)
     world.mark("r.start", at=0.0)
     world.mark("r.stop", at=500.0)
     world.until("settling")
@@ -560,7 +849,7 @@ def test_a_marker_that_no_round_can_read_for_a_while_is_read_and_disturbs_no_oth
         return read_marker(name, *more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "read_marker", read)
+        patched.setattr(window_markers, "read_marker", read)
         for window_id in ("a", "bad", "z"):
             world.mark(f"{window_id}.start", at=0.0)
         for _ in range(8):

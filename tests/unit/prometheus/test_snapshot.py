@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -15,9 +18,16 @@ from monitord import copies
 from monitord.errors import PrometheusError
 from monitord.prometheus import restore as restoring
 from monitord.prometheus import snapshot as module
+from monitord.prometheus.api import PrometheusClient
 from monitord.prometheus.blocks import Span
 from monitord.prometheus.restore import Restored, holds_data, restore
+from monitord.prometheus.senses import Senses
 from monitord.prometheus.snapshot import Snapshot, SnapshotError, complete_snapshots, take_snapshot
+from monitord.prometheus.snapshots import RESTORE_TRIES, Snapshots
+from monitord.prometheus.storage import Storage
+from monitord.session import Session
+from tests.fakes.clock import FakeClock
+from tests.fakes.log import events, recording_log
 
 NOW = 1_800_000_000.5
 BLOCKS = ("01M86F82PG3361JH6SAJSEDSW0", "01M86F82PG3361JH6SAJSEDSW1")
@@ -260,3 +270,34 @@ def test_a_restore_that_was_cut_short_is_finished_by_the_next(
 
     assert names(data) == [*BLOCKS, "wal"]
     assert restore(snapshots, data) is None
+
+
+def unreadable(folder: Path) -> list[Path]:
+    raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+
+
+def no_client(*_: object) -> PrometheusClient:
+    raise AssertionError
+
+
+def test_a_history_that_cannot_be_read_for_a_moment_is_waited_for(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(tmp_path, "s")
+    session.prometheus.mkdir(parents=True)
+    taken = take(data, session.snapshots)
+    log, entries = recording_log()
+    launch: Any = SimpleNamespace(storage=Storage(data))
+    keeper = Snapshots(session, FakeClock(), log, no_client, lambda: None, run=lambda task: task())
+    senses = Senses(
+        launch.storage, 0, lambda: keeper.restore(launch), no_client, lambda: None, lambda task: task()
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "files_below", unreadable)
+        for _ in range(RESTORE_TRIES - 1):
+            assert "history cannot be put back yet: [Errno 5]" in senses._try_and_restore()
+        assert events(entries) == []
+        assert senses._try_and_restore() == ""  # better without than never
+    assert events(entries) == ["prometheus.not_restored"]
+    assert senses._try_and_restore() == ""
+    assert [entry["snapshot"] for entry in entries[1:]] == [taken.folder.name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -16,7 +17,9 @@ from monitord.windows.lifecycle import (
     Ended,
     Open,
     Outcome,
+    Published,
     State,
+    counted,
     decide,
     truncate,
 )
@@ -27,9 +30,9 @@ T = 1_700_000_000.0
 LATER = T + 10_000
 
 
-def marker(kind: str, at: float, content: str = "") -> Marker:
+def marker(kind: str, at: float, content: str = "", uid: int = 7) -> Marker:
     moment = T + at
-    return read_marker(f"r.{kind}", moment, int(moment * 1e9), content.encode())
+    return read_marker(f"r.{kind}", moment, int(moment * 1e9), content.encode(), uid=uid)
 
 
 def markers(*items: Marker) -> dict[str, Marker]:
@@ -148,6 +151,85 @@ def test_a_past_window_cannot_be_cancelled() -> None:
     window_of(decide(markers(past, marker("cancel", 30)), None, LATER))
 
 
+# --- whose markers count
+
+DAEMON, MINE, THEIRS = 5, 7, 9
+PAST = f"from: {T}\nto: {T + 1}"
+
+
+def counting(*items: Marker, published: Published | None = None) -> set[str]:
+    found = counted(markers(*items), DAEMON, published)
+    assert len(found.markers) + len(found.ignored) == len(items)
+    return {item.file for item in found.markers.values()}
+
+
+def test_the_owner_of_the_start_marker_and_the_daemons_user_close_and_cancel() -> None:
+    for uid in (MINE, DAEMON):
+        for kind in ("stop", "cancel", "yaml"):
+            assert counting(START, marker(kind, 60, uid=uid)) == {"r.start", f"r.{kind}"}
+    for kind in ("stop", "cancel", "yaml"):
+        assert counting(START, marker(kind, 60, uid=THEIRS)) == {"r.start"}
+
+
+def test_why_a_marker_does_not_count() -> None:
+    strays = [marker(kind, 60, uid=THEIRS) for kind in ("yaml", "cancel")]
+    assert counted(markers(START, *strays), DAEMON).ignored == (
+        "r.cancel does not count: it is of uid 9, the window of uid 7",
+        "r.yaml does not count: it is of uid 9, the window of uid 7",
+    )
+
+
+def test_anybody_may_ask_for_a_past_window_and_nobody_else_disturbs_it() -> None:
+    past = marker("yaml", 0, PAST, THEIRS)
+    assert counting(past) == {"r.yaml"}
+    for kind in ("stop", "cancel"):
+        assert counting(past, marker(kind, 60)) == {"r.yaml"}
+    assert counting(past, START) == {"r.start"}  # whoever starts a window owns it
+
+
+def test_whose_artifacts_are_there_stays_the_owner_while_their_marker_is_there() -> None:
+    past = marker("yaml", 0, PAST)
+    published = Published({"r.yaml": past.modified_ns}, MINE)
+    for again in (past, marker("yaml", 90, PAST)):
+        for kind in ("start", "stop", "cancel"):
+            assert counting(again, marker(kind, 60, uid=THEIRS), published=published) == {"r.yaml"}
+    assert counting(marker("start", 60, uid=THEIRS), published=published) == {"r.start"}  # the name is free
+
+
+def test_what_an_owner_left_behind_is_neither_closed_nor_cancelled_by_others() -> None:
+    done = Published({"r.start": 1, "r.stop": 2}, MINE)
+    stray = marker("stop", 60, uid=THEIRS)
+    assert counting(stray, published=done) == set()
+    assert decide({}, None, LATER, done) == Answered(by_artifacts=True)
+    assert counting(STOP, published=done) == counting(stray) == {"r.stop"}
+
+
+def test_a_window_that_another_user_closed_can_be_opened_by_its_owner_again() -> None:
+    done = Published({"r.start": START.modified_ns, "r.stop": STOP.modified_ns}, MINE)
+    closed = marker("stop", 60, uid=DAEMON)
+    assert counting(marker("start", 90), closed, published=done) == {"r.start", "r.stop"}
+
+
+def test_a_window_has_the_owner_of_what_opened_it() -> None:
+    assert window_of(decide(markers(START, STOP), None, LATER)).owner_uid == MINE
+    past = marker("yaml", 0, PAST, THEIRS)
+    assert window_of(decide(markers(past), None, LATER)).owner_uid == THEIRS
+
+
+# --- what artifacts answer
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+def test_what_artifacts_answer_is_done_whatever_was_decided_for_a_marker_that_has_gone(state: State) -> None:
+    stamps = {"r.start": START.modified_ns, "r.stop": STOP.modified_ns}
+    published = Published(stamps, MINE)
+    after = Outcome(state, {**stamps, "r.yaml": 1})
+    assert decide(markers(START, STOP), after, LATER, published) == Answered(by_artifacts=True)
+    assert decide(markers(START, STOP), None, LATER, published) == Answered(by_artifacts=True)
+    newer = markers(START, marker("stop", 90))
+    assert window_of(decide(newer, after, LATER, published)).seconds == 90
+
+
 # --- truncation
 
 
@@ -200,6 +282,18 @@ def test_in_the_end_a_window_is_open_for_its_client_or_has_one_outcome(present: 
         assert "start" in present
     if isinstance(decision, Due):
         assert decision.window.start < decision.window.end <= LATER
+
+
+@given(any_markers, any_marker)
+def test_a_stray_marker_of_another_user_changes_nothing(present: dict[str, Marker], stray: Marker) -> None:
+    outcome = answer(decide(present, None, LATER))
+    if not {"start", "yaml"} & present.keys() or stray.kind in present or outcome is None:
+        return
+    done = Published(outcome.markers, MINE) if outcome.state is State.DONE else None
+    if done is None and stray.kind == "start":
+        return  # another window, of another owner
+    with_stray = {**present, stray.kind: replace(stray, uid=THEIRS)}
+    assert counted(with_stray, DAEMON, done).markers == present
 
 
 @given(any_markers, st.sampled_from(["start", "stop", "yaml"]))
