@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -210,8 +209,10 @@ def run(
 
 
 def _command(root: Path, session: str, slurm_job_id: str) -> list[str]:
+    from monitord.cli.daemon_command import MONITORD
+
     return [
-        sys.executable, "-m", "monitord", "exporters", "run", f"--root={root}", f"--session={session}",
+        *MONITORD, "exporters", "run", f"--root={root}", f"--session={session}",
         f"--slurm-job={slurm_job_id}",
     ]  # fmt: skip
 
