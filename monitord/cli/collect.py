@@ -92,8 +92,7 @@ def _drop(session: Session, window_id: str, asked: dict[str, Any]) -> dict[str, 
         if (session.windows / f"{window_id}.{kind}").exists():
             raise InvalidInputError(f"{window_id}.{kind} exists in {session.windows}; use another --run-id")
     marker = session.windows / f"{window_id}.yaml"
-    if not publish(marker, marker_content("yaml", asked), session.file_mode):
-        marker.touch()
+    publish(marker, marker_content("yaml", asked), session.file_mode, anew=True)
     return {marker.name: marker.stat().st_mtime_ns}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from monitord.atomic import publish
+from monitord.atomic import publish, read_plain
 from monitord.cli.options import check_name
 from monitord.documents import read_document, write_document
 from monitord.errors import InvalidFileError, InvalidInputError
@@ -31,8 +31,8 @@ def service_file(session: Session, client: str, service: str) -> Path:
 def slurm_job_of(file: Path) -> str | None:
     """Return the job that a target file is bound to; None for none, and for what is no such file."""
     try:
-        value = read_document(file.read_bytes()).value
-    except (OSError, InvalidFileError):
+        value = read_document(read_plain(file) or b"").value
+    except InvalidFileError:
         return None
     job = value.get("slurm_job") if isinstance(value, dict) else None
     return None if job is None else str(job)

@@ -208,8 +208,7 @@ def _touch(
     marker = session.windows / f"{check_name(window_id, 'window')}.{kind}"
     content = marker_content(kind, says)
     try:
-        if not publish(marker, content, session.file_mode):
-            marker.touch()
+        publish(marker, content, session.file_mode, anew=True)
     except OSError as error:
         raise InvalidInputError(f"cannot write {marker}: {error.strerror}") from error
     return marker

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from monitord.atomic import open_new
 from monitord.errors import PrometheusError
 
 KEPT = 3
@@ -34,7 +35,8 @@ class Storage:
         trial = self.folder / _TRIAL
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            trial.unlink(missing_ok=True)  # what a crash left
+            descriptor = open_new(trial)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(bytes(TRIAL_BYTES))

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord import session as session_module
+from monitord.atomic import temporary_beside
 from monitord.errors import InvalidInputError
 from monitord.session import Session, default_root, escape_file_name, unescape_file_name
 
@@ -125,8 +126,7 @@ def test_the_longest_names_get_distinct_statuses_that_can_be_written(session: Se
     for name in names:
         session.target_status(name).write_text("{}")
     assert len(list(session.target_statuses.iterdir())) == 2
-    temporary = f".tmp-{session.target_status(names[0]).name}.4194304"
-    assert len(temporary) <= 255
+    assert len(temporary_beside(session.target_status(names[0])).name) <= 255
 
 
 def test_where_sessions_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

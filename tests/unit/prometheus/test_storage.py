@@ -29,6 +29,16 @@ def test_a_trial_that_fails_says_where_and_why_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_link_in_the_place_of_the_trial_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / ".monitord-trial").symlink_to(victim)
+    assert Storage(data).try_writing() == ""
+    assert victim.read_text() == "precious"
+
+
 def test_a_path_that_is_no_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     assert "cannot be written: File exists" in Storage(tmp_path / "data").try_writing()
