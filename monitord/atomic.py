@@ -15,6 +15,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from monitord.shown import shown_json
+
 TEMPORARY_PREFIX = ".tmp-"
 
 
@@ -102,10 +104,9 @@ def read_plain(path: Path, longest: int = -1) -> bytes | None:
 
 
 def to_json(value: Any) -> bytes:
-    """Write a value as the JSON monitord publishes: readable, one trailing newline, no bare NaN."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    # A file name with stray bytes holds surrogates, which UTF-8 cannot; `\udc80` is how JSON does.
-    return text.encode(errors="backslashreplace")
+    """Write a value as the JSON monitord publishes: readable also on a terminal, no bare NaN."""
+    # A file name with stray bytes holds surrogates, which UTF-8 cannot: they are escaped here as well.
+    return shown_json(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path) -> Any | None:

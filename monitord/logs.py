@@ -13,6 +13,10 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from monitord.shown import shown, shown_json
+
+_OF_LINES = frozenset({"exception", "stack"})
+
 
 class LogFile:
     """The log file, line by line; a full disk loses lines, never the daemon."""
@@ -64,9 +68,9 @@ def open_log(file: LogFile, session: str, stream: TextIO | None = None) -> Filte
     console: Processor | None = structlog.dev.ConsoleRenderer() if stream.isatty() else None
 
     def write(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        line = to_line(logger, name, dict(event))
-        file.write(str(line))
-        return str(console(logger, name, event)) if console else str(line)
+        line = shown_json(str(to_line(logger, name, dict(event))))
+        file.write(line)
+        return str(console(logger, name, _shown(event))) if console else line
 
     logger: Any = structlog.wrap_logger(
         _Console(stream),
@@ -84,6 +88,14 @@ def open_log(file: LogFile, session: str, stream: TextIO | None = None) -> Filte
     )
     bound: FilteringBoundLogger = logger.bind()
     return bound
+
+
+def _shown(event: EventDict) -> EventDict:
+    """Have nothing in an event that a terminal would act on; what is no text is written by repr."""
+    return {
+        key: shown(item, keep="\n" if key in _OF_LINES else "") if isinstance(item, str) else item
+        for key, item in event.items()
+    }
 
 
 def _in_order(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:

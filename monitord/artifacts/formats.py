@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from monitord.shown import shown_json
+
 Cell = str | float | int | None
 _QUOTED = re.compile('[,"\r\n]')
 
@@ -70,4 +72,5 @@ def json_value(value: Any) -> Any:
 def json_bytes(value: Any) -> bytes:
     """Write JSON that every reader accepts."""
     # As json.dumps with an indent of 1, which is written in Python, and takes ten times as long.
-    return msgspec.json.format(msgspec.json.encode(json_value(value)), indent=1) + b"\n"
+    content = msgspec.json.format(msgspec.json.encode(json_value(value)), indent=1) + b"\n"
+    return content if content.isascii() and b"\x7f" not in content else shown_json(content.decode()).encode()

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
 from monitord.atomic import publish, read_plain
 from monitord.cli.options import check_name
+from monitord.cli.output import say
 from monitord.documents import read_document, write_document
 from monitord.errors import InvalidFileError, InvalidInputError
 from monitord.session import Session
@@ -53,9 +52,9 @@ def register(session: Session, file: Path, content: Mapping[str, Any]) -> None:
         publish(file, text, session.file_mode)
     except OSError as error:
         raise InvalidInputError(f"cannot write {file}: {error.strerror}") from error
-    click.echo(file)
+    say(file)
     how = f"monitord wait --session {session.name} --for target={file.name}"
-    click.echo(f"registered; see what becomes of it with: {how}", err=True)
+    say(f"registered; see what becomes of it with: {how}", err=True)
 
 
 def _modeline(session: Session) -> bytes:
@@ -72,4 +71,4 @@ def withdraw(files: list[Path]) -> None:
             file.unlink()
         except OSError as error:
             raise InvalidInputError(f"cannot remove {file}: {error.strerror}") from error
-        click.echo(file)
+        say(file)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from monitord.cli.options import DURATION, check_name, root_option
+from monitord.cli.output import say
 from monitord.durations import format_duration
 from monitord.errors import ExitCode
 from monitord.session import Session
@@ -53,10 +54,8 @@ def command(
     check_settings(content)
     session = Session(root.absolute(), name)
     session.create(content, group, all_schemas())
-    click.echo(session.folder)
+    say(session.folder)
     # With Slurm at hand it is a job; anywhere a session goes on one machine too.
     how = "--partition P" if shutil.which("sbatch") else "--local"
-    click.echo(
-        f"created session {name}; start its daemon with: monitord start --session {name} {how}", err=True
-    )
+    say(f"created session {name}; start its daemon with: monitord start --session {name} {how}", err=True)
     return ExitCode.OK

@@ -20,7 +20,7 @@ from monitord.cli.options import (
     output_option,
     session_option,
 )
-from monitord.cli.output import print_json, print_table
+from monitord.cli.output import print_json, print_table, say
 from monitord.cli.slo import check_slo, refuse_breach, refuse_undecided, slo_option, tell_slo
 from monitord.cli.wait import await_goal, window_check
 from monitord.errors import ExitCode, InvalidInputError, MonitordError
@@ -61,7 +61,7 @@ def start(
     session = open_session(root, session_name)
     _refuse_if_open(session, window_id)
     check_slo(session, slo)
-    click.echo(_touch(session, window_id, "start", _says(labels, slo)))
+    say(_touch(session, window_id, "start", _says(labels, slo)))
     return ExitCode.OK
 
 
@@ -78,7 +78,7 @@ def stop(session_name: str, root: Path, window_id: str) -> int:
     """
     session = open_session(root, session_name)
     _require_started(session, window_id)
-    click.echo(_touch(session, window_id, "stop"))
+    say(_touch(session, window_id, "stop"))
     return ExitCode.OK
 
 
@@ -94,7 +94,7 @@ def cancel(session_name: str, root: Path, window_id: str) -> int:
     """
     session = open_session(root, session_name)
     _require_started(session, window_id)
-    click.echo(_touch(session, window_id, "cancel"))
+    say(_touch(session, window_id, "cancel"))
     return ExitCode.OK
 
 
@@ -175,7 +175,7 @@ def run(
     except MonitordError as error:
         if slo and code == ExitCode.OK:
             raise
-        click.echo(f"monitord: {error}", err=True)
+        say(f"monitord: {error}", err=True)
         return code
     tell_slo(manifest)
     if code == ExitCode.OK:
@@ -187,7 +187,7 @@ def run(
 def _result(session: Session, window_id: str) -> dict[str, Any]:
     """Print the folder of a window's results, and return its manifest."""
     status: Any = read_json(session.window_status(window_id))
-    click.echo(status["artifacts"], err=True)
+    say(status["artifacts"], err=True)
     manifest: Any = read_json(Path(status["artifacts"]) / "MANIFEST.json")
     if not isinstance(manifest, dict):
         raise InvalidInputError(
