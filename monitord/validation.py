@@ -22,6 +22,9 @@ RESERVED_LABELS = frozenset(("job", "instance", "session", "client", "node", "se
 MAX_LABEL_VALUE = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+# Units go into tables, where spreadsheets would run one that begins like a formula.
+_IN_UNITS = "A-Za-z0-9_%‰°²³µ$€£À-ÖØ-öø-ÿΑ-ω"  # Greek ones are meant
+_UNIT = re.compile(rf"[{_IN_UNITS}](?:[{_IN_UNITS}/.·*^() -]{{0,62}}[{_IN_UNITS})])?")
 _LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", re.ASCII)
 
 
@@ -70,6 +73,19 @@ def _name(value: Any) -> Any:
     return value
 
 
+def _unit(value: Any) -> Any:
+    if isinstance(value, str) and not _UNIT.fullmatch(value):
+        raise refuse(
+            f"'{excerpt(value)}' is not a unit; write one as ms, requests/s, 1/s or °C: at most 64 letters, "
+            "digits, % and °, with / . * ^ - ( ) and spaces among them but not first"
+        )
+    return value
+
+
+def _unit_or_none(value: Any) -> Any:
+    return value if value == "" else _unit(value)
+
+
 def _label_value(value: Any) -> Any:
     if isinstance(value, bool):
         raise refuse(f'a label value is text; quote it: "{str(value).lower()}"')
@@ -101,11 +117,15 @@ _LABEL_NAME_SCHEMA = {
     "type": "string",
     "pattern": f"^(?!(?:{'|'.join(sorted(RESERVED_LABELS))})$){_LABEL_NAME.pattern}$",
 }
+_UNIT_SCHEMA = {"type": "string", "pattern": f"^{_UNIT.pattern}$"}
+_UNIT_OR_NONE_SCHEMA = {"type": "string", "pattern": f"^({_UNIT.pattern})?$"}
 _LABEL_VALUE_SCHEMA = {"type": ["string", "number"], "maxLength": MAX_LABEL_VALUE}
 
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
 LabelName = Annotated[str, BeforeValidator(_label_name), WithJsonSchema(_LABEL_NAME_SCHEMA)]
+Unit = Annotated[str, BeforeValidator(_unit), WithJsonSchema(_UNIT_SCHEMA)]
+UnitOrNone = Annotated[str, BeforeValidator(_unit_or_none), WithJsonSchema(_UNIT_OR_NONE_SCHEMA)]
 LabelValue = Annotated[str, BeforeValidator(_label_value), WithJsonSchema(_LABEL_VALUE_SCHEMA)]
 Labels = dict[LabelName, LabelValue]
 

@@ -1,10 +1,13 @@
 """CSV and JSON as monitord publishes them, so that every common reader sees the same numbers.
 
-Floats are written by `repr`: the shortest text that reads back as exactly the same number.
+Floats are written by `repr`: the shortest text that reads back as exactly the same number. Spreadsheets run
+text that begins like a formula, and labels are anybody's: a quote stands before it, which `read_csv` takes
+away again. Numbers are never text here, so -1.5 stays as it is.
 """
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +19,7 @@ import msgspec
 from monitord.shown import shown_json
 
 Cell = str | float | int | None
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")  # noqa: RUF001  # the wide ones count as well
 _QUOTED = re.compile('[,"\r\n]')
 
 
@@ -42,10 +46,22 @@ def cell(value: Cell) -> str:
 
 @lru_cache(maxsize=4096)  # most texts of a table are in many of its rows
 def _field(text: str) -> str:
+    if _FORMULA.match(text):
+        text = f"'{text}"
     # csv.writer leaves a lone carriage return unquoted before Python 3.13, and readers split there.
     if _QUOTED.search(text):
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+def read_csv(lines: Iterable[str]) -> list[dict[str, str]]:
+    """Return the rows of a table as they were before they were written."""
+    rows = csv.DictReader(lines, restkey="", restval="")
+    return [{name: _text(field) for name, field in row.items() if name} for row in rows]
+
+
+def _text(field: str) -> str:
+    return field[1:] if field.startswith("'") and _FORMULA.match(field) else field
 
 
 def count_csv_rows(content: bytes) -> int:
