@@ -25,6 +25,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 # Units go into tables, where spreadsheets would run one that begins like a formula.
 _IN_UNITS = "A-Za-z0-9_%‰°²³µ$€£À-ÖØ-öø-ÿΑ-ω"  # Greek ones are meant
 _UNIT = re.compile(rf"[{_IN_UNITS}](?:[{_IN_UNITS}/.·*^() -]{{0,62}}[{_IN_UNITS})])?")
+_A_UNIT = (
+    "a unit; write one as ms, requests/s, 1/s or °C: at most 64 letters, digits, % and °, "
+    "with / . * ^ - ( ) and spaces among them but not first"
+)
 _LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", re.ASCII)
 
 
@@ -62,24 +66,21 @@ def _duration(value: Any) -> Any:
     return seconds
 
 
+def _formed(form: re.Pattern[str], value: Any, what: str) -> Any:
+    if isinstance(value, str) and not form.fullmatch(value):
+        raise refuse(f"'{excerpt(value)}' is not {what}")
+    return value
+
+
 def _name(value: Any) -> Any:
     if isinstance(value, PlainInt | PlainFloat):
         value = value.text
-    if isinstance(value, str) and not _NAME.fullmatch(value):
-        raise refuse(
-            f"'{excerpt(value)}' is not a name; use letters, digits, '.', '_' and '-', "
-            "at most 128, a letter or digit first"
-        )
-    return value
+    advice = "use letters, digits, '.', '_' and '-', at most 128, a letter or digit first"
+    return _formed(_NAME, value, f"a name; {advice}")
 
 
 def _unit(value: Any) -> Any:
-    if isinstance(value, str) and not _UNIT.fullmatch(value):
-        raise refuse(
-            f"'{excerpt(value)}' is not a unit; write one as ms, requests/s, 1/s or °C: at most 64 letters, "
-            "digits, % and °, with / . * ^ - ( ) and spaces among them but not first"
-        )
-    return value
+    return _formed(_UNIT, value, _A_UNIT)
 
 
 def _unit_or_none(value: Any) -> Any:

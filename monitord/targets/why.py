@@ -126,7 +126,10 @@ def matching(text: str) -> Callable[[Mapping[str, Any]], bool]:
     whole = "://" in text and "/" in text.partition("://")[2]
 
     def matches(endpoint: Mapping[str, Any]) -> bool:
-        has = parse_url(endpoint["url"])
+        try:
+            has = parse_url(endpoint["url"])
+        except ValueError:  # accepted by an earlier version, and still in force
+            return False
         same_host = asked.is_local or asked.host in (has.host, endpoint["labels"].get("node"))
         same_rest = not whole or (asked.scheme, asked.path, asked.query) == (has.scheme, has.path, has.query)
         return asked.port == has.port and same_host and same_rest
