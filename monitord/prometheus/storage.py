@@ -13,6 +13,7 @@ from pathlib import Path
 
 from monitord.atomic import open_new
 from monitord.errors import PrometheusError
+from monitord.folders import make_folders
 
 KEPT = 3
 TRIAL_BYTES = 1024 * 1024
@@ -34,7 +35,7 @@ class Storage:
         """
         trial = self.folder / _TRIAL
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folders(self.folder)
             trial.unlink(missing_ok=True)  # what a crash left
             descriptor = open_new(trial)
             try:
