@@ -18,4 +18,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]  # `-m` puts the current folder there, in which others may have laid modules
     raise SystemExit(main())

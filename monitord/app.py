@@ -225,7 +225,10 @@ class Daemon:
         """Begin the work on the session folder; the main loop then supervises Prometheus."""
         self.heartbeat.publish()
         store.clean(self.session.artifacts)
-        for folder in (self.session.status, self.session.target_statuses, self.session.window_statuses):
+        session = self.session
+        for folder in (
+            session.status, session.target_statuses, session.window_statuses, session.prometheus,
+        ):  # fmt: skip
             remove_leftovers(folder)
         # Targets first: Prometheus then finds them when it starts, and need not wait for a refresh.
         self.folder_loop.add("targets", self._reconcile_targets)

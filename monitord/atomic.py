@@ -2,7 +2,8 @@
 
 A temporary name in the same folder, fsync, rename. Errors of the file system (ENOSPC, EDQUOT) may
 come as late as fsync or close on a network file system; every one of them reaches the caller, and
-the old file then still stands.
+the old file then still stands. Others may be able to write in the folder, and would lay a link where they
+know that a file will be made: temporary names cannot be guessed, and links are not followed.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from monitord.listing import paths_in
+from monitord.shown import shown_json
 
 TEMPORARY_PREFIX = ".tmp-"
 
@@ -25,16 +28,18 @@ def publish(
     mode: int = 0o600,
     *,
     durable_name: bool = True,
+    anew: bool = False,
     confirm: Callable[[], None] = lambda: None,
 ) -> bool:
-    """Make `path` hold `content`; return whether anything had to be written.
+    """Make `path` a file that holds `content`; return whether anything had to be written.
 
-    A new name is durable on return, unless the caller syncs the folder once for many. `confirm` may refuse
-    by raising, right before others see the change: writing may have taken long.
+    `anew` writes also what is there already, so that its time is now. A new name is durable on return,
+    unless the caller syncs the folder once for many. `confirm` may refuse by raising, right before others
+    see the change: writing may have taken long.
     """
-    if read_if_exists(path) == content:
+    if not anew and read_plain(path) == content:
         return False
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.getpid()}")
+    temporary = temporary_beside(path)
     try:
         write_synced(temporary, content, mode)
         confirm()
@@ -48,9 +53,20 @@ def publish(
     return True
 
 
+def temporary_beside(path: Path) -> Path:
+    """Return a name in the same folder that nobody can guess, and that `remove_leftovers` knows."""
+    return path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.urandom(4).hex()}")
+
+
+def open_new(path: Path, mode: int = 0o600) -> int:
+    """Make a file and return its descriptor, for writing; raises FileExistsError for whatever is there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, mode)
+
+
 def write_synced(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a new file and return once it is on disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    descriptor = open_new(path, mode)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)
         file.write(content)
@@ -82,11 +98,25 @@ def read_if_exists(path: Path) -> bytes | None:
         return None
 
 
+def read_plain(path: Path, longest: int = -1) -> bytes | None:
+    """Return a plain file's content, following no link and waiting for no pipe; None if there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(longest)
+    finally:
+        os.close(descriptor)
+
+
 def to_json(value: Any) -> bytes:
-    """Write a value as the JSON monitord publishes: readable, one trailing newline, no bare NaN."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    # A file name with stray bytes holds surrogates, which UTF-8 cannot; `\udc80` is how JSON does.
-    return text.encode(errors="backslashreplace")
+    """Write a value as the JSON monitord publishes: readable also on a terminal, no bare NaN."""
+    # A file name with stray bytes holds surrogates, which UTF-8 cannot: they are escaped here as well.
+    return shown_json(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path) -> Any | None:

@@ -38,6 +38,14 @@ _PASSED_ON = (
 )
 
 
+def python_module(name: str) -> tuple[str, ...]:
+    """Return the command that runs a module of monitord's in a Python of its own.
+
+    Without -P, modules in the current folder would come first: anybody's who may write there.
+    """
+    return (sys.executable, "-P", "-m", name)
+
+
 class ChildError(MonitordError):
     """A program could not be run at all."""
 

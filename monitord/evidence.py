@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitord.atomic import read_json
+from monitord.atomic import read_json, read_plain
 from monitord.clock import from_iso
 from monitord.overview import PATIENCE_SECONDS, daemon_status, is_running, target_statuses
 from monitord.session import Session
@@ -99,7 +97,11 @@ class Evidence:
             for name in (path.name for path in self.session.targets.iterdir())
             if self.is_target_file(name) and statuses.get(name, {}).get("state") != "accepted"
         )
-        return {name for name in unknown if wanted in (_read(self.session.targets / name) or b"").lower()}
+        return {
+            name
+            for name in unknown
+            if wanted in (read_plain(self.session.targets / name, _MAX_BYTES + 1) or b"").lower()
+        }
 
 
 def _keys(groups: Any) -> Iterator[HealthKey]:
@@ -115,21 +117,9 @@ def _look(path: Path) -> FileFacts | None:
         modified_at = path.lstat().st_mtime_ns / 1e9
     except OSError:
         return None
-    content = _read(path)
+    content = read_plain(path, _MAX_BYTES + 1)
     if content is None:
         return FileFacts(modified_at, None)
     import hashlib  # noqa: PLC0415  # it loads OpenSSL, which `why URL` may never need
 
     return FileFacts(modified_at, hashlib.sha256(content).hexdigest())
-
-
-def _read(path: Path) -> bytes | None:
-    """Return a plain file's content, following no link and waiting for no pipe; None if there is none."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        return file.read(_MAX_BYTES + 1)

@@ -17,6 +17,9 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from monitord.settings import KEPT, MAX_BYTES
+from monitord.shown import shown, shown_json
+
+_OF_LINES = frozenset({"exception", "stack"})
 
 
 class Lines(Protocol):
@@ -38,7 +41,7 @@ class LogFile:
         self._descriptor = self._open()
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, self._mode)
         os.fchmod(descriptor, self._mode)
         self._size = os.fstat(descriptor).st_size
@@ -134,9 +137,9 @@ def open_log(file: Lines, session: str, console: Lines, *, readable: bool = Fals
     to_text: Processor | None = structlog.dev.ConsoleRenderer() if readable else None
 
     def write(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        line = to_line(logger, name, dict(event))
-        file.write(str(line))
-        return str(to_text(logger, name, event)) if to_text else str(line)
+        line = shown_json(str(to_line(logger, name, dict(event))))
+        file.write(line)
+        return str(to_text(logger, name, _shown(event))) if to_text else line
 
     logger: Any = structlog.wrap_logger(
         _ByLevel(console),
@@ -161,6 +164,14 @@ class _ByLevel:
 
     def __init__(self, console: Lines) -> None:
         self.info = self.warning = self.error = self.critical = console.write
+
+
+def _shown(event: EventDict) -> EventDict:
+    """Have nothing in an event that a terminal would act on; what is no text is written by repr."""
+    return {
+        key: shown(item, keep="\n" if key in _OF_LINES else "") if isinstance(item, str) else item
+        for key, item in event.items()
+    }
 
 
 def _in_order(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:

@@ -7,9 +7,8 @@ import stat
 from pathlib import Path
 
 from monitord.errors import InvalidInputError
+from monitord.folders import PRIVATE, make_folders
 from monitord.mounts import file_system_type
-
-_PRIVATE = 0o700
 
 
 def make_folder(folder: Path, scratch: Path | None = None) -> None:
@@ -21,7 +20,7 @@ def make_folder(folder: Path, scratch: Path | None = None) -> None:
     """
     try:
         if scratch is None:
-            folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            make_folders(folder)
         else:
             _make_private(folder, scratch)
     except OSError as error:
@@ -42,7 +41,7 @@ def _make_private(folder: Path, scratch: Path) -> None:
     for depth in range(1, len(steps) + 1):
         step = scratch.joinpath(*steps[:depth])
         try:
-            step.mkdir(mode=_PRIVATE)
+            step.mkdir(mode=PRIVATE)
         except FileExistsError:
             _check_private(step)
 

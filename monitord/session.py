@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote
 
 from monitord.atomic import publish, write_synced
 from monitord.errors import InvalidInputError
+from monitord.folders import PRIVATE, make_folders
 from monitord.listing import paths_in
 
 _SAFE_IN_FILE_NAMES = " !#$&'()+,;=@[]^{}"
@@ -175,7 +176,7 @@ class Session:
     def create(
         self, settings: bytes, group: str | None = None, schemas: Mapping[str, bytes] | None = None
     ) -> None:
-        """Make the folder, for its owner alone or, with a Unix group, open to that group.
+        """Make the folder, for its owner alone or, with a Unix group, open to that group, and a root for it.
 
         `schemas` are written for editors, by file name.
 
@@ -183,15 +184,18 @@ class Session:
         nothing is left behind then.
         """
         group_id = _group_id(group) if group else None
-        self.root.mkdir(parents=True, exist_ok=True)
+        made = make_folders(self.root)
         try:
-            self.folder.mkdir(mode=0o700)
+            self.folder.mkdir(mode=PRIVATE)
         except FileExistsError:
             raise InvalidInputError(f"session {self.name} exists already: {self.folder}") from None
         try:
             self._fill(settings, schemas or {})
             if group_id is not None:
                 self._open_to_group(group_id)
+                for folder in made:  # a root that was there already is left as it is
+                    os.chown(folder, -1, group_id)
+                    folder.chmod(0o750)
         except BaseException as error:
             import shutil
 
@@ -204,9 +208,9 @@ class Session:
 
     def _fill(self, settings: bytes, schemas: Mapping[str, bytes]) -> None:
         for folder in (*self._drops, *self._readable, self.prometheus, self.file_sd):
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode=PRIVATE)
         if schemas:
-            self.schemas.mkdir(mode=0o700)
+            self.schemas.mkdir(mode=PRIVATE)
         for name, content in schemas.items():
             write_synced(self.schemas / name, content)
         write_synced(self.settings_file, settings)  # last: a session exists once it has settings

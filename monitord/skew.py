@@ -7,11 +7,11 @@ scrapes by this machine's clock. A file of our own, written now, shows the diffe
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from threading import get_ident
 
-from monitord.atomic import TEMPORARY_PREFIX
+from monitord.atomic import open_new, temporary_beside
 from monitord.clock import Clock
 
 NOTABLE_SECONDS = 1.0
@@ -35,10 +35,10 @@ class Skew:
 
 def measure_skew(folder: Path, clock: Clock) -> Skew | None:
     """Date a file in a folder and compare; None where none can be written now."""
-    probe = folder / f"{TEMPORARY_PREFIX}clock-{get_ident()}"  # two collections may ask at once
+    probe = temporary_beside(folder / "clock")
     try:
         before = clock.now()
-        probe.write_bytes(b"")
+        os.close(open_new(probe))
         dated = probe.stat().st_mtime_ns / 1e9
         after = clock.now()
     except OSError:

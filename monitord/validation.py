@@ -22,6 +22,13 @@ RESERVED_LABELS = frozenset(("job", "instance", "session", "client", "node", "se
 MAX_LABEL_VALUE = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+# Units go into tables, where spreadsheets would run one that begins like a formula.
+_IN_UNITS = "A-Za-z0-9_%‰°²³µ$€£À-ÖØ-öø-ÿΑ-ω"  # Greek ones are meant
+_UNIT = re.compile(rf"[{_IN_UNITS}](?:[{_IN_UNITS}/.·*^() -]{{0,62}}[{_IN_UNITS})])?")
+_A_UNIT = (
+    "a unit; write one as ms, requests/s, 1/s or °C: at most 64 letters, digits, % and °, "
+    "with / . * ^ - ( ) and spaces among them but not first"
+)
 _LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", re.ASCII)
 
 
@@ -59,15 +66,25 @@ def _duration(value: Any) -> Any:
     return seconds
 
 
+def _formed(form: re.Pattern[str], value: Any, what: str) -> Any:
+    if isinstance(value, str) and not form.fullmatch(value):
+        raise refuse(f"'{excerpt(value)}' is not {what}")
+    return value
+
+
 def _name(value: Any) -> Any:
     if isinstance(value, PlainInt | PlainFloat):
         value = value.text
-    if isinstance(value, str) and not _NAME.fullmatch(value):
-        raise refuse(
-            f"'{excerpt(value)}' is not a name; use letters, digits, '.', '_' and '-', "
-            "at most 128, a letter or digit first"
-        )
-    return value
+    advice = "use letters, digits, '.', '_' and '-', at most 128, a letter or digit first"
+    return _formed(_NAME, value, f"a name; {advice}")
+
+
+def _unit(value: Any) -> Any:
+    return _formed(_UNIT, value, _A_UNIT)
+
+
+def _unit_or_none(value: Any) -> Any:
+    return value if value == "" else _unit(value)
 
 
 def _label_value(value: Any) -> Any:
@@ -101,11 +118,15 @@ _LABEL_NAME_SCHEMA = {
     "type": "string",
     "pattern": f"^(?!(?:{'|'.join(sorted(RESERVED_LABELS))})$){_LABEL_NAME.pattern}$",
 }
+_UNIT_SCHEMA = {"type": "string", "pattern": f"^{_UNIT.pattern}$"}
+_UNIT_OR_NONE_SCHEMA = {"type": "string", "pattern": f"^({_UNIT.pattern})?$"}
 _LABEL_VALUE_SCHEMA = {"type": ["string", "number"], "maxLength": MAX_LABEL_VALUE}
 
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 Name = Annotated[str, BeforeValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
 LabelName = Annotated[str, BeforeValidator(_label_name), WithJsonSchema(_LABEL_NAME_SCHEMA)]
+Unit = Annotated[str, BeforeValidator(_unit), WithJsonSchema(_UNIT_SCHEMA)]
+UnitOrNone = Annotated[str, BeforeValidator(_unit_or_none), WithJsonSchema(_UNIT_OR_NONE_SCHEMA)]
 LabelValue = Annotated[str, BeforeValidator(_label_value), WithJsonSchema(_LABEL_VALUE_SCHEMA)]
 Labels = dict[LabelName, LabelValue]
 

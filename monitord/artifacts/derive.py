@@ -6,7 +6,6 @@ as it does it: what comes out differs by rounding only.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from monitord.artifacts import parquet
+from monitord.artifacts.formats import read_csv
 from monitord.artifacts.store import read_manifest
 from monitord.artifacts.verify import Difference
 from monitord.atomic import read_json
@@ -147,7 +147,7 @@ def _same(told: str, found: float | None) -> bool:
 def _published(file: Path) -> list[dict[str, str]]:
     """Return a table's rows but those that the client reported: they rest on no sample."""
     with file.open(encoding="utf-8", newline="") as rows:
-        return [row for row in csv.DictReader(rows) if not row["kpi"].startswith("reported.")]
+        return [row for row in read_csv(rows) if not row["kpi"].startswith("reported.")]
 
 
 def _request(folder: Path) -> tuple[CollectionRequest, bool]:

@@ -1,10 +1,13 @@
 """CSV and JSON as monitord publishes them, so that every common reader sees the same numbers.
 
-Floats are written by `repr`: the shortest text that reads back as exactly the same number.
+Floats are written by `repr`: the shortest text that reads back as exactly the same number. Spreadsheets run
+text that begins like a formula, and labels are anybody's: a quote stands before it, which `read_csv` takes
+away again. Numbers are never text here, so -1.5 stays as it is.
 """
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +16,10 @@ from typing import Any
 
 import msgspec
 
+from monitord.shown import shown_json
+
 Cell = str | float | int | None
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")  # noqa: RUF001  # the wide ones count as well
 _QUOTED = re.compile('[,"\r\n]')
 
 
@@ -40,10 +46,22 @@ def cell(value: Cell) -> str:
 
 @lru_cache(maxsize=4096)  # most texts of a table are in many of its rows
 def _field(text: str) -> str:
+    if _FORMULA.match(text):
+        text = f"'{text}"
     # csv.writer leaves a lone carriage return unquoted before Python 3.13, and readers split there.
     if _QUOTED.search(text):
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+def read_csv(lines: Iterable[str]) -> list[dict[str, str]]:
+    """Return the rows of a table as they were before they were written."""
+    rows = csv.DictReader(lines, restkey="", restval="")
+    return [{name: _text(field) for name, field in row.items() if name} for row in rows]
+
+
+def _text(field: str) -> str:
+    return field[1:] if field.startswith("'") and _FORMULA.match(field) else field
 
 
 def count_csv_rows(content: bytes) -> int:
@@ -70,4 +88,5 @@ def json_value(value: Any) -> Any:
 def json_bytes(value: Any) -> bytes:
     """Write JSON that every reader accepts."""
     # As json.dumps with an indent of 1, which is written in Python, and takes ten times as long.
-    return msgspec.json.format(msgspec.json.encode(json_value(value)), indent=1) + b"\n"
+    content = msgspec.json.format(msgspec.json.encode(json_value(value)), indent=1) + b"\n"
+    return content if content.isascii() and b"\x7f" not in content else shown_json(content.decode()).encode()

@@ -1,4 +1,4 @@
-"""`python -m monitord.artifacts.sample_reader`: reads raw samples of one window after another.
+"""`python -P -m monitord.artifacts.sample_reader`: reads raw samples of one window after another.
 
 A process of its own, so that the daemon neither waits for it nor holds pyarrow. Orders come as lines
 on its standard input, replies go to its standard output; where the input ends, so does this, whatever

@@ -5,6 +5,7 @@ A command returns its exit code; data goes to standard output, messages to stand
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 from monitord import __version__
+from monitord.cli.output import say, say_lines
 from monitord.errors import ExitCode, MonitordError
 
 # In the order in which a session goes; the texts are here so that `--help` need not import them all.
@@ -94,13 +96,15 @@ def execute(arguments: Sequence[str]) -> int:
     try:
         code = main.main(args=list(arguments), prog_name="monitord", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        lines = io.StringIO()
+        error.show(lines)
+        say_lines(lines.getvalue(), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("monitord: interrupted", err=True)
+        say("monitord: interrupted", err=True)
         return ExitCode.INTERRUPTED
     except MonitordError as error:
-        click.echo(f"monitord: {error}", err=True)
+        say_lines(f"monitord: {error}", err=True)
         return error.exit_code
     except _ReaderGoneError:
         # Whoever read our output has seen enough; Python would complain once more at its end.
@@ -109,7 +113,7 @@ def execute(arguments: Sequence[str]) -> int:
     except Exception:  # noqa: BLE001  # none of the other codes is true of it
         import traceback
 
-        traceback.print_exc()
-        click.echo("monitord: this is a defect of monitord; please report it with the lines above", err=True)
+        say_lines(traceback.format_exc(), err=True)
+        say("monitord: this is a defect of monitord; please report it with the lines above", err=True)
         return ExitCode.DEFECT
     return int(code or ExitCode.OK)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitord.cli.output import say
 from monitord.errors import ExitCode, InvalidFileError, InvalidInputError, MonitordError, Problem
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ def command(kind: str | None, files: tuple[Path, ...]) -> int:
         except InvalidFileError as error:
             valid = False
             for problem in error.problems:
-                click.echo(f"{file}:{problem}")
+                say(f"{file}:{problem}")
         else:
-            click.echo(f"{file}: valid {what}", err=True)
+            say(f"{file}: valid {what}", err=True)
     return ExitCode.OK if valid else ExitCode.INVALID
 
 

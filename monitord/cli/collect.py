@@ -12,6 +12,7 @@ import click
 from monitord.atomic import publish, read_json
 from monitord.cli.markers import marker_content
 from monitord.cli.options import DURATION, MOMENT, check_name, open_session, session_option
+from monitord.cli.output import say
 from monitord.cli.slo import (
     check_slo,
     junit_option,
@@ -82,7 +83,7 @@ def command(
     artifacts = session.artifacts / window_id
     if out is not None:
         _copy(artifacts, out)
-    click.echo(out or artifacts)
+    say(out or artifacts)
     return _report(artifacts, junit)
 
 
@@ -92,8 +93,7 @@ def _drop(session: Session, window_id: str, asked: dict[str, Any]) -> dict[str, 
         if (session.windows / f"{window_id}.{kind}").exists():
             raise InvalidInputError(f"{window_id}.{kind} exists in {session.windows}; use another --run-id")
     marker = session.windows / f"{window_id}.yaml"
-    if not publish(marker, marker_content("yaml", asked), session.file_mode):
-        marker.touch()
+    publish(marker, marker_content("yaml", asked), session.file_mode, anew=True)
     return {marker.name: marker.stat().st_mtime_ns}
 
 
@@ -112,5 +112,5 @@ def _report(artifacts: Path, junit: Path | None) -> int:
         reasons = "; ".join(reason["message"] for reason in manifest["reasons"])
         raise IncompleteDataError(f"the window is {manifest['status']}: {reasons}")
     refuse_undecided(manifest)
-    click.echo("the window is complete", err=True)
+    say("the window is complete", err=True)
     return ExitCode.OK

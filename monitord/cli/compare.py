@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from monitord.cli.output import say, say_lines
 from monitord.errors import ExitCode, InvalidInputError
 
 if TYPE_CHECKING:
@@ -88,11 +89,9 @@ def command(
     _print(comparison, output)
     for row in comparison.regressions:
         name = f"{row.key[0]}.{row.key[1]}"
-        click.echo(
-            f"monitord: {name} is worse by {abs(row.change or 0):.4g} %, more than {row.limit:g} %", err=True
-        )
+        say(f"monitord: {name} is worse by {abs(row.change or 0):.4g} %, more than {row.limit:g} %", err=True)
     for text in comparison.breaches:
-        click.echo(f"monitord: B breached {text}", err=True)
+        say(f"monitord: B breached {text}", err=True)
     return ExitCode.SLO_BREACHED if comparison.regressions or comparison.breaches else ExitCode.OK
 
 
@@ -132,12 +131,12 @@ def _print(comparison: Comparison, output: str) -> None:
 
     match output:
         case "json":
-            click.echo(to_json(comparison), nl=False)
+            say_lines(to_json(comparison).decode())
         case "junit":
-            click.echo(to_junit(comparison), nl=False)
+            say_lines(to_junit(comparison).decode())
         case "markdown":
-            click.echo(to_markdown(comparison), nl=False)
+            say_lines(to_markdown(comparison))
         case _:
             for line in heading(comparison):
-                click.echo(line)
+                say(line)
             print_table(COLUMNS, [cells(row) for row in comparison.told])

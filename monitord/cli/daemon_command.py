@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
+from monitord.children import python_module
 from monitord.session import Session
 
-MONITORD = (sys.executable, "-m", "monitord")
+MONITORD = python_module("monitord")
 
 
 def run_arguments(session: Session, flags: Mapping[str, Any]) -> list[str]:

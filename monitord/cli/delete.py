@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from monitord.cli.options import open_session, session_option
+from monitord.cli.output import say
 from monitord.errors import ExitCode, InvalidInputError
 from monitord.overview import is_running
 from monitord.session import Session
@@ -54,5 +55,5 @@ def command(session_name: str, root: Path, keep_artifacts: bool) -> int:
     if kept is None:
         session.folder.rmdir()
     else:
-        click.echo(kept)
+        say(kept)
     return ExitCode.OK

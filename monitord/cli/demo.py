@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from monitord.cli.options import SECONDS, root_option
-from monitord.cli.output import progress
+from monitord.cli.output import progress, say
 from monitord.cli.summary import print_summary
 from monitord.errors import ExitCode
 
@@ -36,13 +36,13 @@ def command(seconds: float, root: Path) -> int:
     started = time.monotonic()
     with ending_on_sigterm(), progress() as shown:
 
-        def say(text: str) -> None:
+        def tell(text: str) -> None:
             shown.keep(f"{time.monotonic() - started:5.1f} s  {text}")
 
-        result = Tour(root.absolute(), name, seconds, say, shown.show).run()
+        result = Tour(root.absolute(), name, seconds, tell, shown.show).run()
     print_summary(result.artifacts)
-    click.echo(_told(result.truth))
-    click.echo(f"artifacts: {result.artifacts}")
+    say(_told(result.truth))
+    say(f"artifacts: {result.artifacts}")
     return ExitCode.OK
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from monitord.cli.options import DURATION, check_name, open_session, output_option, session_option
-from monitord.cli.output import print_json, print_table, wait_for
+from monitord.cli.output import print_json, print_table, say, wait_for
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError
 
 _job_option = click.option(
@@ -158,13 +157,13 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
     finally:
         # Also where Slurm or a node does not answer: nobody is to be scraped any more.
         for file in remove_files(session.targets, files_pattern(number)):
-            click.echo(f"withdrawn, as its agent did not: {file}", err=True)
+            say(f"withdrawn, as its agent did not: {file}", err=True)
     if not has_ended:
         raise NotReadyError(
             f"exporters of job {slurm_job_id} have not ended after {format_duration(timeout)}; they are "
             f"withdrawn; see: squeue --steps --jobs={slurm_job_id}"
         )
-    click.echo(f"exporters of job {slurm_job_id} stopped", err=True)
+    say(f"exporters of job {slurm_job_id} stopped", err=True)
     return ExitCode.OK
 
 
@@ -210,8 +209,10 @@ def run(
 
 
 def _command(root: Path, session: str, slurm_job_id: str) -> list[str]:
+    from monitord.cli.daemon_command import MONITORD
+
     return [
-        sys.executable, "-m", "monitord", "exporters", "run", f"--root={root}", f"--session={session}",
+        *MONITORD, "exporters", "run", f"--root={root}", f"--session={session}",
         f"--slurm-job={slurm_job_id}",
     ]  # fmt: skip
 

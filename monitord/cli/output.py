@@ -1,4 +1,7 @@
-"""Printing: tables on standard output, progress on a terminal's standard error."""
+"""Printing: tables on standard output, progress on a terminal's standard error.
+
+The one door to a terminal: of what others wrote, nothing gets there that it would act on.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,38 @@ from typing import Any
 
 import click
 
+from monitord.shown import shown, shown_json
+
 POLL_SECONDS = 0.1
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print a line; what a terminal would act on stands in it as an escape, line ends as well."""
+    click.echo(shown(str(text)), err=err)
+
+
+def say_lines(text: str, *, err: bool = False) -> None:
+    """Print lines; but for their ends, what a terminal would act on stands in them as an escape."""
+    click.echo(shown(text.removesuffix("\n"), keep="\n\t"), err=err)
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(shown_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print a table: with rich on a terminal, else as aligned columns that `awk` can read."""
+    """Print a table: with rich on a terminal, else as aligned columns that `awk` can read.
+
+    What is in a cell stays there: a line end would make a row of its own.
+    """
+    title, rows = shown(title), [tuple(map(shown, row)) for row in rows]
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*columns, title=title or None, title_justify="left")
+        table = Table(*columns, title=Text(title) if title else None, title_justify="left")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         Console().print(table)
@@ -47,12 +66,12 @@ def wait_for(
 ) -> bool:
     """Poll until `done`; return False when `timeout` seconds have passed. Shows progress on a terminal."""
     deadline = time.monotonic() + timeout
-    with progress() as shown:
+    with progress() as current:
         while not done():
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            shown.show(describe())
+            current.show(describe())
             pause(min(POLL_SECONDS, left))
     return True
 
@@ -66,14 +85,17 @@ class Progress:
     def show(self, text: str) -> None:
         """Say what is being waited for, where that can be taken back."""
         if self._status is not None:
-            self._status.update(text)
+            from rich.text import Text
+
+            self._status.update(Text(shown(text)))  # as text, it would be read for markup
 
     def keep(self, text: str) -> None:
         """Print a line that stays."""
         if self._status is None:
-            click.echo(text, err=True)
+            say(text, err=True)
         else:
-            self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            line = shown(text)
+            self._status.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
-
-from monitord.atomic import publish
+from monitord.atomic import publish, read_plain
 from monitord.cli.options import check_name
+from monitord.cli.output import say
 from monitord.documents import read_document, write_document
 from monitord.errors import InvalidFileError, InvalidInputError
 from monitord.session import Session
@@ -31,8 +30,8 @@ def service_file(session: Session, client: str, service: str) -> Path:
 def slurm_job_of(file: Path) -> str | None:
     """Return the job that a target file is bound to; None for none, and for what is no such file."""
     try:
-        value = read_document(file.read_bytes()).value
-    except (OSError, InvalidFileError):
+        value = read_document(read_plain(file) or b"").value
+    except InvalidFileError:
         return None
     job = value.get("slurm_job") if isinstance(value, dict) else None
     return None if job is None else str(job)
@@ -53,9 +52,9 @@ def register(session: Session, file: Path, content: Mapping[str, Any]) -> None:
         publish(file, text, session.file_mode)
     except OSError as error:
         raise InvalidInputError(f"cannot write {file}: {error.strerror}") from error
-    click.echo(file)
+    say(file)
     how = f"monitord wait --session {session.name} --for target={file.name}"
-    click.echo(f"registered; see what becomes of it with: {how}", err=True)
+    say(f"registered; see what becomes of it with: {how}", err=True)
 
 
 def _modeline(session: Session) -> bytes:
@@ -72,4 +71,4 @@ def withdraw(files: list[Path]) -> None:
             file.unlink()
         except OSError as error:
             raise InvalidInputError(f"cannot remove {file}: {error.strerror}") from error
-        click.echo(file)
+        say(file)

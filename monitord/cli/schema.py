@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from monitord.cli.output import say_lines
 from monitord.errors import ExitCode
 
 KINDS = ("targets", "window", "recipe", "settings")  # of schemas.py, which would load pydantic
@@ -26,9 +27,9 @@ def command(kind: str, example: bool) -> int:
     if example:
         from monitord.cli.starters import STARTERS
 
-        click.echo(STARTERS[kind], nl=False)
+        say_lines(STARTERS[kind])
     else:
         from monitord.schemas import schema_of, write_schema
 
-        click.echo(write_schema(schema_of(kind)), nl=False)
+        say_lines(write_schema(schema_of(kind)).decode())
     return ExitCode.OK

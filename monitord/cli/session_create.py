@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from shlex import quote
 
 import click
 
 from monitord.cli.options import DURATION, check_name, root_option
+from monitord.cli.output import say
 from monitord.durations import format_duration
 from monitord.errors import ExitCode
+from monitord.folders import lets_others_replace, lets_pass
 from monitord.session import Session
 
 
@@ -53,10 +56,26 @@ def command(
     check_settings(content)
     session = Session(root.absolute(), name)
     session.create(content, group, all_schemas())
-    click.echo(session.folder)
+    say(session.folder)
+    _warn(session, group)
     # With Slurm at hand it is a job; anywhere a session goes on one machine too.
     how = "--partition P" if shutil.which("sbatch") else "--local"
-    click.echo(
-        f"created session {name}; start its daemon with: monitord start --session {name} {how}", err=True
-    )
+    say(f"created session {name}; start its daemon with: monitord start --session {name} {how}", err=True)
     return ExitCode.OK
+
+
+def _warn(session: Session, group: str | None) -> None:
+    """Say what is wrong with a root that was there already: it may hold more than sessions, and stays."""
+    root = quote(str(session.root))
+    if lets_others_replace(session.root):
+        say(
+            f"warning: anybody could put another folder in the session's place; run: chmod +t {root}",
+            err=True,
+        )
+    group_id = session.folder.stat().st_gid
+    for folder in (session.root, *session.root.parents) if group else ():
+        if not lets_pass(folder, group_id):
+            say(
+                f"warning: the group {group} does not get through {folder}; open it, as by chmod o+x",
+                err=True,
+            )

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from monitord.cli.output import say
 from monitord.errors import IncompleteDataError, InvalidInputError, SloBreachedError
 from monitord.session import Session
 
@@ -57,7 +58,7 @@ def tell_slo(manifest: Mapping[str, Any]) -> None:
     from monitord.artifacts.junit import slo_text
 
     for result in manifest.get("slo", []):
-        click.echo(f"slo {result['status']}: {slo_text(result)}", err=True)
+        say(f"slo {result['status']}: {slo_text(result)}", err=True)
 
 
 def refuse_breach(manifest: Mapping[str, Any]) -> None:

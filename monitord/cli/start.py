@@ -11,6 +11,7 @@ import click
 from monitord.children import Child, spawn_detached
 from monitord.cli.daemon_command import MONITORD, run_arguments
 from monitord.cli.options import DURATION, daemon_options, open_session, session_option
+from monitord.cli.output import say
 from monitord.cli.wait import await_goal, ready_check
 from monitord.errors import ExitCode, NotReadyError, PrometheusError
 from monitord.overview import daemon_status, is_running
@@ -72,11 +73,11 @@ def command(
 
         submission = submit(session, given, sbatch_args, flags)
         if no_wait:
-            click.echo(submission.job_id)
+            say(submission.job_id)
             return ExitCode.OK
         await_job(session, submission, QUEUE_SECONDS if timeout is None else timeout)
         tell_how_to_reach(daemon_status(session))
-    click.echo(daemon_status(session)["prometheus"]["url"])
+    say(daemon_status(session)["prometheus"]["url"])
     return ExitCode.OK
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from monitord.cli.options import open_session, output_option, session_option
-from monitord.cli.output import print_json, print_table
+from monitord.cli.output import print_json, print_table, say
 from monitord.errors import ExitCode
 from monitord.overview import daemon_status, describe_problem, overview
 from monitord.session import Session
@@ -65,19 +65,19 @@ def _print_daemon(seen: dict[str, Any]) -> None:
         if daemon["running"]
         else ""
     )
-    click.echo(f"session     {seen['session']}  {seen['folder']}")
-    click.echo(f"daemon      {daemon['phase']}{where}")
+    say(f"session     {seen['session']}  {seen['folder']}")
+    say(f"daemon      {daemon['phase']}{where}")
     if prometheus:
-        click.echo(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
+        say(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
     for warning in prometheus.get("warnings") or ():
-        click.echo(f"warning     {warning}")
+        say(f"warning     {warning}")
     _print_jobs(seen["jobs"])
     if daemon.get("restart_count"):
-        click.echo(f"restarts    {daemon['restart_count']}, as Slurm counts them")
+        say(f"restarts    {daemon['restart_count']}, as Slurm counts them")
     if seen["time_left_seconds"] is not None and daemon["running"]:
-        click.echo(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
+        say(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
     if daemon.get("last_error"):
-        click.echo(f"last error  {daemon['last_error']}")
+        say(f"last error  {daemon['last_error']}")
 
 
 def _print_jobs(jobs: list[dict[str, Any]]) -> None:
@@ -85,7 +85,7 @@ def _print_jobs(jobs: list[dict[str, Any]]) -> None:
         from monitord.cli.jobs import line_of
 
         for job in jobs:
-            click.echo(f"job         {line_of(job)}")
+            say(f"job         {line_of(job)}")
 
 
 def _prometheus_facts(prometheus: dict[str, Any]) -> list[str]:

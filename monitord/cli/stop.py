@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from monitord.cli.options import DURATION, open_session, session_option
-from monitord.cli.output import wait_for
+from monitord.cli.output import say, wait_for
 from monitord.errors import ExitCode, NotReadyError
 from monitord.lease import is_alive_here, read_holder
 from monitord.overview import daemon_status, is_running
@@ -44,7 +44,7 @@ def command(session_name: str, root: Path, timeout: float) -> int:
     else:
         stopped = running and _stop_process(session, deadline)
     what = "stopped" if stopped else "has no running daemon"
-    click.echo(f"session {session_name} {what}", err=True)
+    say(f"session {session_name} {what}", err=True)
     return ExitCode.OK
 
 

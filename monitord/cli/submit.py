@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import click
-
 from monitord.atomic import publish, to_json
 from monitord.cli.daemon_command import run_arguments
 from monitord.cli.jobs import batch_script, describe, queued_jobs
+from monitord.cli.output import say, say_lines
 from monitord.cli.wait import await_goal, ready_check
 from monitord.clock import from_iso, to_iso
 from monitord.errors import NotReadyError, SlurmError
@@ -44,7 +43,7 @@ def submit(
         job_id, to_iso(time.time()), str(script), options, tuple(arguments), sys.executable
     )
     publish(session.submission, to_json(submission.as_json()), session.file_mode)
-    click.echo(f"submitted job {job_id}", err=True)
+    say(f"submitted job {job_id}", err=True)
     return submission
 
 
@@ -72,9 +71,7 @@ def tell_how_to_reach(daemon: Mapping[str, Any]) -> None:
     here, there = ssh_lines(
         url.hostname or "", url.port, daemon["host"], getpass.getuser(), socket.gethostname()
     )
-    click.echo(
-        f"on {daemon['host']}; to reach it from here: {here}\nfrom your own machine: {there}", err=True
-    )
+    say_lines(f"on {daemon['host']}; to reach it from here: {here}\nfrom your own machine: {there}", err=True)
 
 
 @dataclass(slots=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
 from monitord.atomic import read_json
-from monitord.cli.output import print_table
+from monitord.cli.output import print_table, say
 
 COLUMNS = ("KPI", "STAT", "VALUE", "UNIT", "BUCKET", "COVERAGE", "STATUS")
 
@@ -19,9 +17,9 @@ def print_summary(artifacts: Path) -> None:
     summary: Any = read_json(artifacts / "metrics_summary.json")
     window = manifest["window"]
     covered = f"{len(manifest['targets'])} targets, coverage {_percent(manifest['coverage']['overall'])}"
-    click.echo(f"window {window['id']}: {manifest['status']}, {window['seconds']:.1f} s, {covered}")
+    say(f"window {window['id']}: {manifest['status']}, {window['seconds']:.1f} s, {covered}")
     for reason in manifest["reasons"]:
-        click.echo(f"  {reason['code']}: {reason['message']}")
+        say(f"  {reason['code']}: {reason['message']}")
     print_table(COLUMNS, [_row(row) for row in summary["rows"] if row["scope"] == "session"])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from monitord.cli.options import output_option
-from monitord.cli.output import print_json
+from monitord.cli.output import print_json, say
 from monitord.errors import ExitCode
 
 
@@ -47,12 +47,10 @@ def command(output: str, folder: Path) -> int:
         )
         return ExitCode.INVALID if differences else ExitCode.OK
     for each in differences:
-        click.echo(str(each))
+        say(str(each))
     for note in derivation.notes:
-        click.echo(f"{folder}: {note}", err=True)
+        say(f"{folder}: {note}", err=True)
     if not differences:
         derived = f"; {derivation.rows} rows and {derivation.points} points over time derived again"
-        click.echo(
-            f"{folder}: every file is as its manifest says{derived if derivation.rows else ''}", err=True
-        )
+        say(f"{folder}: every file is as its manifest says{derived if derivation.rows else ''}", err=True)
     return ExitCode.INVALID if differences else ExitCode.OK

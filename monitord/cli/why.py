@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from monitord.cli.options import open_session, output_option, session_option
-from monitord.cli.output import print_json, print_table
+from monitord.cli.output import print_json, print_table, say
 from monitord.errors import ExitCode, InvalidInputError
 from monitord.evidence import Evidence
 from monitord.session import Session
@@ -43,7 +43,7 @@ def command(session_name: str, root: Path, output: str, what: str) -> int:
     else:
         for answer in answers:
             _print_answer(answer)
-        click.echo(f"next: {following}")
+        say(f"next: {following}")
     return ExitCode.OK if up else ExitCode.INVALID
 
 

@@ -21,7 +21,7 @@ from monitord.cli.options import (
     output_option,
     session_option,
 )
-from monitord.cli.output import print_json, print_table
+from monitord.cli.output import print_json, print_table, say
 from monitord.cli.slo import check_slo, refuse_breach, refuse_undecided, slo_option, tell_slo
 from monitord.cli.wait import await_goal, window_check
 from monitord.errors import ExitCode, InvalidInputError, MonitordError
@@ -62,7 +62,7 @@ def start(
     session = open_session(root, session_name)
     _refuse_if_open(session, window_id)
     check_slo(session, slo)
-    click.echo(_touch(session, window_id, "start", _says(labels, slo)))
+    say(_touch(session, window_id, "start", _says(labels, slo)))
     return ExitCode.OK
 
 
@@ -79,7 +79,7 @@ def stop(session_name: str, root: Path, window_id: str) -> int:
     """
     session = open_session(root, session_name)
     _require_started(session, window_id)
-    click.echo(_touch(session, window_id, "stop"))
+    say(_touch(session, window_id, "stop"))
     return ExitCode.OK
 
 
@@ -95,7 +95,7 @@ def cancel(session_name: str, root: Path, window_id: str) -> int:
     """
     session = open_session(root, session_name)
     _require_started(session, window_id)
-    click.echo(_touch(session, window_id, "cancel"))
+    say(_touch(session, window_id, "cancel"))
     return ExitCode.OK
 
 
@@ -176,7 +176,7 @@ def run(
     except MonitordError as error:
         if slo and code == ExitCode.OK:
             raise
-        click.echo(f"monitord: {error}", err=True)
+        say(f"monitord: {error}", err=True)
         return code
     tell_slo(manifest)
     if code == ExitCode.OK:
@@ -188,7 +188,7 @@ def run(
 def _result(session: Session, window_id: str) -> dict[str, Any]:
     """Print the folder of a window's results, and return its manifest."""
     status: Any = read_json(session.window_status(window_id))
-    click.echo(status["artifacts"], err=True)
+    say(status["artifacts"], err=True)
     manifest: Any = read_json(Path(status["artifacts"]) / "MANIFEST.json")
     if not isinstance(manifest, dict):
         raise InvalidInputError(
@@ -209,8 +209,7 @@ def _touch(
     marker = session.windows / f"{check_name(window_id, 'window')}.{kind}"
     content = marker_content(kind, says)
     try:
-        if not publish(marker, content, session.file_mode):
-            marker.touch()
+        publish(marker, content, session.file_mode, anew=True)
     except OSError as error:
         raise InvalidInputError(f"cannot write {marker}: {error.strerror}") from error
     return marker

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -27,13 +26,13 @@ from monitord.artifacts.sample_order import Going, Order, Unavailable, Unwritten
 from monitord.artifacts.samples import NOT_INSTALLED, Samples
 from monitord.atomic import TEMPORARY_PREFIX
 from monitord.background import start_thread
-from monitord.children import AskedChild, child_environment, spawn_asked
+from monitord.children import AskedChild, child_environment, python_module, spawn_asked
 from monitord.errors import ExitCode, PrometheusUnavailableError, is_passing
 from monitord.prometheus.door import Door
 from monitord.recipes.span import Span
 from monitord.session import Session
 
-READER = (sys.executable, "-m", "monitord.artifacts.sample_reader")
+READER = python_module("monitord.artifacts.sample_reader")
 IDLE_SECONDS = 60.0
 PATIENCE_SECONDS = 75.0
 """How long it may say nothing before it is taken to hang: an answer of Prometheus may take a minute."""

@@ -1,6 +1,6 @@
 """The demo's service: real HTTP, real metrics, under a load whose truth it can tell.
 
-    python -m monitord.demo.service --rate 50 --seed 1
+    python -P -m monitord.demo.service --rate 50 --seed 1
 
 prints one JSON line with its URLs when it listens, and ends on SIGTERM or SIGINT. `/work` takes a
 time drawn from a known distribution, `/metrics` is for Prometheus, and `/truth?from=T&to=T` says

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from monitord.atomic import read_json
-from monitord.children import Child, spawn
+from monitord.children import Child, python_module, spawn
 from monitord.errors import MonitordError, NotReadyError
 from monitord.overview import daemon_status, is_ready
 from monitord.prometheus.logfmt import listening_url
@@ -74,17 +74,9 @@ class Tour:
 
     @contextmanager
     def _daemon(self) -> Iterator[Child]:
-        argv = [
-            sys.executable,
-            "-m",
-            "monitord",
-            "run",
-            "--root",
-            str(self.session.root),
-            "-s",
-            self.session.name,
-        ]
-        daemon = spawn(argv, self.session.logs / "daemon.out", os.environ)
+        session = self.session
+        argv = [*python_module("monitord"), "run", "--root", str(session.root), "-s", session.name]
+        daemon = spawn(argv, session.logs / "daemon.out", os.environ)
         try:
             self._await(lambda: is_ready(self.session, time.time()), "the daemon", daemon)
             prometheus = daemon_status(self.session)["prometheus"]
@@ -101,7 +93,7 @@ class Tour:
     @contextmanager
     def _service(self) -> Iterator[str]:
         log = self.session.logs / "demo-service.log"
-        service = spawn([sys.executable, "-m", "monitord.demo.service"], log, os.environ)
+        service = spawn(python_module("monitord.demo.service"), log, os.environ)
         try:
             self._await(lambda: log.read_bytes().endswith(b"}\n"), "the demo service", service)
             started = json.loads(log.read_text())

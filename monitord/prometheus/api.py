@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -18,11 +19,14 @@ from requests.exceptions import ChunkedEncodingError
 from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.answers import join_answers, parse_answer, split_range
 from monitord.prometheus.door import Door
+from monitord.prometheus.peer import OfOneUser
 from monitord.prometheus.pinned import OneCertificate
 from monitord.prometheus.series import Answer
 
 T = TypeVar("T")
 Parameters = Mapping[str, str | list[str]]
+
+THIS_USER = -1
 
 _READY_TIMEOUT = 2.0
 _SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)  # it becomes part of a path
@@ -50,11 +54,16 @@ class PrometheusClient:
         *,
         password_file: Path | None = None,
         certificate: Path | None = None,
+        owner: int | None = THIS_USER,
+        has_ended: Callable[[], bool] = lambda: False,
     ) -> None:
         """Connect to nothing yet. `password_file` is only named in errors.
 
         With a `certificate`, a PEM file, a server is trusted that shows exactly this one, whatever
-        names it holds and whoever signed it; without, one that an authority vouches for.
+        names it holds and whoever signed it; without, one that an authority vouches for. Where it is
+        asked without TLS, and on this machine, nothing is sent to it unless it runs as the uid `owner`:
+        THIS_USER is our own where there is a password to lose, None whoever it is. Nothing is sent
+        either once the server is known to have ended, whoever has its port then.
         Raises InvalidInputError when `url` is not an http or https URL, or holds a password, or when
         there is no certificate in the file.
         """
@@ -66,8 +75,12 @@ class PrometheusClient:
         # A cluster's proxy must not see loopback requests, nor may ~/.netrc replace the password.
         self._session.trust_env = False
         self._session.auth = auth
+        self._owner = (os.geteuid() if auth else None) if owner == THIS_USER else owner
+        self._has_ended = has_ended
         if certificate is not None:
             self._session.mount("https://", OneCertificate(certificate))
+        if self._owner is not None:
+            self._session.mount("http://", OfOneUser(self._owner))
         if _is_loopback(self.url):
             # Compressing costs the server several times what it takes to send the answer plain.
             self._session.headers["Accept-Encoding"] = "identity"
@@ -77,7 +90,8 @@ class PrometheusClient:
         """How another process gets to the same server, without the password itself."""
         auth = self._session.auth
         user = auth[0] if isinstance(auth, tuple) else None
-        return Door(self.url, self.timeout, user, _text(self._password_file), _text(self._certificate))
+        password_file, certificate = _text(self._password_file), _text(self._certificate)
+        return Door(self.url, self.timeout, user, password_file, certificate, self._owner)
 
     def __enter__(self) -> Self:
         return self
@@ -256,6 +270,8 @@ class PrometheusClient:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _send(self, method: str, path: str, parameters: Parameters, timeout: float) -> requests.Response:
+        if self._has_ended():
+            raise PrometheusUnavailableError(f"the Prometheus that served {self.url} has ended")
         try:
             return self._session.request(
                 method,
@@ -351,6 +367,7 @@ def open_door(door: Door) -> PrometheusClient:
         door.url, auth, door.timeout,
         password_file=Path(door.password_file) if door.password_file else None,
         certificate=Path(door.certificate) if door.certificate else None,
+        owner=door.owner,
     )  # fmt: skip
 
 

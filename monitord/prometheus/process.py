@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from monitord.atomic import TEMPORARY_PREFIX, publish, read_if_exists, write_synced
+from monitord.atomic import publish, read_if_exists, temporary_beside, write_synced
 from monitord.children import ChildError, PipedChild, child_environment, run_briefly, spawn_piped
 from monitord.errors import PassingError, PrometheusError
 from monitord.prometheus.command import Build, parse_version
@@ -106,7 +106,7 @@ def install_config(config: Path, content: bytes, promtool: Path | None) -> bool:
     """
     if read_if_exists(config) == content:
         return False
-    candidate = config.with_name(f"{TEMPORARY_PREFIX}candidate-{config.name}")
+    candidate = temporary_beside(config)
     try:
         write_synced(candidate, content)
         check_config(promtool, candidate)

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from monitord.atomic import open_new
 from monitord.errors import PrometheusError
+from monitord.folders import make_folders
 from monitord.listing import paths_in
 
 KEPT = 3
@@ -34,8 +36,9 @@ class Storage:
         """
         trial = self.folder / _TRIAL
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(trial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            make_folders(self.folder)
+            trial.unlink(missing_ok=True)  # what a crash left
+            descriptor = open_new(trial)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(bytes(TRIAL_BYTES))

@@ -7,6 +7,7 @@ main loop. It touches the session folder nowhere: what is to be published there 
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -203,13 +204,17 @@ class SupervisedPrometheus:
 
     def client(self, timeout: float = 10.0) -> PrometheusClient:
         """Return a connection of its own. Raises PrometheusUnavailableError while there is no URL."""
-        if self.url is None:
+        process = self._process  # first: never the new one beside the old one's URL
+        url = self.url
+        if url is None or process is None:
             raise PrometheusUnavailableError(f"Prometheus is {self.phase.value}, and serves nothing yet")
         auth = (self.credentials.user, self.credentials.password) if self.credentials else None
         return PrometheusClient(
-            self.url, auth, timeout,
+            url, auth, timeout,
             password_file=self._launch.run_folder.password_file if self._launch else None,
             certificate=self._launch.certificate if self._launch else None,
+            owner=os.geteuid(),
+            has_ended=lambda: process.poll() is not None,
         )  # fmt: skip
 
     def supervise(self) -> float | None:

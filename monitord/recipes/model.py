@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, WithJsonSchema, model_validator
 
 from monitord.conditions import REPORTED, ConditionText, Measure, misfit, parse_condition
-from monitord.validation import Model, Name, refuse
+from monitord.validation import Model, Name, Unit, refuse
 
 Kind = Literal["counter", "gauge", "histogram", "summary", "expr"]
 T = TypeVar("T")
@@ -131,7 +131,7 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
 
     name: KpiName = Field(description="the KPI's name in the results")
     help: Text = Field(description="what it measures, in a sentence")
-    unit: Text = Field(description="its unit, such as requests/s, ms or %")
+    unit: Unit = Field(description="its unit, such as requests/s, ms or %")
     kind: Kind = Field(description="how it is read: from a metric of that type, or by PromQL (expr)")
     metric: MetricName | None = Field(default=None, description="the metric that it is read from")
     match: Matchers | None = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from monitord.errors import excerpt
 
@@ -16,6 +16,12 @@ _ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})", re.ASCII)
 _PARAMETER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _URL_CHARACTERS = re.compile(r"[!-~]+", re.ASCII)
+_ODD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+# Measured on 2.42, 2.53 and 3.5: all others it sends as escapes again, but letters, digits and -._~, where an
+# escape and the character itself are the same by RFC 3986.
+_UNDONE = frozenset("/;,:@&=+$")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}", re.ASCII)
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?", re.ASCII)
 
@@ -120,6 +126,9 @@ def _parse_url(text: str) -> Address:
     if parts.fragment:
         raise ValueError(f"a URL to scrape has no #fragment; remove #{excerpt(parts.fragment)}")
     host, port = _host_and_port(parts.netloc, _DEFAULT_PORTS[parts.scheme])
+    _check_escapes(parts.path)
+    _check_escapes(parts.query)
+    _check_path(parts.path)
     _check_query(parts.query)
     return Address(port, host, parts.scheme, parts.path or "/metrics", parts.query)
 
@@ -162,6 +171,31 @@ def _port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= 65535:
         raise ValueError(f"port {excerpt(text) or '(empty)'} is not a number from 1 to 65535")
     return int(text)
+
+
+def _check_escapes(text: str) -> None:
+    """Refuse what stands for no text: Prometheus gets paths and values as text, and escapes them itself."""
+    if odd := _ODD_PERCENT.search(text):
+        raise ValueError(f"'{excerpt(odd[0])}' is no escape in a URL; write %25 for a percent sign")
+    for escapes in _ESCAPES.findall(text):
+        try:
+            unquote(escapes, errors="strict")
+        except UnicodeDecodeError:
+            raise ValueError(
+                f"{excerpt(escapes)} is not UTF-8, and Prometheus cannot pass it on; serve the metrics "
+                "at a URL in UTF-8, where ü is %C3%BC"
+            ) from None
+
+
+def _check_path(path: str) -> None:
+    """Refuse an escape that Prometheus would undo, and so ask for another path."""
+    for escape in _ESCAPE.findall(path):
+        character = unquote(escape)
+        if character in _UNDONE:
+            raise ValueError(
+                f"Prometheus would ask for {escape} as {character}, which is another path; write {character} "
+                "if the server takes that, else serve the metrics at a path without it"
+            )
 
 
 def _check_query(query: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import stat
+from shlex import quote
 
 from monitord.errors import excerpt
 from monitord.targets.credentials import Kind, Reference, ScrapeCredentials
@@ -47,7 +48,7 @@ def _problem_of_file(status: os.stat_result, shown: str, *, is_public: bool) -> 
     if status.st_uid != os.geteuid():
         return f"{shown} belongs to another user than the daemon's; name a file of uid {os.geteuid()}"
     if stat.S_IMODE(status.st_mode) & 0o077:
-        return f"{shown} is open to others; run: chmod 600 {shown}"
+        return f"{shown} is open to others; run: chmod 600 {quote(shown)}"
     return ""
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from shlex import quote
 from typing import Any
 
 from monitord.clock import from_iso, nearest_moment, to_iso
@@ -125,7 +126,10 @@ def matching(text: str) -> Callable[[Mapping[str, Any]], bool]:
     whole = "://" in text and "/" in text.partition("://")[2]
 
     def matches(endpoint: Mapping[str, Any]) -> bool:
-        has = parse_url(endpoint["url"])
+        try:
+            has = parse_url(endpoint["url"])
+        except ValueError:  # accepted by an earlier version, and still in force
+            return False
         same_host = asked.is_local or asked.host in (has.host, endpoint["labels"].get("node"))
         same_rest = not whole or (asked.scheme, asked.path, asked.query) == (has.scheme, has.path, has.query)
         return asked.port == has.port and same_host and same_rest
@@ -214,7 +218,7 @@ def _in_force(facts: Facts) -> Step:
 
 def _revival(facts: Facts) -> str:
     if "lease" in str(facts.status and facts.status["reason"]):
-        return f"touch targets/{facts.file}, more often than its lease is long"
+        return f"touch {quote(f'targets/{facts.file}')}, more often than its lease is long"
     return f"name a Slurm job in {facts.file} that is in the queue, or none"
 
 
@@ -247,7 +251,7 @@ def _scraped(facts: Facts) -> Step:
         where = f" on {facts.daemon.host}" if facts.daemon.host else ""
         credentials = " with its credentials" if down.get("credentials") else ""
         advice = f"see that {down['url']} answers{credentials} ({down['last_error']}), "
-        advice += f"as by: curl {down['url']}{where}"
+        advice += f"as by: curl {quote(down['url'])}{where}"
         return Step("scraped", Outcome.FAILED, detail, facts.updated_at, advice)
     if set(healths) != {"up"}:
         return Step("scraped", Outcome.PENDING, detail, facts.updated_at)
@@ -270,7 +274,8 @@ def _next(facts: Facts, steps: Mapping[str, Step], *, up: bool) -> str:
         for step in wanted:
             if step.outcome is outcome and step.advice:
                 return step.advice
-    return f"wait for it: monitord wait --session {facts.session} --for target={facts.file}"
+    wanted_file = quote(f"target={facts.file}")
+    return f"wait for it: monitord wait --session {facts.session} --for {wanted_file}"
 
 
 def _told(step: Step, now: float) -> dict[str, Any]:

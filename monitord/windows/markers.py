@@ -17,7 +17,7 @@ from monitord.clock import YEAR_10000, check_moment, from_iso
 from monitord.conditions import ConditionText
 from monitord.documents import read_document
 from monitord.errors import InvalidFileError, Problem, excerpt
-from monitord.validation import Labels, Model, Name, is_name, refuse, validate
+from monitord.validation import Labels, Model, Name, UnitOrNone, is_name, refuse, validate
 
 KINDS = ("start", "stop", "cancel", "yaml")
 
@@ -60,7 +60,7 @@ class ReportedResult(Model, title="reported result"):
     """A number that the client measured itself."""
 
     value: float = Field(description="the number")
-    unit: str = Field(default="", description="its unit, such as ms")
+    unit: UnitOrNone = Field(default="", description="its unit, such as ms")
 
 
 Results = dict[Name, Annotated[ReportedResult, BeforeValidator(_number), _OrNumber()]]

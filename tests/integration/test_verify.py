@@ -49,7 +49,7 @@ SCRAPED: dict[str, Sequence[int]] = {
     "born small": BORN,
     "born large": BORN,
     "ended": range(-59, 200, STEP),
-    "once": (150,),
+    "=once()": (150,),  # as a spreadsheet would read a formula
 }
 # Zero was later than half an interval before the first sample, or earlier, or long ago.
 ZERO_AT = {"restarted": 151, "born at zero": 103, "born small": 99, "born large": -1000}
@@ -119,6 +119,7 @@ def folder(client: PrometheusClient, start: float, tmp_path: Path) -> Path:
 
 def test_every_row_and_point_is_derived_again(folder: Path) -> None:
     assert verify_files(folder) == []
+    assert ",'=once()," in (folder / "metrics_summary.csv").read_text()
     derivation = derive(folder)
     assert derivation.differences == ()
     assert derivation.rows > 50

@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.atomic import publish, read_if_exists, read_json, to_json
+from monitord.atomic import (
+    publish,
+    read_if_exists,
+    read_json,
+    read_plain,
+    remove_leftovers,
+    temporary_beside,
+    to_json,
+    write_synced,
+)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -90,6 +99,63 @@ def test_a_reader_never_sees_half(tmp_path: Path) -> None:
     while not done.is_set():
         assert file.read_bytes() in versions
     writer.join()
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    file = tmp_path / "elsewhere"
+    file.write_bytes(b"precious")
+    return file
+
+
+def test_a_link_that_others_laid_where_a_file_is_made_is_not_followed(tmp_path: Path, victim: Path) -> None:
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    planted = folder / f".tmp-run.start.{os.getpid()}"
+    planted.symlink_to(victim)
+    assert publish(folder / "run.start", b"new")
+    assert victim.read_bytes() == b"precious"
+    assert stat.S_IMODE(victim.stat().st_mode) != 0o600
+    assert names_in(folder) == [planted.name, "run.start"]
+
+
+def test_not_even_a_link_whose_name_was_guessed(
+    tmp_path: Path, victim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "urandom", bytes)
+    temporary_beside(tmp_path / "run.start").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        publish(tmp_path / "run.start", b"new")
+    assert victim.read_bytes() == b"precious"
+
+
+def test_temporary_names_differ_and_are_found_again(tmp_path: Path) -> None:
+    names = {temporary_beside(tmp_path / "a.json") for _ in range(100)}
+    assert len(names) == 100
+    for name in names:
+        write_synced(name, b"half")
+    remove_leftovers(tmp_path)
+    assert names_in(tmp_path) == []
+
+
+def test_what_is_no_plain_file_is_replaced_and_neither_followed_nor_waited_for(
+    tmp_path: Path, victim: Path
+) -> None:
+    (tmp_path / "link").symlink_to(victim)
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        assert publish(tmp_path / name, b"precious")
+        assert stat.S_ISREG((tmp_path / name).lstat().st_mode)
+    assert read_plain(tmp_path / "pipe", 4) == b"prec"
+    assert read_plain(tmp_path) is None  # nor is a folder one
+
+
+def test_written_anew_a_file_is_of_now(tmp_path: Path) -> None:
+    file = tmp_path / "run.start"
+    publish(file, b"")
+    os.utime(file, ns=(1, 1))
+    assert publish(file, b"", anew=True)
+    assert file.stat().st_mtime_ns > 1
 
 
 def test_reading_what_is_not_there(tmp_path: Path) -> None:

@@ -150,14 +150,6 @@ def test_a_file_that_is_continued_counts_what_it_holds(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "more than four\n"
 
 
-def test_a_link_in_the_place_of_the_log_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "victim").write_text("mine")
-    (tmp_path / "log").symlink_to("victim")
-    with pytest.raises(OSError, match="symbolic links"):
-        LogFile(tmp_path / "log", 0o600)
-    assert (tmp_path / "victim").read_text() == "mine"
-
-
 def test_output_into_a_plain_file_ends_at_a_limit(tmp_path: Path) -> None:
     with (tmp_path / "daemon.out").open("w") as stream:
         console = Console(stream, max_bytes=20)

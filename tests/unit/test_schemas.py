@@ -57,6 +57,18 @@ def schema_takes(kind: str, text: str) -> bool:
 
 SERVICE = "services:\n  - name: triton\n    endpoint: "
 KPI = "name: mine\nhelp: h\nkpis:\n  - {name: k, help: K, unit: x/s, "
+UNITS = (
+    "1/s", "%", "ms", "tokens/s", "°C", "µs", "μs", "MB/s", "J/token", "m²", "requests per second",
+    "kg*m/s^2", "W/(m*K)", "€", "x" * 64,
+)  # fmt: skip
+NO_UNITS = ("=1+1", "+1", "-1", "@SUM(A1)", "ms\u202e", "=cmd|'' /C calc''!A0", "a,b", "ms ", "/s", "x" * 65)
+
+
+def with_unit(unit: str) -> str:
+    kpi = f"name: k, help: K, unit: '{unit}', kind: gauge, metric: a, stats: [max]"
+    return f"name: mine\nhelp: h\nkpis: [{{{kpi}}}]\n"
+
+
 CONTRACT_TARGETS = """\
 version: 1
 client: c1
@@ -107,6 +119,8 @@ VALID = [
     ("recipe", f"{KPI}kind: counter, metric: a, per: 'b{{c=~\"d\"}}', stats: [mean], by: [node, gpu]}}\n"),
     ("recipe", f"{KPI}kind: expr, expr: 'up{{$selector}}', stats: [value]}}\n"),
     ("recipe", f"{KPI}kind: gauge, metric: a, better: lower, stats: [mean]}}\nslo: [k.mean < 1]\n"),
+    *(("recipe", with_unit(unit)) for unit in UNITS),
+    *(("window", f"results: {{a: {{value: 1, unit: '{unit}'}}}}\n") for unit in (*UNITS, "")),
     ("settings", CONTRACT_SETTINGS),
     ("settings", "targets: {allow: [], deny: [10.0.0.0/8, 'fe80::/10', 10.0.0.7, 'mel*', '*.evil.org']}\n"),
     ("settings", "prometheus: {limits: {samples: 1}, start_timeout: 1m}\nwindows: {min_coverage: 1}\n"),
@@ -185,6 +199,8 @@ WRONG = [
     ("window", "slo: [latency.p99 == 250 ms]\n"),
     ("recipe", "name: a\nhelp: b\nkpis: []\n"),
     ("recipe", f"{KPI}kind: counter, stats: [mean]}}\n"),
+    *(("recipe", with_unit(unit)) for unit in (*NO_UNITS, "")),
+    *(("window", f"results: {{a: {{value: 1, unit: '{unit}'}}}}\n") for unit in NO_UNITS),
     ("recipe", f"{KPI}kind: expr, stats: [value]}}\n"),
     ("recipe", f"{KPI}kind: gauge, metric: a, stats: []}}\n"),
     ("recipe", f"{KPI}kind: gauge, metric: a, stats: [mean, mean]}}\n"),

@@ -38,6 +38,16 @@ def test_every_step_in_scratch_is_the_users_alone_whatever_the_umask(scratch: Pa
     assert stat.S_IMODE(scratch.stat().st_mode) == 0o1777
 
 
+def test_so_is_every_step_that_was_missing_elsewhere(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        make_folder(tmp_path / "a" / "b" / "data")
+    finally:
+        os.umask(before)
+    for folder in ("a", "a/b", "a/b/data"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
+
+
 def test_a_folder_of_an_earlier_run_is_kept_with_what_it_holds(scratch: Path, wanted: Path) -> None:
     make_folder(wanted, scratch)
     (wanted / "block").touch()

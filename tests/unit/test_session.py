@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord import session as session_module
+from monitord.atomic import temporary_beside
 from monitord.errors import InvalidInputError
 from monitord.session import Session, default_root, escape_file_name, unescape_file_name
 
@@ -42,6 +43,34 @@ def test_a_session_is_its_owners_alone_whatever_the_umask(session: Session) -> N
     assert session.settings_file.read_bytes() == b"session: bench01\n"
     assert session.exists()
     assert session.file_mode == 0o600
+
+
+def test_so_are_a_root_and_what_was_missing_on_the_way_to_it(tmp_path: Path) -> None:
+    session, before = Session(tmp_path / "a" / "b" / "root", "bench01"), os.umask(0)
+    try:
+        session.create(b"")
+    finally:
+        os.umask(before)
+    assert {mode(folder) for folder in (session.root, *session.root.parents[:2])} == {0o700}
+
+
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_a_group_gets_through_a_root_that_was_made_for_it_and_cannot_write_there(
+    tmp_path: Path, own_group: str, umask: int
+) -> None:
+    session, before = Session(tmp_path / "a" / "root", "bench01"), os.umask(umask)
+    try:
+        session.create(b"", group=own_group)
+    finally:
+        os.umask(before)
+    assert {mode(folder) for folder in (session.root, session.root.parent)} == {0o750}
+    assert session.root.stat().st_gid == os.getgid()
+
+
+def test_a_root_that_was_there_is_left_as_it_is(tmp_path: Path, own_group: str) -> None:
+    tmp_path.chmod(0o711)
+    Session(tmp_path, "bench01").create(b"", group=own_group)
+    assert mode(tmp_path) == 0o711
 
 
 def test_every_folder_the_daemon_writes_to_is_there(session: Session) -> None:
@@ -125,8 +154,7 @@ def test_the_longest_names_get_distinct_statuses_that_can_be_written(session: Se
     for name in names:
         session.target_status(name).write_text("{}")
     assert len(list(session.target_statuses.iterdir())) == 2
-    temporary = f".tmp-{session.target_status(names[0]).name}.4194304"
-    assert len(temporary) <= 255
+    assert len(temporary_beside(session.target_status(names[0])).name) <= 255
 
 
 def test_where_sessions_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 
@@ -29,6 +30,14 @@ def test_a_shifted_clock_shows(tmp_path: Path, behind: float) -> None:
     assert skew.seconds == pytest.approx(behind, abs=skew.uncertainty + 0.02)
     assert skew.is_notable is (behind != 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    (tmp_path / f".tmp-clock-{get_ident()}").symlink_to(victim)
+    assert measure_skew(tmp_path, SystemClock()) is not None
+    assert victim.read_bytes() == b"precious"
 
 
 def test_where_nothing_can_be_written_it_is_unknown(tmp_path: Path) -> None:

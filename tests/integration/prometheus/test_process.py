@@ -71,6 +71,13 @@ def test_promtool_accepts_the_web_config(server: Server, promtool: Path) -> None
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
+def test_it_is_known_as_ours_on_every_address(server: Server) -> None:
+    url = serving(server.start("0.0.0.0:0"))
+    for host in ("127.0.0.1", "localhost", socket.gethostbyname(socket.gethostname())):
+        with server.client(url.replace("127.0.0.1", host)) as client:
+            wait_until(client.ready, f"it to be ready on {host}")
+
+
 def test_it_serves_on_a_free_port_for_the_password_only(server: Server) -> None:
     process = server.start()
     url = serving(process)

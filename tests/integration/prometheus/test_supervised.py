@@ -20,6 +20,8 @@ from zlib import crc32
 import pytest
 
 from monitord.clock import SystemClock
+from monitord.errors import PrometheusUnavailableError
+from monitord.prometheus.api import open_door
 from monitord.prometheus.command import Build
 from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.outages import Outages
@@ -31,6 +33,7 @@ from monitord.session import Session
 from monitord.settings import PrometheusSettings, Settings
 from tests.conftest import wait_until
 from tests.fakes.exporter import FakeExporter, counter, gauge
+from tests.fakes.impostor import impostor
 from tests.fakes.log import Entries, events, recording_log
 from tests.fakes.small_disk import SmallDisk, small_disk
 from tests.versions import VERSIONS, build_of
@@ -164,6 +167,25 @@ def world(session: Session, exporter: FakeExporter, build: Build) -> Iterator[Wo
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     with small_disk(tmp_path / "disk", 8 * 1024) as found:
         yield found
+
+
+def test_whoever_has_the_port_of_one_that_ended_is_sent_nothing(world: World, tmp_path: Path) -> None:
+    world.ready()
+    assert world.prometheus.url is not None
+    port = int(world.prometheus.url.rpartition(":")[2])
+    with world.prometheus.client() as client, impostor(tmp_path, port) as other:
+        assert client.query("vector(1)").series[0].value == 1.0
+        world.kill()
+        assert other.port == port
+        with pytest.raises(PrometheusUnavailableError, match=r"has ended|nothing was sent"):
+            client.query("vector(1)")
+        # What threads and the reader of raw samples were handed, and what does not know of the end.
+        with open_door(client.door) as handed, pytest.raises(PrometheusUnavailableError, match="nothing was"):
+            handed.query("vector(1)")
+        assert not client.ready()
+        world.told("prometheus.ready", 2)  # on another port
+        assert other.received == b""
+    assert world.samples("vector(7)") == 7.0
 
 
 def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) -> None:

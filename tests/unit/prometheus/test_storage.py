@@ -29,6 +29,26 @@ def test_a_trial_that_fails_says_where_and_why_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_so_are_the_folders_on_the_way_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert Storage(tmp_path / "a" / "b" / "data").try_writing() == ""
+    finally:
+        os.umask(before)
+    modes = {folder.stat().st_mode & 0o777 for folder in (tmp_path / "a").rglob("*")}
+    assert {*modes, (tmp_path / "a").stat().st_mode & 0o777} == {0o700}
+
+
+def test_a_link_in_the_place_of_the_trial_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / ".monitord-trial").symlink_to(victim)
+    assert Storage(data).try_writing() == ""
+    assert victim.read_text() == "precious"
+
+
 def test_a_path_that_is_no_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     assert "cannot be written: File exists" in Storage(tmp_path / "data").try_writing()

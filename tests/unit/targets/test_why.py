@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from monitord.clock import to_iso
+from monitord.targets.feedback import health_key
 from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, explain, matching
 
 NOW = 1_700_000_000.0
 DIGEST = "a" * 64
 URL = "http://mel0042:8000/metrics"
+WRITTEN = Written("shard-3.json", NOW - 45)
 READY = DaemonFacts(True, "ready", NOW - 2, host="mel0001")
 
 
@@ -34,7 +38,7 @@ def facts(**more: Any) -> Facts:
     """The facts of a file that is up, but for what is given."""
     whole = Facts(
         "s", "c1.yaml", READY, FileFacts(NOW - 60, DIGEST), status(), (endpoint(),),
-        {("c1", "web", "mel0042:8000"): Written("shard-3.json", NOW - 45)},
+        {("c1", "web", "mel0042:8000"): WRITTEN},
     )  # fmt: skip
     return replace(whole, **more)
 
@@ -106,6 +110,39 @@ def test_what_went_wrong_and_what_to_do(found: Facts, bad: dict[str, str], advic
     ways = outcomes(answer)
     ways.pop("last error")
     assert {name: way for name, way in ways.items() if way in ("failed", "pending")} == bad
+
+
+HOSTILE = [
+    "http://h:1/;echo$IFS'ran'",
+    "http://h:1/$(echo$IFS'ran')",
+    "http://h:1/`echo$IFS'ran'`?a=1&echo_ran",
+]
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+def test_a_command_to_copy_holds_a_hostile_url_as_one_word(url: str) -> None:
+    down = endpoint(url=url, health="down", last_error="refused")
+    advice = explain(facts(endpoints=(down,), written={health_key(down["labels"]): WRITTEN}), NOW)["next"]
+    command = advice.rpartition("as by: ")[2].removesuffix(" on mel0001")
+    assert shlex.split(command) == ["curl", url]
+    shell = subprocess.run(
+        ["sh", "-c", command.replace("curl", "printf %s", 1)], capture_output=True, check=True
+    )
+    assert shell.stdout.decode() == url
+
+
+def test_nor_does_a_hostile_file_name_run() -> None:
+    advice = explain(facts(file="$(x);.yaml", status=None, endpoints=()), NOW)["next"]
+    assert shlex.split(advice.partition("monitord ")[2]) == [
+        "wait",
+        "--session",
+        "s",
+        "--for",
+        "target=$(x);.yaml",
+    ]
+    status_of = status(state="withdrawn", in_force=None, reason="the lease ran out: …")
+    advice = explain(facts(file="$(x).yaml", status=status_of, endpoints=()), NOW)["next"]
+    assert advice.startswith("touch 'targets/$(x).yaml',")
 
 
 def test_every_problem_of_a_refused_file_is_told_and_the_version_in_force() -> None:

@@ -102,6 +102,11 @@ RANGE = "is before 1970 or after 9999; write Unix seconds, not milliseconds"
             "1:14: results.a: expected keys and values, found the text 'fast'",
         ),
         ("r.stop", "results: {a: .nan}\n", "1:14: results.a: unquoted .nan is not a finite number"),
+        (
+            "r.stop",
+            "results: {a: {value: 1, unit: =1+1}}\n",
+            "1:31: results.a.unit: '=1+1' is not a unit; write one as ms, requests/s",
+        ),
         ("r.stop", "results: {a b: 1}\n", "1:11: results.a b: 'a b' is not a name"),
         ("r.cancel", "labels: {node: x}\n", "1:10: labels.node: label node is set by monitord"),
         ("r.start", "%\x00", r"1:2: character '\x00' is not allowed"),
