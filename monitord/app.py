@@ -162,7 +162,7 @@ class Daemon:
             submit=lambda like, options: slurm.submit(
                 Path(like.script), options, like.arguments, like.environment
             ),
-            job=slurm.job, cancel=slurm.cancel, wake=lambda: self.loop.wake("handover"),
+            job=slurm.job, find=slurm.find, cancel=slurm.cancel, wake=lambda: self.loop.wake("handover"),
             known=daemon_status(self.session).get("successor_job_id"),
         )  # fmt: skip
 
