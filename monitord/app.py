@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -32,9 +31,10 @@ from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.usage import UsageLog
 from monitord.daemon.watching import Watching
 from monitord.daemon.windows import WindowReconciler
-from monitord.errors import ExitCode, MonitordError, SlurmError
+from monitord.errors import ExitCode, InvalidInputError, MonitordError
 from monitord.fence import Fence
-from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, Signs, acquire, release
+from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, release
+from monitord.listing import seeing_clearly
 from monitord.logs import LogFile, open_log
 from monitord.loop import Loop
 from monitord.overview import daemon_status
@@ -47,6 +47,7 @@ from monitord.settings import Settings
 from monitord.slurm.allocation import Margins, read_allocation
 from monitord.slurm.ended import EndedJobs
 from monitord.slurm.runner import SlurmRunner
+from monitord.takeover import signs_of
 from monitord.targets.admission import rules_of
 from monitord.targets.names import Names
 from monitord.targets.resolve import Place
@@ -63,10 +64,11 @@ def run(session: Session, read_settings: Callable[[], Settings]) -> int:
     that could be run.
     """
     clock, settings = SystemClock(), read_settings()
-    signs = Signs(lambda: daemon_status(session).get("updated_at"), time.sleep, _is_queued)
     job_id = os.environ.get("SLURM_JOB_ID")
-    holder = acquire(session.lease, socket.gethostname(), clock.now(), signs, job_id)
+    holder = acquire(session.lease, socket.gethostname(), clock.now(), signs_of(session), job_id)
     try:
+        if not session.exists():  # its settings were read just before it was deleted
+            raise InvalidInputError(f"session {session.name} was deleted: {session.folder}")
         return Daemon(session, settings, holder, clock, read_settings).run()
     finally:
         release(session.lease, holder)
@@ -86,7 +88,7 @@ class Daemon:
         self.service = ServiceNotify.of(os.environ)
         log_file = LogFile(session.log_file, session.file_mode)
         self.log = open_log(log_file, session.name)
-        self.fence = Fence(session.lease, holder, clock)
+        self.fence = Fence(session.lease, holder, clock, seeing_clearly(session.lease))
         self.loop = Loop(clock, self.log, self.fence.check)
         told = daemon_status(session).get("prometheus") or {}
         self.prometheus = SupervisedPrometheus(
@@ -305,10 +307,3 @@ class Daemon:
             signal.SIGUSR1: self.allocation.warn,
             signal.SIGHUP: self.reload.ask,
         }
-
-
-def _is_queued(job_id: str) -> bool | None:
-    try:
-        return SlurmRunner(pauses=()).job(job_id) is not None
-    except SlurmError:
-        return None

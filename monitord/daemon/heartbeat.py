@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +47,15 @@ class Heartbeat:
         return HEARTBEAT_SECONDS
 
     def publish(self) -> None:
-        """Publish `status/daemon.json`."""
+        """Publish `status/daemon.json`; where there is no room for it, at least its time. Raises OSError."""
         content = to_json({**self._status(), "updated_at": to_iso(self.clock.now())})
-        publish(self.session.daemon_status, content, self.session.file_mode)
+        try:
+            publish(self.session.daemon_status, content, self.session.file_mode)
+        except OSError:
+            # Who watches from another host would else take this daemon for dead.
+            with suppress(OSError):
+                os.utime(self.session.daemon_status)
+            raise
 
     def _in_one_line(self) -> str:
         where = self.prometheus.url or f"Prometheus is {self.prometheus.phase.value}"
