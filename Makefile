@@ -21,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt tests/setup/venv
 	@tests/setup/venv "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-tools: setup  ## more for tests: each Prometheus they run on; bindfs and strace, where root may install them
+tools: setup  ## more for tests: each Prometheus they run on; bindfs, sshfs and strace, where root may install them
 	@tests/setup/versions "$(VENV)/prometheus"
 	@tests/setup/tools
 
