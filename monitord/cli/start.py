@@ -70,11 +70,12 @@ def command(
     else:
         from monitord.cli.submit import await_job, submit, tell_how_to_reach
 
+        before = daemon_status(session)
         submission = submit(session, given, sbatch_args, flags)
         if no_wait:
             click.echo(submission.job_id)
             return ExitCode.OK
-        await_job(session, submission, QUEUE_SECONDS if timeout is None else timeout)
+        await_job(session, submission, before, QUEUE_SECONDS if timeout is None else timeout)
         tell_how_to_reach(daemon_status(session))
     click.echo(daemon_status(session)["prometheus"]["url"])
     return ExitCode.OK

@@ -17,7 +17,7 @@ from monitord.atomic import publish, to_json
 from monitord.cli.daemon_command import run_arguments
 from monitord.cli.jobs import all_jobs, batch_script, describe
 from monitord.cli.wait import Check, await_goal, ready_check
-from monitord.clock import from_iso, to_iso
+from monitord.clock import to_iso
 from monitord.errors import NotReadyError, SlurmError
 from monitord.overview import daemon_status
 from monitord.session import Session
@@ -64,9 +64,12 @@ def _remember(session: Session, submission: Submission) -> None:
     publish(session.submission, to_json(submission.as_json()), session.file_mode)
 
 
-def await_job(session: Session, submission: Submission, timeout: float) -> None:
-    """Wait until the job's daemon is ready. Raises SlurmError when it ended before."""
-    progress = _Progress(session, submission)
+def await_job(session: Session, submission: Submission, before: Mapping[str, Any], timeout: float) -> None:
+    """Wait until the job's daemon is ready. Raises SlurmError when it ended before.
+
+    `before` is the daemon's status from before the submission.
+    """
+    progress = _Progress(session, submission, before)
     try:
         await_goal(progress.check, "the daemon to be ready", timeout)
     except NotReadyError as error:
@@ -99,6 +102,7 @@ class _Progress:
 
     session: Session
     submission: Submission
+    before: Mapping[str, Any]
     slurm: SlurmRunner = field(default_factory=SlurmRunner)
     _ready: Check = field(init=False)
     _asked_at: float = float("-inf")
@@ -120,13 +124,10 @@ class _Progress:
         return False, f"job {self._said}"
 
     def _is_of_this_job(self, daemon: Mapping[str, Any]) -> bool:
-        started_at = daemon.get("started_at")
-        return (
-            daemon.get("slurm_job_id") == self.submission.job_id
-            and started_at is not None
-            # Slurm gives the same number again after some months, or when it was set up anew.
-            and from_iso(started_at) >= from_iso(self.submission.submitted_at) - 600
-        )
+        # Slurm gives the same number again after some months, or when it was set up anew. Which one came
+        # later is no question for two machines' clocks.
+        is_new = any(daemon.get(key) != self.before.get(key) for key in ("term", "started_at"))
+        return is_new and daemon.get("slurm_job_id") == self.submission.job_id
 
     def _ask(self) -> None:
         now = time.monotonic()

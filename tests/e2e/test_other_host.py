@@ -16,11 +16,23 @@ from monitord import lease
 from monitord.clock import from_iso
 from monitord.lease import Signs, acquire, highest_term, release
 from tests.conftest import wait_until
-from tests.e2e.conftest import REPOSITORY, Bench, benches
+from tests.e2e.conftest import REPOSITORY, Bench, benches, sites
+from tests.slurm_cluster import SlurmCluster
 
 pytestmark = pytest.mark.real
 
 HOST = "mel0999"
+S = ("-s", "bench")
+# What a job's Python begins with: a name and a clock of its own.
+_IN_A_JOB = f"""
+import ctypes, os
+if "SLURM_JOB_ID" in os.environ:
+    import socket, time
+    assert ctypes.CDLL(None).unshare(0x04000000) == 0
+    socket.sethostname("{HOST}")
+    real = time.time
+    time.time = lambda: real() - 3600
+"""
 _CLOCK = "import time\nreal = time.time\ntime.time = lambda: real() - 3600\n"
 
 
@@ -77,6 +89,27 @@ def test_a_daemon_that_can_write_no_file_is_not_taken_for_dead(there: Bench) -> 
     assert "is running" in there.monitord("delete", "-s", "bench", code=1).stderr
     assert there.daemon["updated_at"] == before
     assert daemon.poll() is None
+
+
+@pytest.mark.timeout(300)
+def test_a_job_there_is_awaited_and_ended_as_one_whose_clock_is_right(
+    tmp_path: Path, cluster: SlurmCluster
+) -> None:
+    refuse_without_a_name_of_its_own()
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock" / "sitecustomize.py").write_text(_IN_A_JOB)
+    with sites(tmp_path, cluster) as site:
+        site.bench.more = {**site.bench.more, "PYTHONPATH": f"{tmp_path / 'clock'}:{REPOSITORY}"}
+        job_id = site.start("--time", "10")
+        assert site.bench.daemon["host"] == HOST
+        assert time.time() - from_iso(site.bench.daemon["updated_at"]) > 3000
+        assert "is running already" in site.bench.monitord("start", *S, code=3).stderr
+        assert f"is running: host {HOST}" in site.bench.monitord("delete", *S, code=1).stderr
+        site.bench.monitord("stop", *S)
+        # Told to end, and not cancelled: Prometheus was there until the daemon ended it.
+        assert site.wait_over(job_id) == "COMPLETED"
+        assert site.bench.daemon["phase"] == "stopped"
+        assert len(site.bench.log("prometheus.started")) == 1
 
 
 def test_what_died_there_is_deleted_once_its_heartbeat_has_stood_still(there: Bench) -> None:
