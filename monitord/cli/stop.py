@@ -83,10 +83,11 @@ def _stop_jobs(session: Session, deadline: float) -> bool:
         slurm.cancel(*others)
     if not told:
         return _stop_process(session, deadline) or bool(jobs)
-    _end_job(session, slurm, told[0].id, deadline)
-    # A successor whose submission was under way just now.
-    if late := [job.id for job in all_jobs(session) if job.state in ("PENDING", "RUNNING")]:
-        slurm.cancel(*late)
+    try:
+        _end_job(session, slurm, told[0].id, deadline)
+    finally:  # a successor whose submission was under way just now
+        if late := [job.id for job in all_jobs(session) if job.state in ("PENDING", "RUNNING")]:
+            slurm.cancel(*late)
     return True
 
 
