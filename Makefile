@@ -4,7 +4,12 @@ PYTHON ?= python3.11
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup tools demo test check soak bench clean
+# What another Python does differently is most likely in these: files, processes, signals, threads, time.
+ELSEWHERE := tests/unit/test_[abcflmops]*.py tests/unit/targets/test_dropdir.py tests/unit/file_sd \
+    tests/unit/windows tests/unit/daemon/test_windows.py tests/unit/artifacts/test_store.py \
+    tests/unit/prometheus/test_storage.py tests/unit/prometheus/test_snapshot.py
+
+.PHONY: help setup tools demo test pythons check soak bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -16,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt tests/setup/venv
 	@tests/setup/venv "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-tools: setup  ## more for tests: each Prometheus they run on; bindfs and strace, where root may install them
+tools: setup  ## more for tests: each Prometheus they run on; bindfs, sshfs and strace, where root may install them
 	@tests/setup/versions "$(VENV)/prometheus"
 	@tests/setup/tools
 
@@ -31,6 +36,10 @@ check: setup  ## linters and types
 
 test: check tools  ## linters, then every test, on real Prometheus and node_exporter
 	python -m pytest -n 4 --dist loadfile
+	@tests/setup/pythons newest "$(VENV)" -n 4 --dist loadfile $(ELSEWHERE)
+
+pythons: setup  ## every unit test on each other Python from 3.11 to 3.13 that this machine has
+	@tests/setup/pythons all "$(VENV)" -n 4 --dist loadfile tests/unit
 
 soak: tools  ## Prometheus through every fault on every version, and a hundred rounds of kills: half an hour
 	MONITORD_TEST_ROUNDS=100 python -m pytest --timeout 7200 -m "" \
@@ -47,4 +56,4 @@ bench: tools $(VENV)/peer/.installed  ## speed, as ratios to a floor, a peer or 
 	@python -m tests.bench $(GROUPS)
 
 clean:  ## remove what setup and the tools made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) $(VENV)-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

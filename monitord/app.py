@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -35,9 +34,10 @@ from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.usage import UsageLog
 from monitord.daemon.watching import Watching
 from monitord.daemon.windows import WindowReconciler
-from monitord.errors import ExitCode, MonitordError, SlurmError
+from monitord.errors import ExitCode, InvalidInputError, MonitordError
 from monitord.fence import Fence
-from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, Signs, acquire, release
+from monitord.fresh_listing import seeing_clearly
+from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, release
 from monitord.loop import Loop, LoopThread
 from monitord.overview import daemon_status
 from monitord.prometheus import outages
@@ -51,6 +51,7 @@ from monitord.settings import Settings
 from monitord.slurm.allocation import Margins, read_allocation
 from monitord.slurm.ended import EndedJobs
 from monitord.slurm.runner import SlurmRunner
+from monitord.takeover import signs_of
 from monitord.targets.admission import rules_of
 from monitord.targets.names import Names
 from monitord.targets.resolve import Place
@@ -73,10 +74,11 @@ def run(session: Session, read_settings: Callable[[], Settings]) -> int:
     be run, and OSError or PassingError when something is full, away or too slow.
     """
     clock, settings = SystemClock(), read_settings()
-    signs = Signs(lambda: daemon_status(session).get("updated_at"), time.sleep, _is_queued)
     job_id = os.environ.get("SLURM_JOB_ID")
-    holder = acquire(session.lease, socket.gethostname(), clock.now(), signs, job_id)
+    holder = acquire(session.lease, socket.gethostname(), clock.now(), signs_of(session), job_id)
     try:
+        if not session.exists():  # its settings were read just before it was deleted
+            raise InvalidInputError(f"session {session.name} was deleted: {session.folder}")
         return Daemon(session, settings, holder, clock, read_settings).run()
     finally:
         within(FOLDER_SECONDS, lambda: release(session.lease, holder))
@@ -97,7 +99,7 @@ class Daemon:
         self.clock = clock
         self.windows_under_way = False
         self.service = ServiceNotify.of(os.environ)
-        self.fence = Fence(session.lease, holder, clock)
+        self.fence = Fence(session.lease, holder, clock, seeing_clearly(session.lease))
         self.session = session = replace(session, confirm=self.fence.check)
         self.logs = Logs(session, settings.logs)
         self.log = self.logs.log
@@ -184,7 +186,8 @@ class Daemon:
             submit=lambda like, options: slurm.submit(
                 Path(like.script), options, like.arguments, like.environment
             ),
-            job=slurm.job, cancel=slurm.cancel, wake=lambda: self.folder_loop.wake("handover"),
+            job=slurm.job, find=slurm.find, cancel=slurm.cancel,
+            wake=lambda: self.folder_loop.wake("handover"),
             known=daemon_status(self.session).get("successor_job_id"),
         )  # fmt: skip
 
@@ -363,10 +366,3 @@ class Daemon:
             signal.SIGUSR1: self.allocation.warn,
             signal.SIGHUP: self.reload.ask,
         }
-
-
-def _is_queued(job_id: str) -> bool | None:
-    try:
-        return SlurmRunner(pauses=()).job(job_id) is not None
-    except SlurmError:
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from monitord.atomic import read_json, read_plain
 from monitord.clock import from_iso
+from monitord.liveness import daemon_holder
 from monitord.overview import PATIENCE_SECONDS, daemon_status, is_running, target_statuses
 from monitord.session import Session
 from monitord.targets.address import parse_exporter, parse_url
@@ -70,7 +72,10 @@ class Evidence:
         phase = str(status.get("phase", "never started"))
         if not running and phase not in ("never started", "stopped", "failed"):
             phase = "it ended without saying so"
-        late = at is not None and self.now - at >= PATIENCE_SECONDS
+        # On another host that clock may be wrong: there a daemon runs only if its heartbeat is of now.
+        holder = daemon_holder(self.session)
+        is_here = holder is not None and holder.host == os.uname().nodename
+        late = at is not None and self.now - at >= PATIENCE_SECONDS and (is_here or not running)
         return DaemonFacts(
             running, phase, at, late, str(status.get("host", "")), str(status.get("last_error") or "")
         )

@@ -38,7 +38,8 @@ _TERM = re.compile(r"([0-9]{1,18})\.json", re.ASCII)
 class Holder:
     """Who holds a session. `process_started` is the kernel's start time of the pid, in clock ticks.
 
-    `term` is the fencing number: of two holders the one with the higher came later.
+    `term` is the fencing number: of two holders the one with the higher came later. One that `deletes` is no
+    daemon: it removes the session, and what it left undone only another one like it takes up.
     """
 
     host: str
@@ -49,6 +50,7 @@ class Holder:
     term: int = 0
     slurm_job_id: str | None = None
     released: bool = False
+    deletes: bool = False
 
     def __str__(self) -> str:
         job = f", Slurm job {self.slurm_job_id}" if self.slurm_job_id else ""
@@ -56,7 +58,11 @@ class Holder:
 
 
 class HeldError(NotReadyError):
-    """Another daemon runs this session."""
+    """Another daemon runs this session, or somebody deletes it; `holder` says who, where that is known."""
+
+    def __init__(self, message: str, holder: Holder | None = None) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +70,44 @@ class Signs:
     """How to tell that a holder is gone.
 
     `heartbeat` reads something that a living holder changes every HEARTBEAT_SECONDS; `is_queued` says
-    whether a Slurm job is in the queue, None when Slurm does not say; `pause` waits.
+    whether a Slurm job is in the queue, None when Slurm does not say; `pause` waits; `clear` has the next
+    listing of a folder show what is there (`listing.py`).
     """
 
     heartbeat: Callable[[], Any]
     pause: Callable[[float], None]
     is_queued: Callable[[str], bool | None] = lambda _: None
+    clear: Callable[[Path], None] = lambda _: None
 
 
-def acquire(folder: Path, host: str, now: float, signs: Signs, slurm_job_id: str | None = None) -> Holder:
-    """Become the only daemon of a session. Raises HeldError naming the holder."""
+def acquire(
+    folder: Path,
+    host: str,
+    now: float,
+    signs: Signs,
+    slurm_job_id: str | None = None,
+    *,
+    deletes: bool = False,
+) -> Holder:
+    """Become the only holder of a session: its daemon, or the one that `deletes` it.
+
+    Raises HeldError naming the holder.
+    """
     folder.mkdir(mode=0o750, exist_ok=True)
     started = process_start(os.getpid()) or 0
-    mine = Holder(host, os.getpid(), started, to_iso(now), _nonce(), slurm_job_id=slurm_job_id)
+    mine = Holder(host, os.getpid(), started, to_iso(now), _nonce(), 0, slurm_job_id, deletes=deletes)
     while True:
+        signs.clear(folder)
         before, judged = highest_term(folder), False
         if before is not None:
             content = read_if_exists(_path(folder, before))
             if content is None:
                 continue  # a higher one has come since
-            judged = _judge(_path(folder, before), content, host, signs)
+            judged = _judge(_path(folder, before), content, mine, signs)
         mine = replace(mine, term=(before or 0) + 1)
         if not _create(folder, mine):
             continue
+        signs.clear(folder)
         if highest_term(folder) == mine.term:
             break
         # Seen by nobody: it was free only because later terms had it removed.
@@ -175,7 +196,7 @@ def _create(folder: Path, mine: Holder) -> bool:
     return True
 
 
-def _judge(path: Path, content: bytes, host: str, signs: Signs) -> bool:
+def _judge(path: Path, content: bytes, mine: Holder, signs: Signs) -> bool:
     """Say whether a holder that is gone was judged by its silence alone; raises HeldError if it is not."""
     holder = _parse(content)
     if holder is None:
@@ -185,9 +206,11 @@ def _judge(path: Path, content: bytes, host: str, signs: Signs) -> bool:
         )
     if holder.released:
         return False
-    if holder.host == host:
-        if is_alive_here(holder, host):
-            raise _held_by(holder)
+    if holder.deletes and not mine.deletes:  # half of the session is gone, whatever became of who deletes it
+        raise held_by(holder)
+    if holder.host == mine.host:
+        if is_alive_here(holder, mine.host):
+            raise held_by(holder)
         return False
     job = holder.slurm_job_id
     silence = QUIET_SECONDS if job and signs.is_queued(job) is False else STALE_SECONDS
@@ -196,12 +219,17 @@ def _judge(path: Path, content: bytes, host: str, signs: Signs) -> bool:
         signs.pause(1.0)
         waited += 1.0
         if signs.heartbeat() != seen:
-            raise _held_by(holder)
+            raise held_by(holder)
     return True
 
 
-def _held_by(holder: Holder) -> HeldError:
-    return HeldError(f"this session is run by a daemon already: {holder}; stop it first with: monitord stop")
+def held_by(holder: Holder) -> HeldError:
+    """Return what to raise where a session is another's."""
+    if holder.deletes:
+        how = "if nothing is going on there any more, go on with: monitord delete"
+        return HeldError(f"this session is being deleted: {holder}; {how}", holder)
+    how = "stop it first with: monitord stop"
+    return HeldError(f"this session is run by a daemon already: {holder}; {how}", holder)
 
 
 def _remove_older(folder: Path, term: int) -> None:

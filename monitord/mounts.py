@@ -22,12 +22,35 @@ _NETWORK_FUSE = frozenset(
 )  # fmt: skip
 
 
+# Whose clients show a listing that they keep, and for how long unless the mount says otherwise. Lustre, GPFS,
+# Ceph and others take it back from their clients when it changes.
+_LISTING_SECONDS = {"nfs": 60.0, "nfs4": 60.0, "cifs": 60.0, "smb3": 60.0, "fuse.sshfs": 20.0}
+
+
 def file_system_type(folder: Path, mounts: str) -> str:
     """Return the type of the file system that holds a folder, `unknown` when none is listed.
 
     The path is compared as it is written: it must be absolute and hold no symbolic links.
     """
-    best, kind = -1, "unknown"
+    return _mount_of(folder, mounts)[0]
+
+
+def listing_seconds(folder: Path, mounts: str) -> float:
+    """Return how old a listing of a folder may be, in seconds: 0 where each one is the server's."""
+    kind, options = _mount_of(folder, mounts)
+    longest = _LISTING_SECONDS.get(kind, 0.0)
+    for option in options.split(","):
+        name, _, value = option.partition("=")
+        if longest and name == "noac":
+            return 0.0
+        if longest and name in ("acdirmax", "actimeo") and value.isdecimal():
+            longest = float(value)
+    return longest
+
+
+def _mount_of(folder: Path, mounts: str) -> tuple[str, str]:
+    """Return the type and the options of the mount that holds a folder."""
+    best, found = -1, ("unknown", "")
     path = str(folder)
     for line in mounts.splitlines():
         fields = line.split(" ")
@@ -36,8 +59,8 @@ def file_system_type(folder: Path, mounts: str) -> str:
         point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[1]).rstrip("/")
         # A later mount on the same point hides the earlier one.
         if (path == point or path.startswith(f"{point}/")) and len(point) >= best:
-            best, kind = len(point), fields[2]
-    return kind
+            best, found = len(point), (fields[2], fields[3] if len(fields) > 3 else "")
+    return found
 
 
 def is_network(kind: str) -> bool:

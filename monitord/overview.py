@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 from monitord.atomic import read_json
 from monitord.clock import from_iso
 from monitord.errors import Problem
-from monitord.lease import HEARTBEAT_SECONDS, is_alive_here, read_holder
+from monitord.lease import HEARTBEAT_SECONDS
 from monitord.listing import paths_in
+from monitord.liveness import Watch
 from monitord.session import Session
 
-# A daemon on another host is believed to be alive while its heartbeat is no older than this.
+# Where only words depend on it, a heartbeat of another host is believed while it is no further from now.
 PATIENCE_SECONDS = 4 * HEARTBEAT_SECONDS
 
 
@@ -22,15 +24,16 @@ def daemon_status(session: Session) -> dict[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
-def is_running(session: Session, now: float) -> bool:
-    """Say whether a daemon runs this session: its process on this host, its heartbeat on another."""
-    holder = read_holder(session.lease)
-    if holder is None:
-        return False
-    if holder.host == os.uname().nodename:  # socket.gethostname(), without loading socket
-        return is_alive_here(holder, holder.host)
-    updated_at = daemon_status(session).get("updated_at")
-    return updated_at is not None and now - from_iso(updated_at) < PATIENCE_SECONDS
+def is_running(session: Session, now: float, pause: Callable[[float], None] = time.sleep) -> bool:
+    """Say whether a daemon runs this session: its process on this host, its heartbeat on another.
+
+    A heartbeat that looks old is watched for some seconds: the other host's clock may be wrong.
+    """
+    watch = Watch(session)
+    found = watch.look()
+    if found is None:
+        return has_recent_heartbeat(session, now) or watch.until_known(pause)
+    return found
 
 
 def is_ready(session: Session, now: float) -> bool:
@@ -38,11 +41,17 @@ def is_ready(session: Session, now: float) -> bool:
     return daemon_status(session).get("phase") == "ready" and is_running(session, now)
 
 
-def overview(session: Session, now: float) -> dict[str, Any]:
+def has_recent_heartbeat(session: Session, now: float) -> bool:
+    """Say whether a heartbeat is of now, as far as two machines' clocks agree."""
+    updated_at = daemon_status(session).get("updated_at")
+    return updated_at is not None and abs(now - from_iso(updated_at)) < PATIENCE_SECONDS
+
+
+def overview(session: Session, now: float, pause: Callable[[float], None] = time.sleep) -> dict[str, Any]:
     """Return everything `monitord status` shows, ready to be printed as JSON."""
     daemon = daemon_status(session)
     ends_at = daemon.get("allocation_ends_at")
-    running = is_running(session, now)
+    running = is_running(session, now, pause)
     return {
         "session": session.name,
         "folder": str(session.folder),

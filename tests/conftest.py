@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -20,6 +21,16 @@ T = TypeVar("T")
 settings.register_profile("default", deadline=None, max_examples=100)
 settings.register_profile("thorough", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_configure() -> None:
+    """Have programs under test start with SIGHUP as it is by default, also where the tests run under nohup.
+
+    What is ignored at the start of a shell it can never trap. A handler is not inherited, and a hangup ends
+    the tests as little as before.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def wait_until(condition: Callable[[], T | None], what: str = "the condition", seconds: float = 20.0) -> T:

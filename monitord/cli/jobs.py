@@ -13,8 +13,9 @@ from monitord.clock import to_iso
 from monitord.overview import daemon_status
 from monitord.session import Session
 from monitord.slurm.job import Job
+from monitord.slurm.mark import of_session, session_key
 from monitord.slurm.runner import SlurmRunner
-from monitord.slurm.submission import Submission, read_submission
+from monitord.slurm.submission import Submission, key_of, read_submission
 
 # `status` would rather say that Slurm does not answer.
 PATIENCE_SECONDS = 12.0
@@ -52,6 +53,24 @@ def queued_jobs(session: Session) -> tuple[Job, ...]:
     """Return those of the session's jobs that are in the queue. Raises SlurmError."""
     ids = job_ids(session)
     return SlurmRunner(pauses=(), read_timeout=PATIENCE_SECONDS).jobs(ids) if ids else ()
+
+
+def may_have_jobs(session: Session) -> bool:
+    """Say whether anything of the session was ever submitted: where nothing was, Slurm is not asked."""
+    return session.submission.exists() or bool(job_ids(session))
+
+
+def all_jobs(session: Session) -> tuple[Job, ...]:
+    """Return the session's jobs in the queue, also those whose submission sbatch did not report.
+
+    Raises SlurmError.
+    """
+    slurm = SlurmRunner(pauses=(), read_timeout=PATIENCE_SECONDS)
+    submission, here = submission_of(session), session_key(str(session.folder.resolve()))
+    keys = {here, key_of(submission.options)} if submission else {here}
+    found = slurm.find()
+    ids = {*job_ids(session), *(job_id for key in keys for job_id in of_session(found, key))}
+    return slurm.jobs(ids) if ids else ()
 
 
 def job_json(job: Job, successor: str | None = None) -> dict[str, Any]:

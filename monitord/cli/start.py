@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from monitord.children import Child, spawn_detached
 from monitord.cli.daemon_command import MONITORD, run_arguments
 from monitord.cli.options import DURATION, daemon_options, open_session, session_option
 from monitord.cli.output import say
-from monitord.cli.wait import await_goal, ready_check
+from monitord.cli.wait import await_goal, lives, ready_check, refuse_deletion
 from monitord.errors import ExitCode, NotReadyError, PrometheusError
-from monitord.overview import daemon_status, is_running
+from monitord.overview import daemon_status
 from monitord.session import Session
 
 LOCAL_SECONDS = 60.0
@@ -62,7 +61,8 @@ def command(
     session = open_session(root.absolute(), session_name)
     given = {name: flags.pop(name) for name in PASSED_ON}
     _refuse_flags(local, given, sbatch_args, flags)
-    if is_running(session, time.time()):
+    refuse_deletion(session)
+    if lives(session):
         daemon = daemon_status(session)
         who = f"host {daemon['host']}, pid {daemon['pid']}, since {daemon['started_at']}"
         raise NotReadyError(f"session {session_name} is running already: {who}")
@@ -71,11 +71,12 @@ def command(
     else:
         from monitord.cli.submit import await_job, submit, tell_how_to_reach
 
+        before = daemon_status(session)
         submission = submit(session, given, sbatch_args, flags)
         if no_wait:
             say(submission.job_id)
             return ExitCode.OK
-        await_job(session, submission, QUEUE_SECONDS if timeout is None else timeout)
+        await_job(session, submission, before, QUEUE_SECONDS if timeout is None else timeout)
         tell_how_to_reach(daemon_status(session))
     say(daemon_status(session)["prometheus"]["url"])
     return ExitCode.OK

@@ -8,15 +8,21 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from monitord.cli.options import DURATION, open_session, session_option
 from monitord.cli.output import say, wait_for
+from monitord.cli.wait import lives
 from monitord.errors import ExitCode, NotReadyError
-from monitord.lease import is_alive_here, read_holder
-from monitord.overview import daemon_status, is_running
+from monitord.lease import is_alive_here
+from monitord.liveness import daemon_holder
+from monitord.overview import daemon_status
 from monitord.session import Session
+
+if TYPE_CHECKING:
+    from monitord.slurm.runner import SlurmRunner
 
 
 @click.command("stop")
@@ -34,15 +40,11 @@ def command(session_name: str, root: Path, timeout: float) -> int:
     Example:
       monitord stop --session bench01
     """
-    from monitord.cli.jobs import job_ids
+    from monitord.cli.jobs import may_have_jobs
 
     session = open_session(root, session_name)
     deadline = time.monotonic() + timeout
-    running = is_running(session, time.time())
-    if job_ids(session):
-        stopped = _stop_jobs(session, running, deadline)
-    else:
-        stopped = running and _stop_process(session, deadline)
+    stopped = _stop_jobs(session, deadline) if may_have_jobs(session) else _stop_process(session, deadline)
     what = "stopped" if stopped else "has no running daemon"
     say(f"session {session_name} {what}", err=True)
     return ExitCode.OK
@@ -50,8 +52,8 @@ def command(session_name: str, root: Path, timeout: float) -> int:
 
 def _stop_process(session: Session, deadline: float) -> bool:
     """End a daemon on this machine; return whether there was one."""
-    holder, here = read_holder(session.lease), socket.gethostname()
-    if holder is None:
+    holder, here = daemon_holder(session), socket.gethostname()
+    if holder is None or not lives(session):
         return False
     if holder.host != here:
         there = f"ssh {holder.host} monitord stop --session {session.name} --root {session.root}"
@@ -66,32 +68,43 @@ def _stop_process(session: Session, deadline: float) -> bool:
     return True
 
 
-def _stop_jobs(session: Session, running: bool, deadline: float) -> bool:
+def _stop_jobs(session: Session, deadline: float) -> bool:
     """End the session's jobs; return whether there was anything to end."""
-    from monitord.cli.jobs import queued_jobs, seldom
+    from monitord.cli.jobs import all_jobs
     from monitord.slurm.runner import SlurmRunner
 
-    slurm, jobs = SlurmRunner(), queued_jobs(session)
+    slurm, jobs = SlurmRunner(), all_jobs(session)
     daemon = daemon_status(session)
     own = daemon.get("slurm_job_id") if (daemon.get("slurm") or {}).get("signals_reach") else None
-    told = [job for job in jobs if running and own in job.names]
+    # Slurm says that it runs: a heartbeat says less, for its host's clock may be wrong.
+    told = [job for job in jobs if own in job.names and job.state == "RUNNING"][:1]
     # Those that wait first: the end of the one that runs would have its successor start.
     if others := [job.id for job in jobs if job not in told]:
         slurm.cancel(*others)
     if not told:
-        return (running and _stop_process(session, deadline)) or bool(jobs)
-    slurm.signal_batch(told[0].id, "TERM")
+        return _stop_process(session, deadline) or bool(jobs)
+    try:
+        _end_job(session, slurm, told[0].id, deadline)
+    finally:  # a successor whose submission was under way just now
+        if late := [job.id for job in all_jobs(session) if job.state in ("PENDING", "RUNNING")]:
+            slurm.cancel(*late)
+    return True
+
+
+def _end_job(session: Session, slurm: SlurmRunner, job_id: str, deadline: float) -> None:
+    from monitord.cli.jobs import seldom
+
+    slurm.signal_batch(job_id, "TERM")
 
     def is_over() -> bool:
-        return not is_running(session, time.time()) and slurm.job(told[0].id) is None
+        return slurm.job(job_id) is None
 
     if not _wait(session, is_over, deadline, seldom):
-        slurm.cancel(told[0].id)
+        slurm.cancel(job_id)
         raise NotReadyError(
-            f"job {told[0].id} had not ended in time and was cancelled; what its windows lack is collected "
+            f"job {job_id} had not ended in time and was cancelled; what its windows lack is collected "
             f"by the next daemon of the session; see {session.log_file}"
         )
-    return True
 
 
 def _wait(

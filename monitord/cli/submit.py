@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from monitord.atomic import publish, to_json
 from monitord.cli.daemon_command import run_arguments
-from monitord.cli.jobs import batch_script, describe, queued_jobs
+from monitord.cli.jobs import all_jobs, batch_script, describe
 from monitord.cli.output import say, say_lines
-from monitord.cli.wait import await_goal, ready_check
-from monitord.clock import from_iso, to_iso
+from monitord.cli.wait import Check, await_goal, ready_check
+from monitord.clock import to_iso
 from monitord.errors import NotReadyError, SlurmError
 from monitord.overview import daemon_status
 from monitord.session import Session
 from monitord.slurm.job import Job
-from monitord.slurm.refusal import ControllerDownError
+from monitord.slurm.mark import Mark, session_key
+from monitord.slurm.refusal import ControllerDownError, OutcomeUnknownError
 from monitord.slurm.runner import SlurmRunner
 from monitord.slurm.submission import Submission, sbatch_options, ssh_lines
 
@@ -31,25 +34,41 @@ def submit(
     session: Session, given: Mapping[str, str | None], more: Sequence[str], flags: Mapping[str, Any]
 ) -> Submission:
     """Submit the daemon's job and remember it. Raises NotReadyError when one is queued already."""
-    if waiting := queued_jobs(session):
+    if waiting := all_jobs(session):
         jobs = "; ".join(map(describe, waiting))
         how = f"wait for it with: monitord wait -s {session.name} --for ready; end it with: monitord stop"
         raise NotReadyError(f"session {session.name} has a job already: {jobs}; {how} -s {session.name}")
-    options = sbatch_options(session.name, session.folder, session.logs, given, more)
-    script, arguments = batch_script(), run_arguments(session, flags)[1:]
-    environment = {"MONITORD_PYTHON": sys.executable}
-    job_id = SlurmRunner().submit(script, options, arguments, environment)
-    submission = Submission(
-        job_id, to_iso(time.time()), str(script), options, tuple(arguments), sys.executable
-    )
-    publish(session.submission, to_json(submission.as_json()), session.file_mode)
-    say(f"submitted job {job_id}", err=True)
+    mark = Mark(session_key(str(session.folder.resolve())), f"start-{os.urandom(8).hex()}")
+    options = sbatch_options(session.name, session.folder, session.logs, given, more, mark)
+    script, arguments = str(batch_script()), tuple(run_arguments(session, flags)[1:])
+    submission = Submission("", to_iso(time.time()), script, options, arguments, sys.executable)
+    try:
+        submission = replace(submission, job_id=_submit(submission))
+    except OutcomeUnknownError as error:
+        _remember(session, submission)  # so that `stop` looks for its job
+        raise OutcomeUnknownError(
+            f"{error}; take one that comes late back with: monitord stop -s {session.name}"
+        ) from None
+    _remember(session, submission)
+    say(f"submitted job {submission.job_id}", err=True)
     return submission
 
 
-def await_job(session: Session, submission: Submission, timeout: float) -> None:
-    """Wait until the job's daemon is ready. Raises SlurmError when it ended before."""
-    progress = _Progress(session, submission)
+def _submit(submission: Submission) -> str:
+    script, environment = Path(submission.script), submission.environment
+    return SlurmRunner().submit(script, submission.options, submission.arguments, environment)
+
+
+def _remember(session: Session, submission: Submission) -> None:
+    publish(session.submission, to_json(submission.as_json()), session.file_mode)
+
+
+def await_job(session: Session, submission: Submission, before: Mapping[str, Any], timeout: float) -> None:
+    """Wait until the job's daemon is ready. Raises SlurmError when it ended before.
+
+    `before` is the daemon's status from before the submission.
+    """
+    progress = _Progress(session, submission, before)
     try:
         await_goal(progress.check, "the daemon to be ready", timeout)
     except NotReadyError as error:
@@ -80,15 +99,20 @@ class _Progress:
 
     session: Session
     submission: Submission
+    before: Mapping[str, Any]
     slurm: SlurmRunner = field(default_factory=SlurmRunner)
+    _ready: Check = field(init=False)
     _asked_at: float = float("-inf")
     _said: str = "submitted"
     _misses: int = 0
 
+    def __post_init__(self) -> None:
+        self._ready = ready_check(self.session)
+
     def check(self) -> tuple[bool, str]:
         daemon = daemon_status(self.session)
         if self._is_of_this_job(daemon):
-            ready, how = ready_check(self.session)()
+            ready, how = self._ready()
             if ready:
                 return True, how
             self._ask()
@@ -97,13 +121,10 @@ class _Progress:
         return False, f"job {self._said}"
 
     def _is_of_this_job(self, daemon: Mapping[str, Any]) -> bool:
-        started_at = daemon.get("started_at")
-        return (
-            daemon.get("slurm_job_id") == self.submission.job_id
-            and started_at is not None
-            # Slurm gives the same number again after some months, or when it was set up anew.
-            and from_iso(started_at) >= from_iso(self.submission.submitted_at) - 600
-        )
+        # Slurm gives the same number again after some months, or when it was set up anew. Which one came
+        # later is no question for two machines' clocks.
+        is_new = any(daemon.get(key) != self.before.get(key) for key in ("term", "started_at"))
+        return is_new and daemon.get("slurm_job_id") == self.submission.job_id
 
     def _ask(self) -> None:
         now = time.monotonic()

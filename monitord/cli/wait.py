@@ -11,11 +11,13 @@ import click
 
 from monitord.atomic import read_json
 from monitord.cli.options import DURATION, check_name, open_session, session_option
-from monitord.cli.output import wait_for
+from monitord.cli.output import progress, wait_for
 from monitord.clock import to_iso
 from monitord.durations import format_duration
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError, PrometheusError
-from monitord.overview import daemon_status, describe_problem, is_ready, is_running
+from monitord.lease import held_by, read_holder
+from monitord.liveness import Watch
+from monitord.overview import daemon_status, describe_problem, has_recent_heartbeat
 from monitord.session import Session
 
 REFUSAL_SECONDS = 1.0
@@ -62,14 +64,37 @@ def await_goal(check: Check, goal: str, timeout: float) -> None:
 
 def ready_check(session: Session) -> Check:
     """Wait for a daemon whose Prometheus answers."""
+    watch = Watch(session)
 
     def check() -> tuple[bool, str]:
-        daemon, now = daemon_status(session), time.time()
-        if daemon.get("phase") == "degraded" and is_running(session, now):
+        daemon, found = daemon_status(session), watch.look()
+        runs = has_recent_heartbeat(session, time.time()) if found is None else found
+        if daemon.get("phase") == "degraded" and runs:
             raise PrometheusError(daemon.get("last_error") or "Prometheus was given up")
-        return is_ready(session, now), f"the daemon is {daemon.get('phase', 'not started')}{_details(daemon)}"
+        so = daemon.get("phase") == "ready" and runs
+        return so, f"the daemon is {daemon.get('phase', 'not started')}{_details(daemon)}"
 
     return check
+
+
+def lives(session: Session) -> bool:
+    """Say whether a daemon runs the session, by its process or a heartbeat that changes, never by its age.
+
+    One on another host is watched for some seconds.
+    """
+    watch = Watch(session)
+    if (found := watch.look()) is not None:
+        return found
+    with progress() as shown:
+        shown.show("watching the heartbeat of a daemon on another host")
+        return watch.until_known()
+
+
+def refuse_deletion(session: Session) -> None:
+    """Raise HeldError where the session is being deleted: no daemon would start in it."""
+    holder = read_holder(session.lease)
+    if holder is not None and holder.deletes:
+        raise held_by(holder)
 
 
 def _details(daemon: dict[str, Any]) -> str:

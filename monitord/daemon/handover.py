@@ -1,12 +1,13 @@
 """Handing a session over to another job, so that it outlives one allocation.
 
 A job like this one is submitted early, to start when this one has ended, however it ends. It is
-cancelled when the session is stopped on purpose.
+cancelled when the session is stopped on purpose. Before every submission the queue is searched for an
+earlier one whose outcome sbatch did not report: there is one successor, or none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
@@ -16,17 +17,28 @@ from monitord.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 from monitord.errors import PassingError, SlurmError
 from monitord.session import Session
 from monitord.slurm.job import Job
-from monitord.slurm.submission import Submission, read_submission, successor_options
+from monitord.slurm.mark import Found
+from monitord.slurm.refusal import OutcomeUnknownError
+from monitord.slurm.submission import Submission, read_submission, successor_options, successors
 
 RETRY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The job that goes on after this one. `surplus` were submitted to do so as well, and are cancelled."""
+
+    job_id: str
+    is_new: bool
+    surplus: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Handover:
     """Sees to it that a successor of this job is in the queue.
 
-    `submit` and `job` ask Slurm, on a thread; both raise SlurmError. `known` is the successor that an
-    earlier daemon of this job submitted.
+    `submit`, `job`, `find` and `cancel` ask Slurm, on a thread; they raise SlurmError. `known` is the
+    successor that an earlier daemon of this job submitted.
     """
 
     session: Session
@@ -34,13 +46,16 @@ class Handover:
     log: FilteringBoundLogger
     submit: Callable[[Submission, tuple[str, ...]], str]
     job: Callable[[str], Job | None]
-    cancel: Callable[[str], None]
+    find: Callable[[], Sequence[Found]]
+    cancel: Callable[..., None]
     wake: Callable[[], None]
     known: str | None = None
     run: Run = on_a_thread
     successor: str | None = None
     failure: str = ""
-    _asking: Background[str] = field(init=False)
+    _may_come_late: bool = False
+    _is_withdrawn: bool = False
+    _asking: Background[Successor] = field(init=False)
 
     def __post_init__(self) -> None:
         self._asking = Background(self.wake, self.run)
@@ -50,41 +65,78 @@ class Handover:
         answer = self._asking.take()
         if answer is not None:
             self._take(answer.result)
-            return RETRY_SECONDS if self.failure else float("inf")
-        if self.successor is None and not self._asking.ask(self._ensure):
+            return RETRY_SECONDS if self.failure or self._may_come_late else float("inf")
+        is_due = self.successor is None or self._may_come_late
+        if is_due and not self._asking.ask(self._ensure):
             return NO_THREAD_SECONDS
         return float("inf")
 
     def withdraw(self) -> None:
         """Cancel the successor: the session ends here."""
-        if self.successor is None:
+        self._is_withdrawn = True  # a submission that is under way cancels its job itself
+        is_unsure = self._may_come_late or self._asking.is_busy
+        if self.successor is None and not is_unsure:
             return
         try:
-            self.cancel(self.successor)
-        except SlurmError as error:
+            # Where none is on its way the queue need not be searched: the end waits for this.
+            waiting = self._waiting(self._submission()) if is_unsure else (str(self.successor),)
+            if waiting:
+                self.cancel(*waiting)
+        except (SlurmError, PassingError) as error:
             self.log.error("handover.not_cancelled", job_id=self.successor, reason=str(error))
         else:
-            self.log.info("handover.cancelled", job_id=self.successor)
+            self._log_cancelled(waiting)
             self.successor = None
 
-    def _ensure(self) -> str:
-        """Return the successor's job, submitted now unless there is one. Runs on a thread."""
-        # What the daemon before this one knew as its successor may be this job.
-        if self.known not in (None, self.job_id) and (job := self.job(self.known)) is not None:
-            return job.id
+    def _ensure(self) -> Successor:
+        """Return the successor, submitted now unless there is one. Runs on a thread."""
+        submission = self._submission()
+        if waiting := self._waiting(submission):
+            kept, *surplus = waiting
+            if surplus:
+                self.cancel(*surplus)
+            return Successor(kept, is_new=False, surplus=tuple(surplus))
+        job_id = self.submit(submission, successor_options(submission.options, self.job_id))
+        if self._is_withdrawn:
+            self.cancel(job_id)
+        return Successor(job_id, is_new=True)
+
+    def _submission(self) -> Submission:
         submission = read_submission(read_json(self.session.submission))
         if submission is None:
             raise SlurmError("only a job that `monitord start` submitted can be handed over")
-        return self.submit(submission, successor_options(submission.options, self.job_id))
+        return submission
 
-    def _take(self, result: Callable[[], str]) -> None:
+    def _waiting(self, submission: Submission) -> tuple[str, ...]:
+        """Return the jobs that are to go on after this one, the known one first."""
+        found = successors(self.find(), submission.options, self.job_id)
+        known = self.successor or self.known
+        if known in found:
+            return (known, *(job_id for job_id in found if job_id != known))
+        # What the daemon before this one knew as its successor may be this job.
+        if known not in (None, self.job_id) and (job := self.job(known)) is not None:
+            return (job.id, *found)
+        return found
+
+    def _take(self, result: Callable[[], Successor]) -> None:
         try:
-            self.successor = result()
+            successor = result()
         except (SlurmError, PassingError) as error:
             if str(error) != self.failure:
                 consequence = "nothing goes on after this job"
                 self.log.error("handover.failed", reason=str(error), consequence=consequence)
             self.failure = str(error)
-        else:
-            self.failure = ""
-            self.log.info("handover.submitted", job_id=self.successor)
+            self._may_come_late = self._may_come_late or isinstance(error, OutcomeUnknownError)
+            return
+        # Once a second one was submitted, the first may still come: the queue is searched once more.
+        self._may_come_late = self._may_come_late and successor.is_new
+        self.failure = ""
+        if successor.job_id != self.successor:
+            event = "handover.submitted" if successor.is_new else "handover.adopted"
+            self.log.info(event, job_id=successor.job_id)
+        self.successor = successor.job_id
+        self._log_cancelled(successor.surplus)
+
+    def _log_cancelled(self, jobs: Sequence[str]) -> None:
+        for job_id in jobs:
+            self.log.info("handover.cancelled", job_id=job_id)

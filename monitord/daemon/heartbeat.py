@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,20 @@ class Heartbeat:
         return HEARTBEAT_SECONDS
 
     def publish(self) -> float:
-        """Publish `status/daemon.json`, and before it what it names; return in how many seconds again."""
+        """Publish `status/daemon.json`, and before it what it names; return in how many seconds again.
+
+        Where there is no room for it, at least its time changes. Raises OSError.
+        """
+        try:
+            self._publish()
+        except OSError:
+            # Who watches from another host would else take this daemon for dead.
+            with suppress(OSError):
+                os.utime(self.session.daemon_status)
+            raise
+        return HEARTBEAT_SECONDS
+
+    def _publish(self) -> None:
         prometheus = self.prometheus.published
         for path, (content, mode) in prometheus.files.items():
             if self._copied.get(path) != (content, mode):
@@ -60,7 +74,6 @@ class Heartbeat:
                 self._copied[path] = (content, mode)
         status = {**self._status(prometheus.status), "updated_at": to_iso(self.clock.now())}
         self.session.publish(self.session.daemon_status, to_json(status))
-        return HEARTBEAT_SECONDS
 
     def _in_one_line(self) -> str:
         where = self.prometheus.url or f"Prometheus is {self.prometheus.phase.value}"

@@ -17,12 +17,20 @@ class ControllerDownError(SlurmError):
     """Slurm did not answer; the same question may be answered later."""
 
 
+class OutcomeUnknownError(ControllerDownError):
+    """A submission of which Slurm did not report whether it was accepted, and no job is in the queue."""
+
+
 class UnknownJobError(SlurmError):
     """A job that Slurm does not know, or does not know any more."""
 
 
 class JobOverError(SlurmError):
     """A job that has ended already."""
+
+
+class UnclearError(SlurmError):
+    """A complaint in words that are not known: whether anything was done is not either."""
 
 
 _ASSOCIATIONS = "see yours with: sacctmgr show associations user=$USER format=account,partition,qos"
@@ -60,4 +68,4 @@ def refusal(program: str, code: int, errors: str) -> SlurmError:
     for sign, kind, advice in _KNOWN:
         if sign in low:
             return kind(f"{program}: {said}" + (f"; {advice}" if advice else ""))
-    return SlurmError(f"{program}: {said}")
+    return UnclearError(f"{program}: {said}")

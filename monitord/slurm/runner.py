@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,15 @@ from monitord.slurm.job import (
     read_steps,
     read_submitted,
 )
-from monitord.slurm.refusal import ControllerDownError, JobOverError, UnknownJobError, refusal
+from monitord.slurm.mark import FOUND_FORMAT, Found, Mark, mark_of, read_found, with_mark
+from monitord.slurm.refusal import (
+    ControllerDownError,
+    JobOverError,
+    OutcomeUnknownError,
+    UnclearError,
+    UnknownJobError,
+    refusal,
+)
 from monitord.slurm.submission import environment_for_slurm
 
 READ_TIMEOUT_SECONDS = 20.0  # beyond the 10 s in which Slurm's own commands give up
@@ -37,7 +46,7 @@ Run = Callable[[Sequence[str], float, Mapping[str, str]], tuple[int, str, str]]
 class SlurmRunner:
     """Asks Slurm and tells it things. Every method raises SlurmError; see `slurm/refusal.py`.
 
-    Only what reads is tried again: a submission that was not answered may have arrived.
+    Only what reads is tried again: a submission that was not answered may have arrived, and is looked for.
     """
 
     def __init__(
@@ -59,14 +68,22 @@ class SlurmRunner:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> str:
-        """Submit a batch script and return the job's id. `environment` is added to this process's."""
+        """Submit a batch script and return the job's id. `environment` is added to this process's.
+
+        Where sbatch does not report what became of it, the job is looked for by the mark in its comment, and
+        any second one is cancelled. Raises OutcomeUnknownError where it may still come.
+        """
         command = ["sbatch", "--parsable", *options, str(script), *arguments]
         try:
-            return _read(command, read_submitted, self._once(command, SUBMIT_TIMEOUT_SECONDS, environment))
-        except ControllerDownError as error:
-            raise ControllerDownError(
-                f"{error}; it may have been submitted all the same: look with squeue --me"
-            ) from None
+            output = self._once(command, SUBMIT_TIMEOUT_SECONDS, environment)
+            return _read(command, read_submitted, output)
+        except (ControllerDownError, UnclearError) as error:
+            return self._submitted(mark_of(options), error)
+
+    def find(self) -> tuple[Found, ...]:
+        """Return the user's jobs in the queue, with what tells whose they are."""
+        command = ["squeue", "--noheader", "--me", "--all", f"--format={FOUND_FORMAT}"]
+        return read_found(self._patiently(command))
 
     def jobs(self, ids: Iterable[str], *, over: bool = False) -> tuple[Job, ...]:
         """Return those of the jobs that are in the queue; `over`: those that ended a while ago as well.
@@ -123,6 +140,31 @@ class SlurmRunner:
             self._once(["scancel", *ids])
         except (JobOverError, UnknownJobError):
             return
+
+    def _submitted(self, mark: Mark | None, error: SlurmError) -> str:
+        """Return the job of a submission whose outcome `error` leaves open."""
+        unknown = OutcomeUnknownError(
+            f"{error}; it may have been submitted all the same: look with squeue --me"
+        )
+        if mark is None:
+            raise unknown from None
+        for pause in (0.0, *self._pauses):
+            self._pause(pause)
+            try:
+                jobs = with_mark(self.find(), mark)
+            except SlurmError:
+                break
+            if jobs:
+                self._keep_first(jobs)
+                return jobs[0]
+            if isinstance(error, UnclearError):  # a site's own refusal: Slurm answers, and has no such job
+                raise error
+        raise unknown from None
+
+    def _keep_first(self, jobs: Sequence[str]) -> None:
+        if surplus := jobs[1:]:
+            with suppress(SlurmError):  # the lease keeps a second daemon from running; `stop` finds its job
+                self.cancel(*surplus)
 
     def _patiently(self, command: Sequence[str]) -> str:
         for pause in self._pauses:
@@ -183,4 +225,4 @@ def _read(command: Sequence[str], read: Callable[[str], T], output: str) -> T:
     try:
         return read(output)
     except ValueError as error:
-        raise SlurmError(f"{command[0]} answered what cannot be read: {error}") from error
+        raise UnclearError(f"{command[0]} answered what cannot be read: {error}") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monitord.slurm.allocation import CLOSING_SHARE
+from monitord.slurm.mark import Found, Mark, ids, mark_of, marked, session_key, waiting_for
 
 SIGNAL_SECONDS = 240
 """How long before the limit the batch script has Slurm warn."""
@@ -19,7 +20,10 @@ PASSED_ON = ("partition", "account", "qos", "time", "nodelist", "constraint", "r
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job that was submitted, with all that it takes to submit one like it."""
+    """A job that was submitted, with all that it takes to submit one like it.
+
+    `job_id` is empty where sbatch did not report whether Slurm has accepted it.
+    """
 
     job_id: str
     submitted_at: str
@@ -57,9 +61,12 @@ def read_submission(value: Any) -> Submission | None:
 
 
 def sbatch_options(
-    session: str, folder: Path, logs: Path, given: Mapping[str, str | None], more: Sequence[str] = ()
+    session: str, folder: Path, logs: Path, given: Mapping[str, str | None], more: Sequence[str], mark: Mark
 ) -> tuple[str, ...]:
-    """Return sbatch's options; `given` are those of PASSED_ON, and what `more` says comes last and wins."""
+    """Return sbatch's options; `given` are those of PASSED_ON, and what `more` says comes last and wins.
+
+    But for a comment: the mark stands behind it.
+    """
     options = [
         f"--job-name=monitord-{session}",
         f"--chdir={folder}",
@@ -70,7 +77,7 @@ def sbatch_options(
     limit = read_limit(given.get("time") or "")
     if limit is not None and limit * CLOSING_SHARE < SIGNAL_SECONDS:
         options.append(f"--signal=B:USR1@{max(1, round(limit * CLOSING_SHARE))}")
-    return (*options, *more)
+    return marked((*options, *more), mark)
 
 
 def read_limit(text: str) -> float | None:
@@ -89,8 +96,28 @@ def read_limit(text: str) -> float | None:
 
 def successor_options(options: Sequence[str], job_id: str) -> tuple[str, ...]:
     """Return the options for a job that goes on when this one has ended, however it does."""
-    kept = (option for option in options if not option.startswith(("--dependency", "--begin", "--nodelist")))
-    return (*kept, f"--dependency=afterany:{job_id}")
+    kept = [option for option in options if not option.startswith(("--dependency", "--begin", "--nodelist"))]
+    return marked((*kept, f"--dependency=afterany:{job_id}"), Mark(key_of(options), job_id))
+
+
+def successors(found: Sequence[Found], options: Sequence[str], job_id: str) -> tuple[str, ...]:
+    """Return those of the user's jobs that were submitted with `successor_options`, the oldest first.
+
+    Sites may rewrite comments: name and dependency say the same.
+    """
+    mark, name = Mark(key_of(options), job_id), _last(options, "--job-name=")
+    return ids((*(job for job in found if mark in job.marks), *waiting_for(found, job_id, name)))
+
+
+def key_of(options: Sequence[str]) -> str:
+    """Return the session's key in marks."""
+    mark = mark_of(options)
+    # Submitted by a version that left no mark: the folder, as it was named then.
+    return mark.session if mark else session_key(_last(options, "--chdir="))
+
+
+def _last(options: Sequence[str], flag: str) -> str:
+    return next((option.removeprefix(flag) for option in reversed(options) if option.startswith(flag)), "")
 
 
 def environment_for_slurm(environment: Mapping[str, str]) -> dict[str, str]:

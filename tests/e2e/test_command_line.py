@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,27 @@ def test_window_run_leaves_the_commands_output_alone_and_waits(bench: Bench) -> 
     assert ran.stderr.splitlines()[0] == "err"
     assert ran.stderr.splitlines()[-1] == str(bench.session.artifacts / "ran")
     assert bench.manifest("ran")["status"] == "complete", bench.manifest("ran")["reasons"]
+
+
+def test_window_run_under_nohup_goes_on_after_a_hangup_and_so_does_its_command(bench: Bench) -> None:
+    started, go_on = bench.root / "nohup-started", bench.root / "nohup-go-on"
+    script = f"echo $$ > {started}; until [ -e {go_on} ]; do sleep 0.05; done; exit 5"
+    nohup = replace(bench, traced=("nohup",), started=bench.started)
+    process = nohup.start(
+        "window", "run", "-s", "bench", "--id", "nohup", "--no-wait", "--", "sh", "-c", script
+    )
+    pid = int(wait_until(lambda: started.read_text().strip() if started.exists() else None, "the command"))
+    for each in (process.pid, pid):
+        assert is_ignored(each, signal.SIGHUP)
+        os.kill(each, signal.SIGHUP)
+    go_on.touch()
+    assert process.wait(30) == 5
+
+
+def is_ignored(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    [ignored] = [line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:")]
+    return bool(int(ignored, 16) >> (number - 1) & 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

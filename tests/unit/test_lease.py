@@ -171,6 +171,22 @@ def test_a_heartbeat_that_comes_late_is_a_heartbeat(folder: Path) -> None:
         acquire(folder, HOST, NOW, Signs(lambda: len(waited) > 20, waited.append))
 
 
+@pytest.mark.parametrize("host", [HOST, "mel0002"])
+def test_what_is_being_deleted_is_no_daemons_however_long_nothing_is_seen_of_it(
+    folder: Path, host: str
+) -> None:
+    write(folder, replace(stale(host), deletes=True))
+    with pytest.raises(
+        HeldError, match=r"this session is being deleted: host .* go on with: monitord delete"
+    ):
+        take(folder)
+    waited: list[float] = []
+    mine = acquire(folder, HOST, NOW, Signs(lambda: None, waited.append), deletes=True)
+    assert sum(waited) == (STALE_SECONDS + VALID_SECONDS if host != HOST else 0)
+    assert read_holder(folder) == mine
+    assert mine.deletes
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"host": "h"}', b'{"new_field": 1}', b"\xff"])
 def test_a_lease_that_cannot_be_read_is_told_of(folder: Path, content: bytes) -> None:
     folder.mkdir()

@@ -63,12 +63,20 @@ def test_a_daemon_that_ended_without_saying_so_is_dead(session: Session, phase: 
     assert overview(session, NOW)["daemon"]["phase"] == shown
 
 
-@pytest.mark.parametrize(
-    ("age", "running"), [(0.0, True), (PATIENCE_SECONDS - 1, True), (PATIENCE_SECONDS, False)]
-)
-def test_a_daemon_of_another_host_is_its_heartbeat(session: Session, age: float, running: bool) -> None:
+def unexpected(_seconds: float) -> None:
+    pytest.fail("watched a heartbeat that is of now")
+
+
+@pytest.mark.parametrize("age", [0.0, PATIENCE_SECONDS - 1, 1 - PATIENCE_SECONDS])
+def test_a_recent_heartbeat_of_another_host_is_believed(session: Session, age: float) -> None:
     daemon(session, host="mel0002", age=age)
-    assert is_running(session, NOW) is running
+    assert is_running(session, NOW, unexpected)
+
+
+@pytest.mark.parametrize("age", [PATIENCE_SECONDS, 3600.0, -3600.0])
+def test_one_that_another_clock_dates_off_is_watched(session: Session, age: float) -> None:
+    daemon(session, host="mel0002", age=age)
+    assert overview(session, NOW, lambda _: daemon(session, host="mel0002", age=age - 5))["daemon"]["running"]
 
 
 def test_a_starting_daemon_is_not_ready(session: Session) -> None:

@@ -10,6 +10,7 @@ from monitord.slurm.refusal import (
     InvalidAccountError,
     JobOverError,
     NoSuchPartitionError,
+    UnclearError,
     UnknownJobError,
     refusal,
 )
@@ -36,8 +37,8 @@ OVER = "scancel: error: Kill job error on job id 7: Job/step already completing 
          "scontrol ping"),
         (OVER, JobOverError, ""),
         ("squeue: fatal: Could not establish a configuration source", SlurmError, "$SLURM_CONF"),
-        ("sbatch: error: something new", SlurmError, "something new"),
-        ("", SlurmError, "exit code 1"),
+        ("sbatch: error: something new", UnclearError, "something new"),
+        ("", UnclearError, "exit code 1"),
     ],
 )  # fmt: skip
 def test_a_complaint_says_what_kind_it_is_and_what_helps(

@@ -9,10 +9,19 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import SlurmError
-from monitord.slurm.refusal import ControllerDownError, NoSuchPartitionError
+from monitord.slurm.mark import Mark
+from monitord.slurm.refusal import (
+    ControllerDownError,
+    NoSuchPartitionError,
+    OutcomeUnknownError,
+    UnclearError,
+)
 from monitord.slurm.runner import SlurmRunner, run_command
 
 DOWN = (1, "", "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n")
+TIMED_OUT = (
+    1, "", "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n"
+)  # fmt: skip
 RUNNING = (0, "7|7|7|RUNNING|1795520464|1795520644|n1|n1|short|None\n", "")
 Answer = tuple[int, str, str] | OSError
 
@@ -75,6 +84,46 @@ def test_a_submission_is_never_tried_again(answer: Answer) -> None:
     with pytest.raises(ControllerDownError, match="may have been submitted all the same"):
         slurm.runner.submit(Path("a.sh"))
     assert len(slurm.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [TIMED_OUT, TimeoutError("no answer after 60 s"), (0, "a site's plugin says hello\n", ""),
+     (1, "", "sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received\n")],
+)  # fmt: skip
+def test_a_submission_that_was_accepted_and_not_reported_is_found(answer: Answer) -> None:
+    mark = Mark("a" * 16, "7")
+    queue = f"17|PENDING|afterany:7(unfulfilled)|x|{mark}\n9|RUNNING|(null)|y|{Mark('b' * 16, '7')}\n"
+    slurm = FakeSlurm([answer, (0, "", ""), (0, queue, "")])
+    if not isinstance(answer, OSError) and answer != TIMED_OUT:
+        slurm.answers.pop(1)  # where it is no time-out, the queue is searched once
+    assert slurm.runner.submit(Path("a.sh"), [f"--comment={mark}"]) == "17"
+    assert [command[0] for command in slurm.asked].count("sbatch") == 1
+    assert "--me" in slurm.asked[-1]
+
+
+def test_of_two_submissions_that_were_not_reported_the_second_is_cancelled() -> None:
+    mark = Mark("a" * 16, "7")
+    queue = "".join(f"{job}|PENDING||x|{mark}\n" for job in (18, 17))
+    slurm = FakeSlurm([TIMED_OUT, (0, queue, ""), (0, "", "")])
+    assert slurm.runner.submit(Path("a.sh"), [f"--comment={mark}"]) == "17"
+    assert slurm.asked[-1] == ["scancel", "18"]
+
+
+@pytest.mark.parametrize("search", [(0, "", ""), DOWN])
+def test_a_submission_that_is_not_found_may_still_come(search: Answer) -> None:
+    slurm = FakeSlurm([TIMED_OUT, search])
+    with pytest.raises(OutcomeUnknownError, match="may have been submitted all the same"):
+        slurm.runner.submit(Path("a.sh"), [f"--comment={Mark('a' * 16, '7')}"])
+    assert [command[0] for command in slurm.asked].count("sbatch") == 1
+
+
+def test_a_sites_own_refusal_is_told_as_it_is_once_no_job_is_found() -> None:
+    refused = (1, "", "sbatch: error: project code missing, ask Bob\n")
+    slurm = FakeSlurm([refused, (0, "", "")])
+    with pytest.raises(UnclearError, match=r"ask Bob$"):
+        slurm.runner.submit(Path("a.sh"), [f"--comment={Mark('a' * 16, '7')}"])
+    assert len(slurm.asked) == 2
 
 
 def test_a_submission_passes_on_options_arguments_and_environment() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from monitord.slurm.mark import Found, Mark, session_key
 from monitord.slurm.submission import (
     SIGNAL_SECONDS,
     Submission,
@@ -16,8 +17,10 @@ from monitord.slurm.submission import (
     sbatch_options,
     ssh_lines,
     successor_options,
+    successors,
 )
 
+MARK = Mark("0123456789abcdef", "start-1")
 SUBMISSION = Submission(
     "7", "2026-01-31T09:30:00Z", "/x/monitord.sbatch", ("--time=5",), ("--session", "s"), "/bin/python"
 )
@@ -25,10 +28,12 @@ SUBMISSION = Submission(
 
 def test_options_are_passed_on_as_they_are_and_ones_own_come_last() -> None:
     given = {"partition": "cpu", "account": None, "time": "10"}
-    options = sbatch_options("s", Path("/r/s"), Path("/r/s/logs"), given, ["--mem=8G", "--job-name=mine"])
+    more = ["--mem=8G", "--job-name=mine"]
+    options = sbatch_options("s", Path("/r/s"), Path("/r/s/logs"), given, more, MARK)
     assert options == (
         "--job-name=monitord-s", "--chdir=/r/s", "--output=/r/s/logs/slurm-%j.out", "--export=ALL",
         "--partition=cpu", "--time=10", "--signal=B:USR1@150", "--mem=8G", "--job-name=mine",
+        f"--comment={MARK}",
     )  # fmt: skip
 
 
@@ -45,7 +50,7 @@ def test_a_time_limit_is_read_as_sbatch_reads_it(text: str, seconds: float | Non
     ("limit", "warning"), [("4", ["--signal=B:USR1@60"]), ("16", []), ("1-0", []), (None, [])]
 )
 def test_a_short_job_is_warned_when_three_quarters_are_over(limit: str | None, warning: list[str]) -> None:
-    options = sbatch_options("s", Path("/r/s"), Path("/r/s/logs"), {"time": limit})
+    options = sbatch_options("s", Path("/r/s"), Path("/r/s/logs"), {"time": limit}, (), MARK)
     assert [option for option in options if option.startswith("--signal")] == warning
 
 
@@ -65,8 +70,36 @@ def test_anything_else_is_none(value: Any) -> None:
 
 
 def test_a_successor_waits_for_this_job_alone_on_any_node() -> None:
-    options = ("--time=5", "--dependency=afterany:3", "--nodelist=n1", "--begin=now+1hour")
-    assert successor_options(options, "7") == ("--time=5", "--dependency=afterany:7")
+    options = (
+        "--time=5",
+        "--dependency=afterany:3",
+        "--nodelist=n1",
+        "--begin=now+1hour",
+        f"--comment=x {MARK}",
+    )
+    mark = Mark(MARK.session, "7")
+    assert successor_options(options, "7") == ("--time=5", "--dependency=afterany:7", f"--comment=x {mark}")
+
+
+def test_a_submission_without_a_mark_goes_by_its_folder() -> None:
+    options = ("--chdir=/r/s", "--time=5")
+    mark = Mark(session_key("/r/s"), "7")
+    assert successor_options(options, "7")[-1] == f"--comment={mark}"
+
+
+def test_successors_are_found_by_their_mark_or_by_their_name_and_dependency() -> None:
+    options = ("--job-name=monitord-s", f"--comment={MARK}")
+    mine, others = Mark(MARK.session, "7"), Mark("b" * 16, "7")
+    found = (
+        Found("12", "PENDING", "afterany:7(unfulfilled)", f"renamed|{mine}"),
+        Found("9", "PENDING", "afterany:7(unfulfilled)", "monitord-s|as the site likes it"),
+        Found("10", "PENDING", "afterany:77(unfulfilled)", "monitord-s|"),
+        Found("11", "PENDING", "afterany:7(unfulfilled)", "monitord-s2|"),
+        Found("13", "PENDING", "", f"monitord-t|{others}"),
+        Found("14", "PENDING", "", f"monitord-s|{Mark(MARK.session, '8')}"),
+        Found("15", "RUNNING", "", f"monitord-s|{MARK}"),
+    )
+    assert successors(found, options, "7") == ("9", "12")
 
 
 def test_slurms_commands_are_not_told_what_slurm_told_this_job() -> None:

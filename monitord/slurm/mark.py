@@ -1,0 +1,98 @@
+"""The mark in a submission's --comment, by which it is found again in the queue. Pure.
+
+sbatch may report a time-out for a job that Slurm has accepted. Whoever submitted it does not know its id,
+and finds it by this: which session the job runs, and which job or command it was submitted by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from monitord.slurm.job import OVER
+
+FOUND_FORMAT = "%A|%T|%E|%j|%k"
+_MARK = re.compile(r"monitord:([0-9a-f]{16}):([A-Za-z0-9_.-]+)", re.ASCII)
+_ENDING = OVER | {"COMPLETING"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """`session` is `session_key`'s; `by` is the job that submitted this one, or a command's nonce."""
+
+    session: str
+    by: str
+
+    def __str__(self) -> str:
+        return f"monitord:{self.session}:{self.by}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One of the user's jobs in the queue. `told` is its name and its comment: either may hold anything."""
+
+    job_id: str
+    state: str
+    dependency: str
+    told: str
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        return tuple(Mark(*found) for found in _MARK.findall(self.told))
+
+
+def session_key(folder: str) -> str:
+    """Return what stands for a session in marks; `folder` is its path without symbolic links."""
+    return hashlib.sha256(folder.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def marked(options: Sequence[str], mark: Mark) -> tuple[str, ...]:
+    """Return sbatch's options with a mark in the comment, behind what the user has there."""
+    kept, comment, is_value = list[str](), "", False
+    for option in options:
+        if is_value or option.startswith("--comment="):
+            comment = option.removeprefix("--comment=")
+        elif option != "--comment":
+            kept.append(option)
+        is_value = option == "--comment" and not is_value
+    users = " ".join(_MARK.sub("", comment).split())
+    return (*kept, f"--comment={users} {mark}" if users else f"--comment={mark}")
+
+
+def mark_of(options: Iterable[str]) -> Mark | None:
+    """Return the mark that `marked` left in sbatch's options."""
+    comments = [_MARK.search(option) for option in options if option.startswith("--comment=")]
+    return next((Mark(found[1], found[2]) for found in comments if found), None)
+
+
+def read_found(text: str) -> tuple[Found, ...]:
+    """Read what squeue printed by FOUND_FORMAT, without the jobs that are ending.
+
+    A line that is none is left out: other jobs' comments may hold line breaks.
+    """
+    lines = [line.strip().split("|", 3) for line in text.splitlines()]
+    found = [Found(*fields) for fields in lines if len(fields) == 4 and fields[0].isdigit()]
+    return tuple(job for job in found if job.state not in _ENDING)
+
+
+def of_session(found: Iterable[Found], key: str) -> tuple[str, ...]:
+    """Return the jobs that run a session, the oldest first."""
+    return ids(job for job in found if any(mark.session == key for mark in job.marks))
+
+
+def with_mark(found: Iterable[Found], mark: Mark) -> tuple[str, ...]:
+    """Return the jobs of one submission, the oldest first."""
+    return ids(job for job in found if mark in job.marks)
+
+
+def waiting_for(found: Iterable[Found], job_id: str, name: str) -> tuple[Found, ...]:
+    """Return the jobs of a name that start once another has ended."""
+    waits = re.compile(rf"\bafterany:{re.escape(job_id)}(?![0-9])")
+    return tuple(job for job in found if job.told.startswith(f"{name}|") and waits.search(job.dependency))
+
+
+def ids(found: Iterable[Found]) -> tuple[str, ...]:
+    """Return the jobs' ids, the oldest first."""
+    return tuple(sorted({job.job_id for job in found}, key=int))
