@@ -44,7 +44,7 @@ pythons: setup  ## every unit test on each other Python from 3.11 to 3.13 that t
 soak: tools  ## Prometheus through every fault on every version, and a hundred rounds of kills: half an hour
 	MONITORD_TEST_ROUNDS=100 python -m pytest --timeout 7200 -m "" \
 	    tests/integration/prometheus/test_supervised.py tests/e2e/test_prometheus_faults.py \
-	    tests/e2e/test_collection_faults.py tests/e2e/test_slurm_ends.py
+	    tests/e2e/test_collection_faults.py tests/e2e/test_slurm_ends.py tests/e2e/test_hung_file_system.py
 
 $(VENV)/peer/.installed: pyproject.toml constraints.txt
 	@python -m venv $(VENV)/peer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from monitord.clock import from_iso
 from monitord.errors import Problem
 from monitord.lease import HEARTBEAT_SECONDS
 from monitord.listing import paths_in
-from monitord.liveness import Watch
+from monitord.liveness import Watch, daemon_holder
 from monitord.session import Session
 
 # Where only words depend on it, a heartbeat of another host is believed while it is no further from now.
@@ -55,7 +56,7 @@ def overview(session: Session, now: float, pause: Callable[[float], None] = time
     return {
         "session": session.name,
         "folder": str(session.folder),
-        "daemon": {**daemon, "running": running, "phase": _phase(daemon, running)},
+        "daemon": {**daemon, "running": running, **_phase(session, daemon, running, now)},
         "prometheus": daemon.get("prometheus"),
         "targets": target_statuses(session),
         "windows": window_statuses(session),
@@ -86,8 +87,21 @@ def describe_problem(error: dict[str, Any]) -> str:
     return str(Problem(error["line"], error["column"], error["field"], error["message"]))
 
 
-def _phase(daemon: dict[str, Any], running: bool) -> str:
+def _phase(session: Session, daemon: dict[str, Any], running: bool, now: float) -> dict[str, Any]:
+    """Return the phase, and since when nothing was published by a daemon that has not said that it ends.
+
+    `dead` has ended without saying so; `silent` may have, or its host's file system hangs: from another
+    host nobody can tell.
+    """
     phase = str(daemon.get("phase", "never started"))
-    if not running and phase not in ("never started", "stopped", "failed"):
-        return "dead"  # it ended without saying so
-    return phase
+    if phase in ("never started", "stopped", "failed") or "updated_at" not in daemon:
+        return {"phase": phase}
+    if running:
+        return {"phase": phase} if has_recent_heartbeat(session, now) else _silent(daemon, phase)
+    holder = daemon_holder(session)
+    is_elsewhere = holder is not None and holder.host != os.uname().nodename
+    return _silent(daemon, "silent" if is_elsewhere else "dead")
+
+
+def _silent(daemon: dict[str, Any], phase: str) -> dict[str, Any]:
+    return {"phase": phase, "silent_since": daemon["updated_at"]}

@@ -67,6 +67,8 @@ def _print_daemon(seen: dict[str, Any]) -> None:
     )
     say(f"session     {seen['session']}  {seen['folder']}")
     say(f"daemon      {daemon['phase']}{where}")
+    if daemon.get("silent_since"):
+        say(f"silent      since {daemon['silent_since']}: {_why_silent(daemon)}")
     if prometheus:
         say(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
     for warning in prometheus.get("warnings") or ():
@@ -78,6 +80,14 @@ def _print_daemon(seen: dict[str, Any]) -> None:
         say(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
     if daemon.get("last_error"):
         say(f"last error  {daemon['last_error']}")
+
+
+def _why_silent(daemon: dict[str, Any]) -> str:
+    if daemon["running"]:
+        return "the daemon runs, but publishes nothing: the session folder does not answer it, or is full"
+    if daemon["phase"] == "dead":
+        return "the daemon ended without saying so"
+    return f"the daemon on {daemon['host']} ended without saying so, or the session folder hangs there"
 
 
 def _print_jobs(jobs: list[dict[str, Any]]) -> None:

@@ -53,6 +53,23 @@ def test_a_daemon_of_this_host_is_its_process_however_old_its_heartbeat(session:
     assert overview(session, NOW)["daemon"]["phase"] == "ready"
 
 
+def test_a_daemon_of_this_host_that_publishes_nothing_is_said_to_be_silent(session: Session) -> None:
+    daemon(session, age=0.0)
+    assert "silent_since" not in overview(session, NOW)["daemon"]
+    daemon(session, age=60.0)
+    found = overview(session, NOW)["daemon"]
+    assert (found["phase"], found["running"], found["silent_since"]) == ("ready", True, to_iso(NOW - 60.0))
+
+
+def test_from_another_host_nobody_can_tell_an_end_from_a_folder_that_hangs(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitord.liveness.SILENCE_SECONDS", 0.0)
+    daemon(session, host="elsewhere", age=300.0)
+    found = overview(session, NOW, pause=lambda _: None)["daemon"]
+    assert (found["phase"], found["running"], found["silent_since"]) == ("silent", False, to_iso(NOW - 300.0))
+
+
 @pytest.mark.parametrize(
     ("phase", "shown"),
     [("ready", "dead"), ("starting", "dead"), ("stopped", "stopped"), ("failed", "failed")],
