@@ -73,8 +73,13 @@ def _outage_reasons(
 
 
 def _stall_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:
-    # A scrape that failed was made: what the folder cost are those that were not.
-    not_made = sum(max(target.expected_scrapes - target.scrapes, 0) for target in targets)
+    # It costs the scrapes of what was registered meanwhile, and read only after. What was scraped before went
+    # on being scraped.
+    not_made = sum(
+        max(target.expected_scrapes - target.scrapes, 0)
+        for target in targets
+        if target.first_seen is None or any(stall.start < target.first_seen for stall in request.stalls)
+    )
     if request.stalls and not_made:
         facts = [f"from {to_iso(stall.start)}{_until(stall)}" for stall in request.stalls]
         lost = f"{not_made} scrapes of the window were not made"
