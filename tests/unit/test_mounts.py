@@ -53,7 +53,7 @@ server:/c /none nfs4 rw,noac,acdirmax=60 0 0
 server:/d /zero nfs rw,acregmax=0,acdirmin=0,acdirmax=0 0 0
 //server/e /windows cifs rw,actimeo=1,closetimeo=1 0 0
 user@server: /ssh fuse.sshfs rw,nosuid 0 0
-mgs@tcp:/work /work lustre rw,flock,lazystatfs 0 0
+mgs@tcp:/project /project lustre rw,flock,lazystatfs 0 0
 /dev/sda1 / ext4 rw,actimeo=9 0 0
 short
 """
@@ -63,7 +63,7 @@ short
     ("folder", "seconds"),
     [
         ("/defaults/s", 60.0), ("/short", 2.0), ("/none/s", 0.0), ("/zero/s", 0.0), ("/windows/s", 1.0),
-        ("/ssh/s", 20.0), ("/work/s", 0.0), ("/home/s", 0.0),
+        ("/ssh/s", 20.0), ("/project/s", 0.0), ("/home/s", 0.0),
     ],
 )  # fmt: skip
 def test_how_old_a_listing_may_be_is_what_the_mount_says(folder: str, seconds: float) -> None:

@@ -108,9 +108,7 @@ def stalled(*targets: TargetCoverage, end: float | None = 50.0) -> list[str]:
 def test_a_session_folder_that_hung_is_a_reason_only_where_scrapes_were_not_made() -> None:
     assert stalled(target(20, first_seen=5.0)) == []
     assert stalled(target(10, first_seen=50.0)) == [], "they were made, and failed"
-    assert stalled(target(14, scrapes=14, first_seen=5.0)) == [], (
-        "it was scraped before"
-    )
+    assert stalled(target(14, scrapes=14, first_seen=5.0)) == [], "it was scraped before"
     [message] = stalled(target(14, scrapes=14, first_seen=51.0), target(20, first_seen=5.0))
     assert message == (
         "the session folder did not answer from 1970-01-01T00:00:20.000Z to 1970-01-01T00:00:50.000Z; "
