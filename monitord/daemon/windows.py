@@ -210,8 +210,11 @@ class WindowReconciler:
         return bool(self._work)
 
     def stop(self) -> None:
-        """Begin no more collections. Those that were not done are due again when the session goes on."""
-        for work in self._work.values():
+        """Begin no more collections. Those that were not done are due again when the session goes on.
+
+        Any thread may ask: the one that works on windows may hang.
+        """
+        for work in tuple(self._work.values()):
             if work.running is not None:
                 work.running.future.cancel()
 
