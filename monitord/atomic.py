@@ -28,16 +28,16 @@ def publish(
     mode: int = 0o600,
     *,
     durable_name: bool = True,
-    anew: bool = False,
+    rewrite: bool = False,
     confirm: Callable[[], None] = lambda: None,
 ) -> bool:
     """Make `path` a file that holds `content`; return whether anything had to be written.
 
-    `anew` writes also what is there already, so that its time is now. A new name is durable on return,
+    `rewrite` writes also what is there already, so that its time is now. A new name is durable on return,
     unless the caller syncs the folder once for many. `confirm` may refuse by raising, right before others
     see the change: writing may have taken long.
     """
-    if not anew and read_plain(path) == content:
+    if not rewrite and read_plain(path) == content:
         return False
     temporary = temporary_beside(path)
     try:

@@ -93,7 +93,7 @@ def _drop(session: Session, window_id: str, asked: dict[str, Any]) -> dict[str, 
         if (session.windows / f"{window_id}.{kind}").exists():
             raise InvalidInputError(f"{window_id}.{kind} exists in {session.windows}; use another --run-id")
     marker = session.windows / f"{window_id}.yaml"
-    publish(marker, marker_content("yaml", asked), session.file_mode, anew=True)
+    publish(marker, marker_content("yaml", asked), session.file_mode, rewrite=True)
     return {marker.name: marker.stat().st_mtime_ns}
 
 

@@ -209,7 +209,7 @@ def _touch(
     marker = session.windows / f"{check_name(window_id, 'window')}.{kind}"
     content = marker_content(kind, says)
     try:
-        publish(marker, content, session.file_mode, anew=True)
+        publish(marker, content, session.file_mode, rewrite=True)
     except OSError as error:
         raise InvalidInputError(f"cannot write {marker}: {error.strerror}") from error
     return marker

@@ -154,7 +154,7 @@ def test_written_anew_a_file_is_of_now(tmp_path: Path) -> None:
     file = tmp_path / "run.start"
     publish(file, b"")
     os.utime(file, ns=(1, 1))
-    assert publish(file, b"", anew=True)
+    assert publish(file, b"", rewrite=True)
     assert file.stat().st_mtime_ns > 1
 
 
