@@ -136,7 +136,7 @@ class Problem:
 def listed(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return a file's problems in its order: MAX_PROBLEMS at most, then how many more there are.
 
-    They are told in the log, in statuses and on terminals, each time the file is written.
+    They are reported in the log, in statuses and on terminals, each time the file is written.
     """
     found = sorted(problems)
     more = found[MAX_PROBLEMS:]

@@ -121,7 +121,7 @@ class _Progress:
         return False, f"job {self._said}"
 
     def _is_of_this_job(self, daemon: Mapping[str, Any]) -> bool:
-        # Slurm gives the same number again after some months, or when it was set up anew. Which one came
+        # Slurm gives the same number again after some months, or when it was set up again. Which one came
         # later is no question for two machines' clocks.
         is_new = any(daemon.get(key) != self.before.get(key) for key in ("term", "started_at"))
         return is_new and daemon.get("slurm_job_id") == self.submission.job_id

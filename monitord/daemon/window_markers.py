@@ -30,7 +30,7 @@ class WindowMarkers:
 
     @property
     def windows(self) -> tuple[str, ...]:
-        """The windows of which there is a marker."""
+        """The windows that have a marker."""
         return tuple(self._markers)
 
     def add(self, files: Iterable[DroppedFile]) -> None:

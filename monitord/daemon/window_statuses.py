@@ -23,7 +23,7 @@ class WindowStatuses:
 
     `keep` is for how long the status of a window that has gone stays, in seconds.
 
-    Both without what is told of markers that do not count, which is added as it is published.
+    Both without the sentences on markers that do not count, which are added when a status is published.
     """
 
     session: Session
@@ -56,7 +56,7 @@ class WindowStatuses:
         return self._latest(window_id).get("state")
 
     def markers(self, window_id: str) -> Mapping[str, int]:
-        """Return the markers that what is told of a window answers, or is about to."""
+        """Return the markers that the status of a window answers, or is about to."""
         return self._latest(window_id).get("markers") or {}
 
     def _latest(self, window_id: str) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from zlib import crc32
 import pytest
 
 from monitord.clock import SystemClock
-from monitord.errors import PrometheusUnavailableError
-from monitord.prometheus.api import open_door
+from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.prometheus.api import PrometheusClient, open_door
 from monitord.prometheus.command import Build
 from monitord.prometheus.outage_log import OutageLog
 from monitord.prometheus.outages import Outages
@@ -193,7 +193,7 @@ def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) 
     world.keep_scraping(3)
     url = world.prometheus.url
     for number in range(1, ROUNDS + 1):
-        kept, pid = world.samples(), world.kill()
+        before, kept, pid = world.prometheus.credentials, world.samples(), world.kill()
         world.told("prometheus.exited", number)
         world.prometheus.try_again()  # no need to wait for the back-off
         world.told("prometheus.ready", number + 1)
@@ -202,6 +202,12 @@ def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) 
         assert world.prometheus.url == url, "whoever uses it must look for it again"
         assert world.samples() >= kept
         assert world.outages == ["prometheus_exited"] * number
+        assert before is not None
+        with (
+            PrometheusClient(url or "", (before.user, before.password)) as client,
+            pytest.raises(PrometheusError, match="HTTP 401"),
+        ):
+            client.query("vector(1)")
     world.keep_scraping(1)
 
 
