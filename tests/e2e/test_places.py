@@ -42,7 +42,8 @@ def test_a_session_that_goes_on_on_another_node_has_its_history(bench: Bench, we
     bench.wait_up(WEB)
     bench.mark("w1.start")
     bench.wait_window("w1", "open")
-    wait_until(lambda: kept(bench) >= 6, "some scrapes")
+    opened = kept(bench)
+    wait_until(lambda: kept(bench) >= opened + 6, "some scrapes in the window")
     before = kept(bench)
     daemon.terminate()
     assert daemon.wait(60) == 0
