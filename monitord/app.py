@@ -13,20 +13,20 @@ from pathlib import Path
 
 from monitord import __version__
 from monitord.artifacts import store
-from monitord.atomic import read_json, remove_leftovers
-from monitord.background import within
-from monitord.clock import Clock, SystemClock
-from monitord.daemon.access import AccessCheck
+from monitord.client.overview import daemon_status
 from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.allocation import AllocationWatch
+from monitord.daemon.credential_check import AccessCheck
 from monitord.daemon.handover import Handover
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.heartbeat import Heartbeat
-from monitord.daemon.logs import Logs
+from monitord.daemon.log_files import Logs
+from monitord.daemon.loop import Loop, LoopThread
 from monitord.daemon.measure import Measurement
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.reload import Reload
 from monitord.daemon.sampling import Sampling
+from monitord.daemon.service_notify import READY, STOPPING, ServiceNotify
 from monitord.daemon.settling import Settling
 from monitord.daemon.signals import OnceInAWhile, handled
 from monitord.daemon.stalls import StallWatch
@@ -35,23 +35,23 @@ from monitord.daemon.usage import UsageLog
 from monitord.daemon.watching import Watching
 from monitord.daemon.windows import WindowReconciler
 from monitord.errors import ExitCode, InvalidInputError, MonitordError
-from monitord.fence import Fence
-from monitord.fresh_listing import seeing_clearly
-from monitord.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, release
-from monitord.loop import Loop, LoopThread
-from monitord.overview import daemon_status
-from monitord.prometheus import outages
-from monitord.prometheus.outage_log import OutageLog
-from monitord.prometheus.places import make_run_folder
-from monitord.prometheus.run_folder import RunFolder
-from monitord.prometheus.supervised import SupervisedPrometheus
-from monitord.service_notify import READY, STOPPING, ServiceNotify
-from monitord.session import Session
-from monitord.settings import Settings
+from monitord.prometheus.child import outages
+from monitord.prometheus.child.outage_log import OutageLog
+from monitord.prometheus.child.supervised import SupervisedPrometheus
+from monitord.prometheus.config.run_folder import RunFolder
+from monitord.prometheus.data.data_folders import make_run_folder
+from monitord.session.fence import Fence
+from monitord.session.folder import Session
+from monitord.session.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, release
+from monitord.session.settings import Settings
+from monitord.session.takeover import signs_of
 from monitord.slurm.allocation import Margins, read_allocation
 from monitord.slurm.ended import EndedJobs
 from monitord.slurm.runner import SlurmRunner
-from monitord.takeover import signs_of
+from monitord.system.atomic import read_json, remove_leftovers
+from monitord.system.background import within
+from monitord.system.clock import Clock, SystemClock
+from monitord.system.fresh_listing import seeing_clearly
 from monitord.targets.admission import rules_of
 from monitord.targets.names import Names
 from monitord.targets.resolve import Place

@@ -9,13 +9,13 @@ from operator import attrgetter
 from typing import Any
 
 from monitord.artifacts.formats import cell, csv_line, json_bytes, to_csv
-from monitord.clock import to_iso
 from monitord.collect import timeseries
 from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
 from monitord.collect.timeseries import Course
 from monitord.recipes.span import InstantQuery
+from monitord.system.clock import to_iso
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
 QUERIES_SCHEMA = "monitord/queries/v1"

@@ -17,18 +17,18 @@ from monitord.artifacts import parquet
 from monitord.artifacts.formats import read_csv
 from monitord.artifacts.store import read_manifest
 from monitord.artifacts.verify import Difference
-from monitord.atomic import read_json
-from monitord.clock import from_iso
 from monitord.collect.collect import collect
 from monitord.collect.offline import OfflineClient, StoredSeries
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.timeseries import TimePoint
 from monitord.errors import InvalidInputError, PrometheusError
-from monitord.listing import files_below
-from monitord.prometheus.command import has_left_open_ranges, has_old_extrapolation
+from monitord.prometheus.child.command import has_left_open_ranges, has_old_extrapolation
 from monitord.recipes.load import read_folder
 from monitord.recipes.model import Recipe
+from monitord.system.atomic import read_json
+from monitord.system.clock import from_iso
+from monitord.system.listing import files_below
 from monitord.windows.model import Window
 
 SUMMARY, TIMESERIES = "metrics_summary.csv", "timeseries.csv"

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from monitord.shown import shown_json
+from monitord.system.printable import shown_json
 
 Cell = str | float | int | None
 _FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")  # noqa: RUF001  # the wide ones count as well

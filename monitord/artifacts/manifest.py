@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from monitord.artifacts.contents import coverage_values
-from monitord.clock import to_iso
 from monitord.collect.collection import Collection
 from monitord.collect.coverage import TargetCoverage, overall, worst
-from monitord.prometheus.outages import outage_json
+from monitord.prometheus.child.outages import outage_json
+from monitord.system.clock import to_iso
 
 SCHEMA = "monitord/manifest/v1"
 KEPT = "artifacts_kept"

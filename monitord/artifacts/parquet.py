@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from monitord.prometheus.samples import RawHistogram, RawSeries, not_the_api
+from monitord.prometheus.api.raw_samples import RawHistogram, RawSeries, not_the_api
 
 OWN_COLUMNS = ("timestamp", "metric", "value")
 _HISTOGRAM = "histogram"

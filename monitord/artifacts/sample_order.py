@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from monitord.prometheus.door import Door
+from monitord.prometheus.api.connection_info import Door
 from monitord.recipes.span import Span
 
 

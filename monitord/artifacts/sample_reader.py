@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
 
+from monitord.artifacts.sample_files import Samples, gather
 from monitord.artifacts.sample_order import (
     Going,
     Order,
@@ -24,10 +25,9 @@ from monitord.artifacts.sample_order import (
     read_order,
     to_line,
 )
-from monitord.artifacts.samples import Samples, gather
-from monitord.background import on_a_thread
 from monitord.errors import ExitCode, MonitordError, PassingError, PrometheusUnavailableError
-from monitord.prometheus.api import open_door
+from monitord.prometheus.api.client import open_door
+from monitord.system.background import on_a_thread
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitord.errors import MonitordError
-from monitord.listing import files_below
-from monitord.prometheus.blocks import span_of
-from monitord.prometheus.snapshot import blocks_in, written_snapshot
+from monitord.prometheus.data.blocks import span_of
+from monitord.prometheus.data.snapshot_store import blocks_in, written_snapshot
 from monitord.recipes.span import Span
+from monitord.system.listing import files_below
 
 
 @dataclass(frozen=True, slots=True)

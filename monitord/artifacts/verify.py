@@ -13,7 +13,7 @@ from monitord.artifacts import parquet
 from monitord.artifacts.formats import count_csv_rows
 from monitord.artifacts.store import MANIFEST, check_path, read_manifest
 from monitord.errors import excerpt
-from monitord.listing import files_below
+from monitord.system.listing import files_below
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -80,7 +80,7 @@ def _check(file: Path, kind: str | None) -> str:
 
             return f"recipe with {len(check_recipe(dropped.content).kpis)} KPIs"
         case "settings":
-            from monitord.settings import check_settings
+            from monitord.session.settings import check_settings
 
             check_settings(dropped.content)
             return "settings file"
@@ -91,8 +91,8 @@ def _check(file: Path, kind: str | None) -> str:
 def _check_conditions(file: Path, content: bytes, spec: MarkerSpec | WindowSpec) -> None:
     """Hold a marker's conditions against the recipes in force; outside of a session only those that
     come with monitord are known, and a KPI that is in none of them may be one's own."""
-    from monitord.conditions import misfit, parse_condition
-    from monitord.documents import read_document
+    from monitord.documents.conditions import misfit, parse_condition
+    from monitord.documents.strict_yaml import read_document
     from monitord.recipes.load import load_recipes, select_recipes
     from monitord.recipes.model import measures_of
 
@@ -129,7 +129,7 @@ def _check_target(file: Path, content: bytes) -> str:
 
 def _kind_of(file: Path, content: bytes) -> str:
     """Tell what a file is meant as: by its folder and name, then by a key that only one kind has."""
-    from monitord.documents import read_document
+    from monitord.documents.strict_yaml import read_document
 
     by_place = {"windows": "window", "targets": "target", "recipes": "recipe"}
     by_name = {"session.yaml": "settings", "monitord.yaml": "settings"}

@@ -8,7 +8,7 @@ import click
 
 from monitord.cli.options import open_session, session_option
 from monitord.errors import ExitCode, InvalidInputError
-from monitord.listing import paths_in
+from monitord.system.listing import paths_in
 
 
 @click.command("client-disconnect")

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from monitord.atomic import publish, read_json
 from monitord.cli.markers import marker_content
 from monitord.cli.options import DURATION, MOMENT, check_name, open_session, session_option
 from monitord.cli.output import say
@@ -23,10 +22,11 @@ from monitord.cli.slo import (
     write_junit,
 )
 from monitord.cli.wait import await_goal, window_check
-from monitord.clock import to_iso
+from monitord.client.overview import is_running
 from monitord.errors import ExitCode, IncompleteDataError, InvalidInputError, NotReadyError
-from monitord.overview import is_running
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.atomic import publish, read_json
+from monitord.system.clock import to_iso
 
 MANIFEST = "MANIFEST.json"
 

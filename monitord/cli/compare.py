@@ -12,8 +12,8 @@ from monitord.cli.output import say, say_lines
 from monitord.errors import ExitCode, InvalidInputError
 
 if TYPE_CHECKING:
-    from monitord.artifacts.compare import Run
-    from monitord.artifacts.comparison import Comparison
+    from monitord.artifacts.comparison_output import Comparison
+    from monitord.artifacts.differences import Run
 
 OUTPUTS = ("table", "json", "markdown", "junit")
 
@@ -75,9 +75,9 @@ def command(
       monitord compare artifacts/run01 artifacts/run02 --max-regression latency.p99=5
       monitord compare old1,old2,old3 new1,new2,new3 --max-regression throughput.mean=2 -o junit
     """
-    from monitord.artifacts.comparable import incomparable, ungated
-    from monitord.artifacts.compare import compare
-    from monitord.artifacts.comparison import Comparison
+    from monitord.artifacts.comparison_output import Comparison
+    from monitord.artifacts.differences import compare
+    from monitord.artifacts.same_setup import incomparable, ungated
 
     old, new = _runs(before), _runs(after)
     rows = compare(old, new, limits, directions)
@@ -109,8 +109,8 @@ def _runs(folders: str) -> list[Run]:
 
 
 def _run(folder: Path) -> Run:
-    from monitord.artifacts.compare import run_of
-    from monitord.atomic import read_json
+    from monitord.artifacts.differences import run_of
+    from monitord.system.atomic import read_json
 
     manifest, summary = (read_json(folder / name) for name in ("MANIFEST.json", "metrics_summary.json"))
     if not isinstance(manifest, dict) or not isinstance(summary, dict):
@@ -126,7 +126,7 @@ def _run(folder: Path) -> Run:
 
 
 def _print(comparison: Comparison, output: str) -> None:
-    from monitord.artifacts.comparison import COLUMNS, cells, heading, to_json, to_junit, to_markdown
+    from monitord.artifacts.comparison_output import COLUMNS, cells, heading, to_json, to_junit, to_markdown
     from monitord.cli.output import print_table
 
     match output:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monitord.children import python_module
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.children import python_module
 
 MONITORD = python_module("monitord")
 

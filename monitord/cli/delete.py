@@ -13,10 +13,10 @@ import click
 from monitord.cli.options import open_session, session_option
 from monitord.cli.output import progress, say
 from monitord.errors import ExitCode, InvalidInputError
-from monitord.fresh_listing import nothing
-from monitord.lease import HeldError, Holder, acquire, release
-from monitord.session import Session
-from monitord.takeover import signs_of
+from monitord.session.folder import Session
+from monitord.session.lease import HeldError, Holder, acquire, release
+from monitord.session.takeover import signs_of
+from monitord.system.fresh_listing import nothing
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _TRIES = 3

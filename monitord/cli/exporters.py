@@ -137,7 +137,7 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
       monitord exporters stop --session bench01 --slurm-job 1234567
     """
     from monitord.cli.jobs import seldom
-    from monitord.durations import format_duration
+    from monitord.documents.durations import format_duration
     from monitord.exporters.registration import files_pattern
     from monitord.exporters.steps import end, find_job, remove_files
     from monitord.slurm.runner import SlurmRunner

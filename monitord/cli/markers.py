@@ -13,7 +13,7 @@ def marker_content(kind: str, says: Mapping[str, Any]) -> bytes:
 
     Raises InvalidInputError when it cannot be one.
     """
-    from monitord.documents import write_document
+    from monitord.documents.strict_yaml import write_document
     from monitord.windows.markers import parse_marker
 
     if not says:

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
-from monitord.clock import from_iso
-from monitord.durations import parse_duration
+from monitord.documents.durations import parse_duration
 from monitord.errors import InvalidInputError
-from monitord.session import Session, default_root
+from monitord.session.folder import Session, default_root
+from monitord.system.clock import from_iso
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 

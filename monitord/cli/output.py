@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from monitord.shown import shown, shown_json
+from monitord.system.printable import shown, shown_json
 
 POLL_SECONDS = 0.1
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monitord.atomic import publish, read_plain
 from monitord.cli.options import check_name
 from monitord.cli.output import say
-from monitord.documents import read_document, write_document
+from monitord.documents.strict_yaml import read_document, write_document
 from monitord.errors import InvalidFileError, InvalidInputError
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.atomic import publish, read_plain
 from monitord.targets.parse import parse
 from monitord.targets.resolve import Place
 

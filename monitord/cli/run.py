@@ -11,7 +11,7 @@ import click
 from monitord.cli.daemon_command import MONITORD, run_arguments
 from monitord.cli.options import check_name, daemon_options, open_session, session_option
 from monitord.errors import PassingError, is_passing
-from monitord.session import Session
+from monitord.session.folder import Session
 
 WHAT_NEXT = (
     "the daemon cannot run at this moment; start it again once that has passed, as systemd and "
@@ -44,8 +44,8 @@ def command(
       monitord run --session bench01 --port 0
     """
     if supervised:
-        from monitord.children import spawn_sharing
-        from monitord.parent import run_supervised
+        from monitord.daemon.parent import run_supervised
+        from monitord.system.children import spawn_sharing
 
         given = {"no_auth": no_auth, "prometheus_binary": prometheus_binary, "port": port,
                  "data_dir": data_dir, "handover": handover}  # fmt: skip
@@ -70,7 +70,7 @@ def command(
 
 def _run(root: Path, session_name: str, flags: Mapping[str, Any]) -> int:
     from monitord.app import run
-    from monitord.settings import load_settings
+    from monitord.session.settings import load_settings
 
     session = open_session(root, session_name)
     return run(session, lambda: load_settings(session.settings_file, flags)[0])

@@ -29,7 +29,7 @@ def command(kind: str, example: bool) -> int:
 
         say_lines(STARTERS[kind])
     else:
-        from monitord.schemas import schema_of, write_schema
+        from monitord.client.schemas import schema_of, write_schema
 
         say_lines(write_schema(schema_of(kind)).decode())
     return ExitCode.OK

@@ -11,10 +11,10 @@ import click
 
 from monitord.cli.options import DURATION, check_name, root_option
 from monitord.cli.output import say
-from monitord.durations import format_duration
+from monitord.documents.durations import format_duration
 from monitord.errors import ExitCode
-from monitord.folders import lets_others_replace, lets_pass
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.folders import lets_others_replace, lets_pass
 
 
 @click.command("session-create")
@@ -42,8 +42,8 @@ def command(
     Example:
       monitord session-create --run-id bench01 --port 0 --scrape-interval 5s
     """
-    from monitord.schemas import all_schemas
-    from monitord.settings import check_settings, render_settings
+    from monitord.client.schemas import all_schemas
+    from monitord.session.settings import check_settings, render_settings
 
     name = check_name(run_id or time.strftime("session-%Y%m%d-%H%M%S", time.gmtime()), "session")
     given = {

@@ -10,7 +10,7 @@ import click
 
 from monitord.cli.output import say
 from monitord.errors import IncompleteDataError, InvalidInputError, SloBreachedError
-from monitord.session import Session
+from monitord.session.folder import Session
 
 slo_option = click.option(
     "--slo", "slo", multiple=True, metavar="CONDITION",
@@ -39,7 +39,7 @@ def check_slo(session: Session, slo: Sequence[str]) -> None:
 
     Raises InvalidInputError for one that is none, or that no KPI of the session could decide.
     """
-    from monitord.conditions import misfit, parse_condition
+    from monitord.documents.conditions import misfit, parse_condition
     from monitord.recipes.load import load_recipes
     from monitord.recipes.model import measures_of
 

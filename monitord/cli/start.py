@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from monitord.children import Child, spawn_detached
 from monitord.cli.daemon_command import MONITORD, run_arguments
 from monitord.cli.options import DURATION, daemon_options, open_session, session_option
 from monitord.cli.output import say
 from monitord.cli.wait import await_goal, lives, ready_check, refuse_deletion
+from monitord.client.overview import daemon_status
 from monitord.errors import ExitCode, NotReadyError, PrometheusError
-from monitord.overview import daemon_status
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.children import Child, spawn_detached
 
 LOCAL_SECONDS = 60.0
 QUEUE_SECONDS = 600.0

@@ -11,9 +11,9 @@ import click
 
 from monitord.cli.options import open_session, output_option, session_option
 from monitord.cli.output import print_json, print_table, say
+from monitord.client.overview import daemon_status, describe_problem, overview
 from monitord.errors import ExitCode
-from monitord.overview import daemon_status, describe_problem, overview
-from monitord.session import Session
+from monitord.session.folder import Session
 
 
 @click.command("status")

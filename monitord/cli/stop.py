@@ -15,11 +15,11 @@ import click
 from monitord.cli.options import DURATION, open_session, session_option
 from monitord.cli.output import say, wait_for
 from monitord.cli.wait import lives
+from monitord.client.overview import daemon_status
 from monitord.errors import ExitCode, NotReadyError
-from monitord.lease import is_alive_here
-from monitord.liveness import daemon_holder
-from monitord.overview import daemon_status
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.session.lease import is_alive_here
+from monitord.session.liveness import daemon_holder
 
 if TYPE_CHECKING:
     from monitord.slurm.runner import SlurmRunner

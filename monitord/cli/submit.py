@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from monitord.atomic import publish, to_json
 from monitord.cli.daemon_command import run_arguments
 from monitord.cli.jobs import all_jobs, batch_script, describe
 from monitord.cli.output import say, say_lines
 from monitord.cli.wait import Check, await_goal, ready_check
-from monitord.clock import to_iso
+from monitord.client.overview import daemon_status
 from monitord.errors import NotReadyError, SlurmError
-from monitord.overview import daemon_status
-from monitord.session import Session
+from monitord.session.folder import Session
 from monitord.slurm.job import Job
 from monitord.slurm.mark import Mark, session_key
 from monitord.slurm.refusal import ControllerDownError, OutcomeUnknownError
 from monitord.slurm.runner import SlurmRunner
 from monitord.slurm.submission import Submission, sbatch_options, ssh_lines
+from monitord.system.atomic import publish, to_json
+from monitord.system.clock import to_iso
 
 # A question to the controller, which all users of the cluster share.
 ASK_EVERY_SECONDS = 2.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from monitord.atomic import read_json
 from monitord.cli.output import print_table, say
+from monitord.system.atomic import read_json
 
 COLUMNS = ("KPI", "STAT", "VALUE", "UNIT", "BUCKET", "COVERAGE", "STATUS")
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
-from monitord.atomic import read_json
 from monitord.cli.options import DURATION, check_name, open_session, session_option
 from monitord.cli.output import progress, wait_for
-from monitord.clock import to_iso
-from monitord.durations import format_duration
+from monitord.client.overview import daemon_status, describe_problem, has_recent_heartbeat
+from monitord.documents.durations import format_duration
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError, PrometheusError
-from monitord.lease import held_by, read_holder
-from monitord.liveness import Watch
-from monitord.overview import daemon_status, describe_problem, has_recent_heartbeat
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.session.lease import held_by, read_holder
+from monitord.session.liveness import Watch
+from monitord.system.atomic import read_json
+from monitord.system.clock import to_iso
 
 REFUSAL_SECONDS = 1.0
 

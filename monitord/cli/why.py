@@ -11,9 +11,9 @@ import click
 
 from monitord.cli.options import open_session, output_option, session_option
 from monitord.cli.output import print_json, print_table, say
+from monitord.client.evidence import Evidence
 from monitord.errors import ExitCode, InvalidInputError
-from monitord.evidence import Evidence
-from monitord.session import Session
+from monitord.session.folder import Session
 from monitord.targets.why import explain
 
 

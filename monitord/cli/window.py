@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from monitord.atomic import publish, read_json
 from monitord.cli.markers import marker_content
 from monitord.cli.options import (
     DURATION,
@@ -24,9 +23,10 @@ from monitord.cli.options import (
 from monitord.cli.output import print_json, print_table, say
 from monitord.cli.slo import check_slo, refuse_breach, refuse_undecided, slo_option, tell_slo
 from monitord.cli.wait import await_goal, window_check
+from monitord.client.overview import window_statuses
 from monitord.errors import ExitCode, InvalidInputError, MonitordError
-from monitord.overview import window_statuses
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.atomic import publish, read_json
 
 _id_option = click.option("--id", "window_id", required=True, metavar="ID", help="The window's name.")
 
@@ -152,7 +152,7 @@ def run(
       monitord window run --session bench01 --id run01 -- srun ./benchmark --size 32
       monitord window run --session bench01 --id run02 --slo 'latency.p99 < 250 ms' -- ./benchmark
     """
-    from monitord.children import run_attached
+    from monitord.system.children import run_attached
 
     session = open_session(root, session_name)
     _refuse_if_open(session, window_id)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from monitord.clock import SystemClock
 from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.cost import scraped_bytes_query
 from monitord.collect.coverage import TargetCoverage, cover_targets
@@ -18,11 +17,12 @@ from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targe
 from monitord.collect.timeseries import Course, over_time
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi, Recipe
 from monitord.recipes.presence import in_force, presence_query
 from monitord.recipes.promql import kpi_queries, resets_queries, up_query
 from monitord.recipes.span import InstantQuery, Query
+from monitord.system.clock import SystemClock
 
 _CLOCK = SystemClock()
 # Prometheus guesses a metric's type from its name, but a recipe says what it is. It stays in the records.

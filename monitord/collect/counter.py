@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from monitord.collect import estimate as why
 from monitord.collect.estimate import Estimate, divide, reason_uncounted, total
 from monitord.collect.groups import Group, Steps, Values, read_steps, read_values
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
 from monitord.recipes.span import Span
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from monitord.collect.request import CollectionRequest
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
 
 # How far from its due time, as a share of the interval, a scrape may be and still be that scrape.
 PHASE_TOLERANCE = 0.05

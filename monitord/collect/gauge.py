@@ -10,7 +10,7 @@ from monitord.collect import estimate as why
 from monitord.collect.estimate import Estimate, divide, total
 from monitord.collect.groups import Group, group_of, read_values
 from monitord.collect.quantile import sample_quantile
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import quantile_of
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from monitord.prometheus.series import Answer, NativeHistogram
+from monitord.prometheus.api.series import Answer, NativeHistogram
 
 
 class Group(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 
 from monitord.collect.quantile import Quantile
-from monitord.prometheus.series import Bucket
+from monitord.prometheus.api.series import Bucket
 
 
 def spread(cumulative: Mapping[float, float]) -> list[Bucket]:

@@ -19,7 +19,7 @@ from monitord.collect.groups import (
 )
 from monitord.collect.native import merge_native, native_quantile, spread
 from monitord.collect.quantile import bucket_quantile, merge_buckets
-from monitord.prometheus.series import Answer, Bucket, NativeHistogram
+from monitord.prometheus.api.series import Answer, Bucket, NativeHistogram
 from monitord.recipes.model import quantile_of
 from monitord.recipes.span import Span
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from monitord.collect.functions import FUNCTIONS, Stretch, highest, lowest, total
 from monitord.errors import PrometheusError
-from monitord.prometheus.series import Answer, Series
+from monitord.prometheus.api.series import Answer, Series
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _MATCHER = re.compile(rf"\s*(\w+)\s*(=~|!~|!=|=)\s*({_STRING})\s*(?:,|$)")

@@ -12,7 +12,7 @@ from monitord.collect.estimate import Estimate
 from monitord.collect.gauge import GaugeReading
 from monitord.collect.groups import Group, group_of
 from monitord.collect.observations import HistogramReading, SummaryReading
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi
 from monitord.recipes.span import Span
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitord.collect.stall import Stall
-from monitord.prometheus.outages import Outage
+from monitord.prometheus.child.outages import Outage
 from monitord.recipes.model import Recipe
 from monitord.recipes.span import Span
 from monitord.windows.model import Window

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from monitord.collect.request import ExpectedTarget
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
 from monitord.recipes.promql import session_matchers
 
 

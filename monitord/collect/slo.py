@@ -14,7 +14,15 @@ from typing import Literal
 from monitord.collect import estimate as why
 from monitord.collect.coverage import TargetCoverage, overall
 from monitord.collect.summary import KpiRow
-from monitord.conditions import COVERAGE, REPORTED, Condition, Measure, misfit, parse_condition, unit_problem
+from monitord.documents.conditions import (
+    COVERAGE,
+    REPORTED,
+    Condition,
+    Measure,
+    misfit,
+    parse_condition,
+    unit_problem,
+)
 from monitord.recipes.model import Recipe, measures_of
 from monitord.windows.model import Window
 

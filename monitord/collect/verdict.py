@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from monitord.clock import to_iso
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest
 from monitord.collect.stall import Stall
-from monitord.prometheus.outages import Outage
+from monitord.prometheus.child.outages import Outage
+from monitord.system.clock import to_iso
 
 WindowStatus = Literal["complete", "partial", "truncated", "failed"]
 

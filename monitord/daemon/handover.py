@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.atomic import read_json
-from monitord.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 from monitord.errors import PassingError, SlurmError
-from monitord.session import Session
+from monitord.session.folder import Session
 from monitord.slurm.job import Job
 from monitord.slurm.mark import Found
 from monitord.slurm.refusal import OutcomeUnknownError
 from monitord.slurm.submission import Submission, read_submission, successor_options, successors
+from monitord.system.atomic import read_json
+from monitord.system.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 
 RETRY_SECONDS = 60.0
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from monitord.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
-from monitord.clock import Clock
 from monitord.daemon.targets import TargetReconciler
 from monitord.errors import PassingError, PrometheusError
-from monitord.prometheus.api import PrometheusClient
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.system.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
+from monitord.system.clock import Clock
 from monitord.targets.feedback import Health, HealthKey
 from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS, next_poll, read_healths
 

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from monitord import __version__
-from monitord.atomic import to_json
-from monitord.clock import Clock, to_iso
 from monitord.daemon.allocation import AllocationWatch
 from monitord.daemon.handover import Handover
+from monitord.daemon.service_notify import ALIVE, ServiceNotify
 from monitord.daemon.stalls import StallWatch, stall_json
 from monitord.daemon.usage import UsageLog
 from monitord.daemon.watching import Watching
-from monitord.lease import HEARTBEAT_SECONDS, Holder
-from monitord.prometheus.supervised import SupervisedPrometheus
-from monitord.service_notify import ALIVE, ServiceNotify
-from monitord.session import Session
+from monitord.prometheus.child.supervised import SupervisedPrometheus
+from monitord.session.folder import Session
+from monitord.session.lease import HEARTBEAT_SECONDS, Holder
 from monitord.slurm.allocation import Allocation
+from monitord.system.atomic import to_json
+from monitord.system.clock import Clock, to_iso
 
 
 @dataclass(slots=True)

@@ -20,9 +20,8 @@ from monitord.artifacts import store
 from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import KEPT, Provenance, has_data, manifest, reasons_of, renewed
-from monitord.artifacts.samples import Samples
+from monitord.artifacts.sample_files import Samples
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
-from monitord.clock import SystemClock
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.cost import Moment, own_cost
@@ -31,20 +30,21 @@ from monitord.collect.settle import settle_query
 from monitord.collect.slo import worst_of
 from monitord.collect.stall import Stall
 from monitord.collect.verdict import Reason
-from monitord.daemon.collections import Collected
+from monitord.daemon.collection_threads import Collected
 from monitord.daemon.sampling import Sampling
+from monitord.daemon.skew import Skew, measure_skew
 from monitord.errors import InvalidInputError, MonitordError
 from monitord.file_sd.render import render_file, render_groups
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import has_left_open_ranges
-from monitord.prometheus.outages import Outages
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.api.series import Answer
+from monitord.prometheus.child.command import has_left_open_ranges
+from monitord.prometheus.child.outages import Outages
 from monitord.recipes.load import load_recipes, packaged_folder, recipe_files, select_recipes
 from monitord.recipes.model import Recipe
-from monitord.session import Session
-from monitord.settings import Settings
-from monitord.skew import Skew, measure_skew
+from monitord.session.folder import Session
+from monitord.session.settings import Settings
 from monitord.slurm.allocation import read_allocation
+from monitord.system.clock import SystemClock
 from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from monitord.clock import nearest_moment
-from monitord.daemon.access import AccessCheck, credentials_in
 from monitord.daemon.addresses import AddressCheck, Verdicts, denial
+from monitord.daemon.credential_check import AccessCheck, credentials_in
 from monitord.errors import InvalidFileError, Problem, listed
+from monitord.system.clock import nearest_moment
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.dropdir import DroppedFile
 from monitord.targets.model import Registration

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
+from monitord.daemon.service_notify import READY, ServiceNotify, reloading
+from monitord.daemon.settings_change import change
 from monitord.errors import MonitordError
-from monitord.service_notify import READY, ServiceNotify, reloading
-from monitord.settings import Settings
-from monitord.settings_change import change
+from monitord.session.settings import Settings
 
 
 @dataclass(slots=True)

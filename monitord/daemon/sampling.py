@@ -22,15 +22,15 @@ from msgspec import DecodeError
 from structlog.typing import FilteringBoundLogger
 
 from monitord.artifacts import parquet
+from monitord.artifacts.sample_files import NOT_INSTALLED, Samples
 from monitord.artifacts.sample_order import Going, Order, Unavailable, Unwritten, Written, read_reply, to_line
-from monitord.artifacts.samples import NOT_INSTALLED, Samples
-from monitord.atomic import TEMPORARY_PREFIX
-from monitord.background import start_thread
-from monitord.children import AskedChild, child_environment, python_module, spawn_asked
 from monitord.errors import ExitCode, PrometheusUnavailableError, is_passing
-from monitord.prometheus.door import Door
+from monitord.prometheus.api.connection_info import Door
 from monitord.recipes.span import Span
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.atomic import TEMPORARY_PREFIX
+from monitord.system.background import start_thread
+from monitord.system.children import AskedChild, child_environment, python_module, spawn_asked
 
 READER = python_module("monitord.artifacts.sample_reader")
 IDLE_SECONDS = 60.0

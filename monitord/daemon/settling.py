@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from monitord.background import Background, Run, on_a_thread
-from monitord.clock import Clock
 from monitord.collect.request import ExpectedTarget
 from monitord.collect.settle import are_settled
 from monitord.errors import MonitordError
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
+from monitord.system.background import Background, Run, on_a_thread
+from monitord.system.clock import Clock
 
 PAUSE_SECONDS = 0.2
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.clock import Clock, to_iso
 from monitord.collect.stall import Stall
+from monitord.system.clock import Clock, to_iso
 
 STALLED_SECONDS = 10.0
 """A part of the loop that takes longer than this waits for the file system."""

@@ -13,15 +13,15 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.atomic import read_json, sync_folder, to_json
-from monitord.clock import Clock, from_iso, to_iso
 from monitord.daemon.expiry import AT_ONCE, Expiry
 from monitord.daemon.reading import TargetReader
 from monitord.file_sd.shards import Shards
-from monitord.listing import paths_in
-from monitord.prometheus.run_folder import RunFolder
-from monitord.session import Session
-from monitord.settings import Settings
+from monitord.prometheus.config.run_folder import RunFolder
+from monitord.session.folder import Session
+from monitord.session.settings import Settings
+from monitord.system.atomic import read_json, sync_folder, to_json
+from monitord.system.clock import Clock, from_iso, to_iso
+from monitord.system.listing import paths_in
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.dropdir import DropFolder
 from monitord.targets.feedback import Health, HealthKey, deleted_status, health_key, restore, target_status

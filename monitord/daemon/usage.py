@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monitord.clock import Clock
 from monitord.collect.cost import Moment, Usage
+from monitord.system.clock import Clock
 
 KEPT = 2 * 86400 // 5
 """Two days of heartbeats; of what is older the cost is unknown."""

@@ -7,12 +7,12 @@ from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from monitord.artifacts.manifest import reasons_of
-from monitord.atomic import read_json, to_json
-from monitord.clock import Clock, from_iso, to_iso
 from monitord.collect.slo import worst_of
 from monitord.daemon.expiry import Expiry
-from monitord.listing import paths_in
-from monitord.session import Session, unescape_file_name
+from monitord.session.folder import Session, unescape_file_name
+from monitord.system.atomic import read_json, to_json
+from monitord.system.clock import Clock, from_iso, to_iso
+from monitord.system.listing import paths_in
 from monitord.windows.lifecycle import TERMINAL, State
 from monitord.windows.model import Window
 

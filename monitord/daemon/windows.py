@@ -15,15 +15,15 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from monitord.artifacts.store import ASIDE_PREFIX, read_manifest
-from monitord.clock import Clock, from_iso
-from monitord.daemon.collections import Collect, Collections, Running
+from monitord.daemon.collection_threads import Collect, Collections, Running
 from monitord.daemon.expiry import AT_ONCE
 from monitord.daemon.window_markers import WindowMarkers
 from monitord.daemon.window_statuses import WindowStatuses
 from monitord.errors import MonitordError, PassingError, PrometheusUnavailableError
-from monitord.listing import names_in
-from monitord.session import Session
-from monitord.settings import Settings
+from monitord.session.folder import Session
+from monitord.session.settings import Settings
+from monitord.system.clock import Clock, from_iso
+from monitord.system.listing import names_in
 from monitord.targets.dropdir import DropFolder
 from monitord.windows.lifecycle import (
     TERMINAL,

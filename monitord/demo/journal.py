@@ -13,8 +13,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from monitord.clock import Clock
 from monitord.demo.workload import Request, Truth, truth
+from monitord.system.clock import Clock
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds
 CODES = (200, 404)

@@ -22,10 +22,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from monitord.clock import Clock, SystemClock, from_iso
 from monitord.demo.journal import Journal
 from monitord.demo.load import OpenLoop
 from monitord.demo.workload import service_times
+from monitord.system.clock import Clock, SystemClock, from_iso
 
 _JSON = "application/json"
 

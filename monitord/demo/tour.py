@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitord.atomic import read_json
-from monitord.children import Child, python_module, spawn
+from monitord.client.overview import daemon_status, is_ready
 from monitord.errors import MonitordError, NotReadyError
-from monitord.overview import daemon_status, is_ready
-from monitord.prometheus.logfmt import listening_url
-from monitord.session import Session
-from monitord.settings import render_settings
+from monitord.prometheus.child.logfmt import listening_url
+from monitord.session.folder import Session
+from monitord.session.settings import render_settings
+from monitord.system.atomic import read_json
+from monitord.system.children import Child, python_module, spawn
 
 WINDOW = "demo"
 PATIENCE_SECONDS = 30.0

@@ -14,15 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitord.atomic import publish, read_if_exists
-from monitord.children import child_environment
-from monitord.clock import SystemClock
 from monitord.errors import SlurmError
 from monitord.exporters.exporter import Exporter
 from monitord.exporters.kinds import Kind, MissingProgramError, find_program
 from monitord.exporters.registration import Node
 from monitord.exporters.report import Report, State
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.atomic import publish, read_if_exists
+from monitord.system.children import child_environment
+from monitord.system.clock import SystemClock
 
 _ENDINGS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 IDLE_SECONDS = 60.0

@@ -7,12 +7,12 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from monitord.children import Child, spawn
 from monitord.errors import excerpt
 from monitord.exporters.kinds import Kind, arguments
 from monitord.exporters.lifecycle import START_SECONDS, Action, Life, Phase, step
 from monitord.exporters.registration import Node
 from monitord.exporters.report import Report, State
+from monitord.system.children import Child, spawn
 
 STOP_SECONDS = 5.0
 ANSWER_SECONDS = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitord.documents import write_document
+from monitord.documents.strict_yaml import write_document
 from monitord.targets.address import is_loopback
 
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from monitord.children import Child, spawn_detached
 from monitord.errors import InvalidInputError, SlurmError
 from monitord.exporters.report import Outcome, read_outcome
-from monitord.listing import paths_in
 from monitord.slurm.hostlist import expand
 from monitord.slurm.job import Job
 from monitord.slurm.refusal import UnknownJobError
 from monitord.slurm.runner import SlurmRunner
 from monitord.slurm.submission import environment_for_slurm
+from monitord.system.children import Child, spawn_detached
+from monitord.system.listing import paths_in
 
 STEP_NAME = "monitord-exporters"
 

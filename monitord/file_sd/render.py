@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from monitord.durations import format_duration
+from monitord.documents.durations import format_duration
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint
 

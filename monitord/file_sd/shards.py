@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Set
 from pathlib import Path
 
-from monitord.atomic import publish, remove_leftovers
 from monitord.file_sd.render import file_prefix, render_file, render_groups
-from monitord.listing import names_in
+from monitord.system.atomic import publish, remove_leftovers
+from monitord.system.listing import names_in
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Registration
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import monitord
-from monitord.documents import read_document
+from monitord.documents.strict_yaml import read_document
+from monitord.documents.validation import validate
 from monitord.errors import InvalidFileError, InvalidInputError
-from monitord.listing import paths_in
 from monitord.recipes.model import Recipe
-from monitord.validation import validate
+from monitord.system.listing import paths_in
 
 
 def packaged_folder() -> Path:

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, WithJsonSchema, model_validator
 
-from monitord.conditions import REPORTED, ConditionText, Measure, misfit, parse_condition
-from monitord.validation import Model, Name, Unit, refuse
+from monitord.documents.conditions import REPORTED, ConditionText, Measure, misfit, parse_condition
+from monitord.documents.validation import Model, Name, Unit, refuse
 
 Kind = Literal["counter", "gauge", "histogram", "summary", "expr"]
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi, Recipe
 from monitord.recipes.promql import quote, session_matchers
 from monitord.recipes.span import InstantQuery, Span

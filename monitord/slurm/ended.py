@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.background import Background, Run, on_a_thread
-from monitord.clock import Clock
 from monitord.errors import PassingError, SlurmError
 from monitord.slurm.job import Job
+from monitord.system.background import Background, Run, on_a_thread
+from monitord.system.clock import Clock
 
 ASK_EVERY_SECONDS = 30.0
 # How long the main loop waits for an answer, which mostly takes some tens of milliseconds.

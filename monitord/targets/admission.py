@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from monitord.networks import HostAddress, Rule, forms_of, read_rule
-from monitord.settings import TargetSettings
+from monitord.documents.networks import HostAddress, Rule, forms_of, read_rule
+from monitord.session.settings import TargetSettings
 
 Addresses = Mapping[str, Sequence[str]]
 """The addresses of host names; one that could not be resolved, or not yet, is not among them."""

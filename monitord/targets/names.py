@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
-from monitord.background import Run, on_a_thread
-from monitord.clock import Clock
 from monitord.errors import PassingError
+from monitord.system.background import Run, on_a_thread
+from monitord.system.clock import Clock
 
 THREADS = 8
 KNOWN_SECONDS = 300.0

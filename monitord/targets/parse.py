@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from monitord.documents import Document, Path, read_document
+from monitord.documents.strict_yaml import Document, Path, read_document
+from monitord.documents.validation import is_name, validate
 from monitord.errors import InvalidFileError
-from monitord.targets.access import check_access, credentials_of, references_in
 from monitord.targets.address import Address
+from monitord.targets.credential_fields import check_access, credentials_of, references_in
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Identity, Registration
 from monitord.targets.resolve import Host, Place, hosts_of
 from monitord.targets.spec import MAX_ENDPOINTS, ServiceSpec, TargetFileSpec
-from monitord.validation import is_name, validate
 
 SUFFIXES = (".yaml", ".yml")
 _IGNORED_ENDINGS = ("~", ".tmp", ".swp")

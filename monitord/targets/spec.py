@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from monitord.documents import PlainInt
+from monitord.documents.strict_yaml import PlainInt
+from monitord.documents.validation import Duration, Labels, Model, Name, refuse
 from monitord.errors import excerpt
 from monitord.slurm import hostlist
 from monitord.targets.address import Address, check_host, parse_exporter, parse_url
-from monitord.validation import Duration, Labels, Model, Name, refuse
 
 MAX_ENDPOINTS = 10_000
 

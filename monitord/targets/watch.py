@@ -16,9 +16,9 @@ from typing import Protocol
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from monitord.background import on_a_thread
 from monitord.errors import PassingError
-from monitord.mounts import file_system_type
+from monitord.system.background import on_a_thread
+from monitord.system.mounts import file_system_type
 
 # Where every write passes through this machine's kernel, so that inotify sees it.
 _LOCAL_TYPES = frozenset(

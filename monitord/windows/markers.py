@@ -13,11 +13,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema
 
-from monitord.clock import YEAR_10000, check_moment, from_iso
-from monitord.conditions import ConditionText
-from monitord.documents import read_document
+from monitord.documents.conditions import ConditionText
+from monitord.documents.strict_yaml import read_document
+from monitord.documents.validation import Labels, Model, Name, UnitOrNone, is_name, refuse, validate
 from monitord.errors import InvalidFileError, Problem, excerpt
-from monitord.validation import Labels, Model, Name, UnitOrNone, is_name, refuse, validate
+from monitord.system.clock import YEAR_10000, check_moment, from_iso
 
 KINDS = ("start", "stop", "cancel", "yaml")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitord.session import Session
+from monitord.session.folder import Session
 from tests.bench.figures import Row, aimed, percentile, skipped
 from tests.bench.pickup import drops_to_disk
 from tests.bench.session import await_ready, created_session, running_daemon

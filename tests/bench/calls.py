@@ -16,8 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from monitord.children import Child
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.children import Child
 from tests.bench.figures import Row, aimed, skipped
 from tests.bench.file_sd import FileSd, marked
 from tests.bench.scale import FILES, QUIET, fill, marks

@@ -7,8 +7,8 @@ import platform
 from pathlib import Path
 
 from monitord import __version__
-from monitord.prometheus.process import find_binary, read_build
-from monitord.scratch import file_system_of
+from monitord.prometheus.child.process import find_binary, read_build
+from monitord.system.scratch import file_system_of
 
 
 def facts(folder: Path) -> str:

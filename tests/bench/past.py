@@ -14,7 +14,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitord.session import Session
+from monitord.session.folder import Session
 from monitord.targets.parse import parse
 from monitord.targets.registry import Registry, Seen, update
 from monitord.targets.resolve import Place

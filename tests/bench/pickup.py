@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from monitord.documents import write_document
+from monitord.documents.strict_yaml import write_document
 from monitord.errors import PrometheusUnavailableError
-from monitord.logs import LogFile
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import ServerOptions, command_line
-from monitord.prometheus.process import PrometheusProcess, find_binary, read_build
-from monitord.session import Session
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import ServerOptions, command_line
+from monitord.prometheus.child.process import PrometheusProcess, find_binary, read_build
+from monitord.session.folder import Session
+from monitord.system.logs import LogFile
 from tests.bench.figures import Row, aimed, percentile, ratio_of_means
 from tests.bench.file_sd import FileSd, marked
 from tests.bench.session import await_that, drop

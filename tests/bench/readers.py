@@ -22,15 +22,15 @@ import requests
 import structlog
 
 from monitord.artifacts.attempt import Attempt
-from monitord.artifacts.samples import gather
+from monitord.artifacts.sample_files import gather
 from monitord.artifacts.store import read_manifest
 from monitord.daemon.measure import QUERY_TIMEOUT_SECONDS, Measurement
 from monitord.daemon.sampling import Sampling
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import has_left_open_ranges
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import has_left_open_ranges
 from monitord.recipes.span import Span
-from monitord.session import Session
-from monitord.settings import load_settings
+from monitord.session.folder import Session
+from monitord.session.settings import load_settings
 from tests.bench.past import INTERVAL, START, Past, registry_of
 from tests.bench.taken import Taken, run, tell
 

@@ -9,8 +9,8 @@ from statistics import median
 
 import psutil
 
-from monitord.children import Child
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.children import Child
 from tests.bench.figures import Row, aimed
 from tests.bench.file_sd import FileSd, marked
 from tests.bench.session import await_ready, await_that, created_session, drop, running_daemon

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitord.atomic import read_json
-from monitord.children import Child, spawn
-from monitord.overview import is_ready
-from monitord.session import Session
-from monitord.settings import render_settings
+from monitord.client.overview import is_ready
+from monitord.session.folder import Session
+from monitord.session.settings import render_settings
+from monitord.system.atomic import read_json
+from monitord.system.children import Child, spawn
 
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.02

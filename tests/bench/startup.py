@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from monitord.session import Session
+from monitord.session.folder import Session
 from tests.bench.figures import Row
 from tests.bench.session import await_that, cancelled_window, drop
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from monitord.atomic import read_json
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.atomic import read_json
 from tests.bench.figures import Row
 from tests.bench.session import await_that, drop
 from tests.fakes.exporter import FakeExporter, counter

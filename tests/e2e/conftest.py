@@ -21,10 +21,10 @@ from urllib.error import HTTPError
 import pytest
 
 from monitord.errors import PrometheusError
-from monitord.prometheus.logfmt import listening_url
-from monitord.prometheus.process import find_binary
-from monitord.session import Session
-from monitord.settings import render_settings
+from monitord.prometheus.child.logfmt import listening_url
+from monitord.prometheus.child.process import find_binary
+from monitord.session.folder import Session
+from monitord.session.settings import render_settings
 from monitord.slurm.job import OVER
 from tests.conftest import wait_until
 from tests.fakes.exporter import FakeExporter, counter

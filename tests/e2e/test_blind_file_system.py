@@ -17,7 +17,7 @@ import pytest
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from monitord.lease import HEARTBEAT_SECONDS
+from monitord.session.lease import HEARTBEAT_SECONDS
 from tests.conftest import wait_until
 from tests.e2e.conftest import PATIENCE, Bench, benches
 from tests.fakes.blind_mount import BlindMount, UnavailableError, blind_mount

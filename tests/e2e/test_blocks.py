@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from monitord.clock import from_iso
 from monitord.collect.collect import collect
 from monitord.collect.request import CollectionRequest, ExpectedTarget
-from monitord.prometheus.command import Build, has_left_open_ranges
-from monitord.prometheus.process import find_promtool
+from monitord.prometheus.child.command import Build, has_left_open_ranges
+from monitord.prometheus.child.process import find_promtool
 from monitord.recipes.load import load_recipes
+from monitord.system.clock import from_iso
 from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from monitord.documents import read_document
+from monitord.documents.strict_yaml import read_document
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench
 from tests.slurm_cluster import NODES, SlurmCluster

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from monitord.lease import QUIET_SECONDS, STALE_SECONDS, read_holder
-from monitord.prometheus.process import find_binary
+from monitord.prometheus.child.process import find_binary
+from monitord.session.lease import QUIET_SECONDS, STALE_SECONDS, read_holder
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench
 from tests.fakes.exporter import FakeExporter, counter

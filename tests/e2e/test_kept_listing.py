@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from monitord.fresh_listing import seeing_clearly
-from monitord.lease import HEARTBEAT_SECONDS, VALID_SECONDS, Signs, acquire, highest_term
+from monitord.session.lease import HEARTBEAT_SECONDS, VALID_SECONDS, Signs, acquire, highest_term
+from monitord.system.fresh_listing import seeing_clearly
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.blind_mount import UnavailableError

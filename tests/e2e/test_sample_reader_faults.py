@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from monitord.session import Session
+from monitord.session.folder import Session
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench
 from tests.fakes.exporter import FakeExporter, counter

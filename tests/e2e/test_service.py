@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from monitord.lease import HEARTBEAT_SECONDS
-from monitord.settings import render_settings
+from monitord.session.lease import HEARTBEAT_SECONDS
+from monitord.session.settings import render_settings
 from tests.conftest import wait_until
 from tests.e2e.conftest import PATIENCE, Bench
 from tests.fakes.exporter import FakeExporter, counter

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import Build
-from monitord.prometheus.logfmt import listening_url
-from monitord.prometheus.process import find_promtool, read_build
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import Build
+from monitord.prometheus.child.logfmt import listening_url
+from monitord.prometheus.child.process import find_promtool, read_build
 from tests.conftest import wait_until
 from tests.versions import VERSIONS, binary_of
 

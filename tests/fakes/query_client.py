@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from monitord.prometheus.series import Answer, Series
+from monitord.prometheus.api.series import Answer, Series
 
 
 def series(samples: float | Mapping[float, float], **labels: str) -> Series:

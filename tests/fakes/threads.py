@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from monitord.background import on_a_thread
 from monitord.errors import PassingError
+from monitord.system.background import on_a_thread
 
 NO_THREAD = "no thread can be started"
 

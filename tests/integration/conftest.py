@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import Build
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import Build
 from tests.fakes.backfill import serving
 
 

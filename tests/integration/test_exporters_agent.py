@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from monitord.documents import read_document
-from monitord.session import Session
-from monitord.settings import render_settings
+from monitord.documents.strict_yaml import read_document
+from monitord.session.folder import Session
+from monitord.session.settings import render_settings
 from tests.conftest import wait_until
 
 REPOSITORY = Path(__file__).parents[2]

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitord.artifacts import parquet
-from monitord.artifacts.samples import Samples, gather
+from monitord.artifacts.sample_files import Samples, gather
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import has_left_open_ranges
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import has_left_open_ranges
 from monitord.windows.model import Window
 from tests.fakes.backfill import write_block
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import ExitCode
-from monitord.settings import Settings
+from monitord.session.settings import Settings
 
 UNITS = Path(__file__).parents[2] / "systemd"
 SYSTEM, USER = UNITS / "monitord.service", UNITS / "user" / "monitord@.service"

@@ -14,15 +14,15 @@ from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.derive import derive
 from monitord.artifacts.manifest import Provenance, manifest
-from monitord.artifacts.samples import gather
+from monitord.artifacts.sample_files import gather
 from monitord.artifacts.verify import verify_files
 from monitord.cli import execute
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.timeseries import COLUMNS
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import has_left_open_ranges
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import has_left_open_ranges
 from monitord.recipes.load import check_recipe, load_recipes, packaged_folder
 from monitord.windows.model import Reported, Window
 from tests.fakes.backfill import write_block

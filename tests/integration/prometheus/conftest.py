@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from monitord.logs import LogFile
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.auth import Credentials, hash_password, new_credentials, render_web_config
-from monitord.prometheus.command import Build, ServerOptions, command_line
-from monitord.prometheus.config import render_config
-from monitord.prometheus.process import (
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import Build, ServerOptions, command_line
+from monitord.prometheus.child.process import (
     PrometheusProcess,
     find_promtool,
     install_config,
 )
-from monitord.settings import LimitSettings
+from monitord.prometheus.config.auth import Credentials, hash_password, new_credentials, render_web_config
+from monitord.prometheus.config.render_config import render_config
+from monitord.session.settings import LimitSettings
+from monitord.system.logs import LogFile
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ import pytest
 
 from monitord.collect.collect import collect
 from monitord.collect.request import CollectionRequest
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import has_left_open_ranges
-from monitord.prometheus.config import render_config
-from monitord.prometheus.process import find_promtool, install_config
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import has_left_open_ranges
+from monitord.prometheus.child.process import find_promtool, install_config
+from monitord.prometheus.config.render_config import render_config
 from monitord.recipes.model import Recipe
-from monitord.settings import LimitSettings
+from monitord.session.settings import LimitSettings
 from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.fakes.exporter import FakeExporter

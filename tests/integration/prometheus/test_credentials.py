@@ -15,20 +15,20 @@ from typing import Any
 import pytest
 from structlog.typing import FilteringBoundLogger
 
-from monitord.clock import SystemClock
-from monitord.daemon.access import AccessCheck
 from monitord.daemon.addresses import AddressCheck
+from monitord.daemon.credential_check import AccessCheck
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.auth import hash_password, new_credentials, render_web_config
-from monitord.prometheus.command import Build
-from monitord.prometheus.config import render_config
-from monitord.prometheus.placement import Location
-from monitord.prometheus.process import find_promtool, install_config
-from monitord.prometheus.run_folder import RunFolder
-from monitord.session import Session
-from monitord.settings import LimitSettings, check_settings
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import Build
+from monitord.prometheus.child.process import find_promtool, install_config
+from monitord.prometheus.config.auth import hash_password, new_credentials, render_web_config
+from monitord.prometheus.config.render_config import render_config
+from monitord.prometheus.config.run_folder import RunFolder
+from monitord.prometheus.data.data_location import Location
+from monitord.session.folder import Session
+from monitord.session.settings import LimitSettings, check_settings
+from monitord.system.clock import SystemClock
 from monitord.targets.admission import rules_of
 from monitord.targets.health import read_healths
 from monitord.targets.names import Names

@@ -20,14 +20,14 @@ from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.derive import derive
 from monitord.artifacts.manifest import Provenance, manifest
-from monitord.artifacts.samples import gather
+from monitord.artifacts.sample_files import gather
 from monitord.artifacts.verify import verify_files
 from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.command import CLASSIC_BESIDE_NATIVE, Build, has_left_open_ranges
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import CLASSIC_BESIDE_NATIVE, Build, has_left_open_ranges
 from monitord.recipes.load import check_recipe
 from monitord.windows.model import Window
 from tests.conftest import wait_until

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from monitord.children import child_environment
 from monitord.errors import PrometheusError
-from monitord.logs import LogFile
-from monitord.prometheus.command import OLDEST_SUPPORTED, Build, Version
-from monitord.prometheus.config import render_config
-from monitord.prometheus.process import PrometheusProcess, check_config, install_config
-from monitord.settings import LimitSettings
+from monitord.prometheus.child.command import OLDEST_SUPPORTED, Build, Version
+from monitord.prometheus.child.process import PrometheusProcess, check_config, install_config
+from monitord.prometheus.config.render_config import render_config
+from monitord.session.settings import LimitSettings
+from monitord.system.children import child_environment
+from monitord.system.logs import LogFile
 from tests.conftest import wait_until
 from tests.integration.prometheus.conftest import Server
 
@@ -173,8 +173,8 @@ def test_it_inherits_no_secret_of_the_environment(server: Server) -> None:
 PARENT = """
 import json, sys, threading
 from pathlib import Path
-from monitord.logs import LogFile
-from monitord.prometheus.process import PrometheusProcess
+from monitord.system.logs import LogFile
+from monitord.prometheus.child.process import PrometheusProcess
 process = PrometheusProcess.start(json.loads(sys.argv[1]), LogFile(Path(sys.argv[2]), 0o600).write)
 print(process.pid, flush=True)
 threading.Event().wait()

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import PrometheusError
-from monitord.logs import LogFile
-from monitord.prometheus.api import AdminApiDisabledError, PrometheusClient
-from monitord.prometheus.command import Build
-from monitord.prometheus.process import PrometheusProcess
-from monitord.prometheus.restore import restore
-from monitord.prometheus.snapshot import SnapshotError, complete_snapshots, take_snapshot
+from monitord.prometheus.api.client import AdminApiDisabledError, PrometheusClient
+from monitord.prometheus.child.command import Build
+from monitord.prometheus.child.process import PrometheusProcess
+from monitord.prometheus.data.restore import restore
+from monitord.prometheus.data.snapshot_store import SnapshotError, complete_snapshots, take_snapshot
+from monitord.system.logs import LogFile
 from tests.conftest import wait_until
 from tests.fakes.small_disk import small_disk
 from tests.integration.prometheus.conftest import Response, Server, exporters, prepared_server

@@ -19,18 +19,18 @@ from zlib import crc32
 
 import pytest
 
-from monitord.clock import SystemClock
 from monitord.errors import PrometheusError, PrometheusUnavailableError
-from monitord.prometheus.api import PrometheusClient, open_door
-from monitord.prometheus.command import Build
-from monitord.prometheus.outage_log import OutageLog
-from monitord.prometheus.outages import Outages
-from monitord.prometheus.placement import Location
-from monitord.prometheus.places import Made
-from monitord.prometheus.supervised import SupervisedPrometheus
-from monitord.prometheus.vitals import Vitals
-from monitord.session import Session
-from monitord.settings import PrometheusSettings, Settings
+from monitord.prometheus.api.client import PrometheusClient, open_door
+from monitord.prometheus.api.vitals import Vitals
+from monitord.prometheus.child.command import Build
+from monitord.prometheus.child.outage_log import OutageLog
+from monitord.prometheus.child.outages import Outages
+from monitord.prometheus.child.supervised import SupervisedPrometheus
+from monitord.prometheus.data.data_folders import Made
+from monitord.prometheus.data.data_location import Location
+from monitord.session.folder import Session
+from monitord.session.settings import PrometheusSettings, Settings
+from monitord.system.clock import SystemClock
 from tests.conftest import wait_until
 from tests.fakes.exporter import FakeExporter, counter, gauge
 from tests.fakes.impostor import impostor

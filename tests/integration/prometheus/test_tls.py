@@ -14,18 +14,18 @@ from urllib.parse import urlsplit
 import pytest
 
 from monitord.errors import PrometheusError
-from monitord.logs import LogFile
-from monitord.prometheus.access import Access, check_web_config, prepare_access, read_pair
-from monitord.prometheus.api import PrometheusClient
-from monitord.prometheus.auth import TlsFiles
-from monitord.prometheus.certificate import prepare_certificate
-from monitord.prometheus.command import Build, ServerOptions, command_line
-from monitord.prometheus.logfmt import parse_line
-from monitord.prometheus.places import make_run_folder
-from monitord.prometheus.process import PrometheusProcess
-from monitord.prometheus.run_folder import RunFolder
-from monitord.session import Session
-from monitord.settings import PrometheusSettings, TlsSettings
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.command import Build, ServerOptions, command_line
+from monitord.prometheus.child.logfmt import parse_line
+from monitord.prometheus.child.process import PrometheusProcess
+from monitord.prometheus.config.auth import TlsFiles
+from monitord.prometheus.config.certificate import prepare_certificate
+from monitord.prometheus.config.run_folder import RunFolder
+from monitord.prometheus.config.web_access import Access, check_web_config, prepare_access, read_pair
+from monitord.prometheus.data.data_folders import make_run_folder
+from monitord.session.folder import Session
+from monitord.session.settings import PrometheusSettings, TlsSettings
+from monitord.system.logs import LogFile
 from tests.conftest import wait_until
 
 pytestmark = pytest.mark.real

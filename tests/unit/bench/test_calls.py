@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitord.session import Session
+from monitord.session.folder import Session
 from tests.bench.calls import _OPENS, POLL_SECONDS, _lines, _polls
 
 TRACE = """\

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from monitord.cli import execute
-from monitord.lease import Holder, Signs, acquire, read_holder
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.session.lease import Holder, Signs, acquire, read_holder
 from tests.fakes.small_disk import SmallDisk, small_disk
 
 

@@ -12,8 +12,8 @@ from jsonschema import Draft7Validator
 
 from monitord.cli import execute
 from monitord.cli.schema import KINDS
-from monitord.documents import read_document
-from monitord.session import Session
+from monitord.documents.strict_yaml import read_document
+from monitord.session.folder import Session
 
 CHECKED_AS = {"targets": "target", "window": "window", "recipe": "recipe", "settings": "settings"}
 

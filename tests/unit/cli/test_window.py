@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from monitord.cli.window import command
 from monitord.errors import InvalidInputError
-from monitord.session import Session
+from monitord.session.folder import Session
 
 OURS, DAEMON, THEIRS = os.geteuid(), 5, 7
 

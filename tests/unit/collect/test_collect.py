@@ -13,7 +13,7 @@ from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.verdict import Reason
 from monitord.errors import PrometheusError, PrometheusUnavailableError
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi, Recipe
 from monitord.windows.model import Window
 from tests.fakes.query_client import FakeQueryClient, answer, series

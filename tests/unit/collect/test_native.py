@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monitord.collect.native import merge_native, native_quantile, spread
 from monitord.collect.quantile import bucket_quantile
-from monitord.prometheus.series import Bucket
+from monitord.prometheus.api.series import Bucket
 from tests.fakes.native import bucket_of
 
 Q = st.sampled_from([0.01, 0.5, 0.9, 0.95, 0.99, 0.999])

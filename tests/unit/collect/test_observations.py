@@ -9,7 +9,7 @@ import pytest
 from monitord.collect.groups import Group
 from monitord.collect.observations import HistogramReading
 from monitord.collect.readings import read
-from monitord.prometheus.series import Answer, Bucket, HistogramSeries, NativeHistogram
+from monitord.prometheus.api.series import Answer, Bucket, HistogramSeries, NativeHistogram
 from monitord.recipes.model import Kpi
 from monitord.recipes.span import Span
 from tests.fakes.query_client import answer, series

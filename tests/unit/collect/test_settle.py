@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitord.collect.request import ExpectedTarget
 from monitord.collect.results import reported_rows
 from monitord.collect.settle import are_settled, settle_query
-from monitord.prometheus.series import Answer, Series
+from monitord.prometheus.api.series import Answer, Series
 from monitord.windows.model import Reported, Window
 
 END = 1000.0

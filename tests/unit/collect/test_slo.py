@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.slo import SloResult, SloStatus, judge_slo, worst_of
 from monitord.collect.summary import KpiRow
-from monitord.conditions import OPERATORS
+from monitord.documents.conditions import OPERATORS
 from monitord.recipes.load import check_recipe, load_recipes
 from monitord.windows.model import Window
 

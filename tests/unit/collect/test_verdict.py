@@ -7,7 +7,7 @@ from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.stall import Stall
 from monitord.collect.verdict import Reason, judge
-from monitord.prometheus.outages import Outage
+from monitord.prometheus.child.outages import Outage
 from monitord.windows.model import Window
 
 REQUEST = CollectionRequest("s", Window("w", 0.0, 100.0), (), 5.0, 0.95, ())

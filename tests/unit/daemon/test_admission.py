@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.settings import Settings, check_settings
+from monitord.session.settings import Settings, check_settings
 from monitord.targets.credentials import MAX_CREDENTIALS, Reference, ScrapeCredentials
 from tests.fakes.log import events
 from tests.unit.daemon.world import GOOD, World

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from monitord.atomic import publish, to_json
-from monitord.background import Run
 from monitord.daemon.handover import RETRY_SECONDS, Handover
 from monitord.errors import SlurmError
-from monitord.session import Session
-from monitord.settings import render_settings
+from monitord.session.folder import Session
+from monitord.session.settings import render_settings
 from monitord.slurm.job import Job
 from monitord.slurm.mark import Found
 from monitord.slurm.refusal import ControllerDownError, OutcomeUnknownError
 from monitord.slurm.submission import Submission
+from monitord.system.atomic import publish, to_json
+from monitord.system.background import Run
 from tests.fakes.log import Entries, events, recording_log
 from tests.fakes.threads import Threads
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from monitord.background import NO_THREAD_SECONDS
 from monitord.daemon.health import COST_FACTOR, HealthPoll
 from monitord.errors import PrometheusUnavailableError
-from monitord.prometheus.series import Answer, Series
+from monitord.prometheus.api.series import Answer, Series
+from monitord.system.background import NO_THREAD_SECONDS
 from monitord.targets.feedback import Health
 from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS
 from monitord.targets.registry import Registry

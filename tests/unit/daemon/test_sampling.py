@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from monitord.artifacts import parquet
+from monitord.artifacts.sample_files import NOT_INSTALLED, Samples
 from monitord.artifacts.sample_order import Order, Unavailable, read_reply, to_line
-from monitord.artifacts.samples import NOT_INSTALLED, Samples
-from monitord.children import AskedChild, child_environment, spawn_asked
 from monitord.daemon import sampling as module
 from monitord.daemon.sampling import READER, Sampling
 from monitord.errors import PassingError, PrometheusUnavailableError
-from monitord.prometheus.door import Door
+from monitord.prometheus.api.connection_info import Door
 from monitord.recipes.span import Span
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.children import AskedChild, child_environment, spawn_asked
 from tests.conftest import wait_until
 from tests.fakes.log import events, recording_log
 

@@ -7,7 +7,7 @@ import threading
 from monitord.collect.request import ExpectedTarget
 from monitord.daemon.settling import PAUSE_SECONDS, Settling
 from monitord.errors import PrometheusUnavailableError
-from monitord.prometheus.series import Answer, Series
+from monitord.prometheus.api.series import Answer, Series
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
 from tests.fakes.threads import Threads

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from monitord.atomic import write_synced
 from monitord.file_sd import shards
-from monitord.session import Session
+from monitord.session.folder import Session
+from monitord.system.atomic import write_synced
 from monitord.targets import dropdir
 from monitord.targets.feedback import Health
 from tests.fakes.log import events
@@ -344,7 +344,7 @@ def test_ten_thousand_files_and_one_change_among_them(world: World, monkeypatch:
     opened: list[str] = []
     written: list[str] = []
     monkeypatch.setattr(os, "open", counting(os.open, opened))
-    monkeypatch.setattr("monitord.atomic.write_synced", counting(write_synced, written))
+    monkeypatch.setattr("monitord.system.atomic.write_synced", counting(write_synced, written))
     world.drop("c00007.yaml", OTHER)
     world.reconciler.folder.suspect()
     world.settle(4)

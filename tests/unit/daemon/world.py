@@ -8,14 +8,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from monitord.daemon.access import AccessCheck
 from monitord.daemon.addresses import AddressCheck
+from monitord.daemon.credential_check import AccessCheck
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
-from monitord.prometheus.placement import Location
-from monitord.prometheus.run_folder import RunFolder
-from monitord.session import Session
-from monitord.settings import check_settings
+from monitord.prometheus.config.run_folder import RunFolder
+from monitord.prometheus.data.data_location import Location
+from monitord.session.folder import Session
+from monitord.session.settings import check_settings
 from monitord.targets.admission import rules_of
 from monitord.targets.feedback import Health, HealthKey
 from monitord.targets.references import problem_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.session import Session
+from monitord.session.folder import Session
 
 
 @pytest.fixture

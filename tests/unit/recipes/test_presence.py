@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monitord.errors import InvalidFileError
-from monitord.prometheus.series import Answer
+from monitord.prometheus.api.series import Answer
 from monitord.recipes.load import check_recipe
 from monitord.recipes.model import Recipe
 from monitord.recipes.presence import in_force, presence_query

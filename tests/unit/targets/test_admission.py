@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from monitord.documents.networks import read_rule
 from monitord.errors import InvalidFileError
-from monitord.networks import read_rule
-from monitord.settings import TargetSettings
+from monitord.session.settings import TargetSettings
 from monitord.targets.address import check_host
 from monitord.targets.admission import Rules, Verdict, rules_of
 from monitord.targets.parse import parse

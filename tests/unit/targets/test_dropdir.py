@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from monitord.documents import MAX_BYTES
+from monitord.documents.strict_yaml import MAX_BYTES
 from monitord.targets import dropdir
 from monitord.targets.dropdir import DropFolder, DroppedFile, Look, read_file
 from monitord.targets.parse import is_target_file

@@ -1,0 +1,74 @@
+"""Whether runs measure the same, and whether limits hold anything in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from monitord.artifacts.differences import Compared, Run, names_of
+
+# Windows that last as long as their work takes differ with how fast it was; beyond this it was other work.
+LONGEST_TO_SHORTEST = 2.0
+# What is said of a KPI changes nothing in its numbers.
+_SAID_OF_A_KPI = frozenset(("help", "better"))
+
+
+def incomparable(runs: Sequence[Run]) -> list[str]:
+    """Say everything for which these runs do not measure the same."""
+    found = [
+        f"{run.folder} is {run.status}: {'; '.join(run.reasons)}" for run in runs if run.status != "complete"
+    ]
+    first = runs[0]
+    for run in runs[1:]:
+        if run.scrape_interval != first.scrape_interval:
+            found.append(
+                f"the scrape interval is {_seconds(first.scrape_interval)} in {first.folder}"
+                f" and {_seconds(run.scrape_interval)} in {run.folder}"
+            )
+        found += _other_definitions(first, run)
+    shortest, longest = (pick(runs, key=lambda run: run.seconds) for pick in (min, max))
+    if longest.seconds > LONGEST_TO_SHORTEST * shortest.seconds:
+        found.append(
+            f"the windows are {shortest.seconds:g} s long in {shortest.folder}"
+            f" and {longest.seconds:g} s in {longest.folder}"
+        )
+    return found
+
+
+def ungated(rows: Iterable[Compared], limits: Mapping[str, float]) -> list[str]:
+    """Say which limits hold nothing: no such KPI, no value on a side, or no better and worse."""
+    found, session = [], [row for row in rows if row.key[2] == "session"]
+    for name in limits:
+        meant = [row for row in session if name in names_of(row.key)]
+        if not meant:
+            found.append(f"there is no KPI {name} in the summaries")
+        elif not any(row.better for row in meant):
+            found.append(f"nothing says whether {name} is better when lower or higher; say so with --better")
+        elif any(row.better and row.change is None for row in meant):
+            found.append(f"{name} has no value on one side")
+    return found
+
+
+def _other_definitions(first: Run, run: Run) -> list[str]:
+    found = []
+    for name, kpi in first.kpis.items():
+        other = run.kpis.get(name, kpi)
+        differing = [
+            key
+            for key in sorted((kpi.keys() | other.keys()) - _SAID_OF_A_KPI)
+            if kpi.get(key) != other.get(key)
+        ]
+        if differing:
+            found.append(
+                f"{name} is defined otherwise in {run.folder} than in {first.folder}: {', '.join(differing)}"
+            )
+    reported = [key for key in first.units if key[0] not in first.kpis and key in run.units]
+    return found + [
+        f"{key[0]} is in {first.units[key] or 'no unit'} in {first.folder}"
+        f" and in {run.units[key] or 'no unit'} in {run.folder}"
+        for key in reported
+        if first.units[key] != run.units[key]
+    ]
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:g} s"

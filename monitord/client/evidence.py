@@ -1,0 +1,130 @@
+"""What a session's files say of a target: the facts for `targets.why`, with no daemon asked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monitord.client.overview import PATIENCE_SECONDS, daemon_status, is_running, target_statuses
+from monitord.session.folder import Session
+from monitord.session.liveness import daemon_holder
+from monitord.system.atomic import read_json, read_plain
+from monitord.system.clock import from_iso
+from monitord.targets.address import parse_exporter, parse_url
+from monitord.targets.feedback import HealthKey, health_key
+from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, matching
+
+_MAX_BYTES = 64 * 1024  # a longer target file is refused unread
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A session's folder as it is now; `is_target_file` tells which names are ever read."""
+
+    session: Session
+    now: float
+    is_target_file: Callable[[str], bool]
+
+    def of_file(self, name: str) -> Facts:
+        """Return the facts of one target file."""
+        status = read_json(self.session.target_status(name))
+        known = status if isinstance(status, dict) else None
+        return self._facts(name, known, known["endpoints"] if known else (), self._written())
+
+    def of_address(self, text: str) -> list[Facts]:
+        """Return the facts of every file with an endpoint at a URL or `host:port`.
+
+        A file that was refused, or not seen yet, counts when it names the address. Raises ValueError
+        when the text is no address.
+        """
+        matches, written, found = matching(text), self._written(), []
+        statuses = {status["file"]: status for status in target_statuses(self.session)}
+        for file, status in statuses.items():
+            if endpoints := [endpoint for endpoint in status["endpoints"] if matches(endpoint)]:
+                found.append(self._facts(file, status, endpoints, written))
+        named = {facts.file for facts in found}
+        others = self._naming(text, statuses) - named
+        found += [self._facts(file, statuses.get(file), (), written) for file in others]
+        return sorted(found, key=lambda facts: facts.file)
+
+    def _facts(
+        self,
+        name: str,
+        status: Mapping[str, Any] | None,
+        endpoints: Any,
+        written: Mapping[HealthKey, Written] | None,
+    ) -> Facts:
+        found = _look(self.session.targets / name)
+        ignored = status is None and not self.is_target_file(name)
+        return Facts(
+            self.session.name, name, self._daemon(), found, status, tuple(endpoints), written, ignored
+        )
+
+    def _daemon(self) -> DaemonFacts:
+        status = daemon_status(self.session)
+        told = status.get("updated_at")
+        at = None if told is None else from_iso(told)
+        running = is_running(self.session, self.now)
+        phase = str(status.get("phase", "never started"))
+        if not running and phase not in ("never started", "stopped", "failed"):
+            phase = "it ended without saying so"
+        # On another host that clock may be wrong: there a daemon runs only if its heartbeat is of now.
+        holder = daemon_holder(self.session)
+        is_here = holder is not None and holder.host == os.uname().nodename
+        late = at is not None and self.now - at >= PATIENCE_SECONDS and (is_here or not running)
+        return DaemonFacts(
+            running, phase, at, late, str(status.get("host", "")), str(status.get("last_error") or "")
+        )
+
+    def _written(self) -> dict[HealthKey, Written] | None:
+        """Return which file of file_sd holds each target, by its labels: files hold what they like."""
+        found: dict[HealthKey, Written] = {}
+        try:
+            for path in sorted(self.session.file_sd.iterdir()):
+                if path.suffix == ".json" and not path.name.startswith("."):
+                    with contextlib.suppress(FileNotFoundError):  # removed since it was listed
+                        written = Written(path.name, path.stat().st_mtime)
+                        found |= dict.fromkeys(_keys(read_json(path)), written)
+        except OSError:
+            return None
+        return found
+
+    def _naming(self, text: str, statuses: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Return the files that name an address, among those of which no endpoint is known."""
+        address = parse_url(text) if "://" in text else parse_exporter(text)
+        wanted = address.authority(address.host or "").encode()
+        unknown = (
+            name
+            for name in (path.name for path in self.session.targets.iterdir())
+            if self.is_target_file(name) and statuses.get(name, {}).get("state") != "accepted"
+        )
+        return {
+            name
+            for name in unknown
+            if wanted in (read_plain(self.session.targets / name, _MAX_BYTES + 1) or b"").lower()
+        }
+
+
+def _keys(groups: Any) -> Iterator[HealthKey]:
+    """Yield the targets of a file_sd file, which may be anything if it is not the daemon's."""
+    for group in groups if isinstance(groups, list) else ():
+        if isinstance(group, dict) and isinstance(group.get("labels"), dict):
+            for target in group.get("targets", ()):
+                yield health_key({"instance": target, **group["labels"]})
+
+
+def _look(path: Path) -> FileFacts | None:
+    try:
+        modified_at = path.lstat().st_mtime_ns / 1e9
+    except OSError:
+        return None
+    content = read_plain(path, _MAX_BYTES + 1)
+    if content is None:
+        return FileFacts(modified_at, None)
+    import hashlib  # noqa: PLC0415  # it loads OpenSSL, which `why URL` may never need
+
+    return FileFacts(modified_at, hashlib.sha256(content).hexdigest())

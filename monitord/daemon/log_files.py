@@ -1,0 +1,36 @@
+"""The daemon's log files, each written by a thread of its own: the session folder may hang."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from monitord.session.folder import Session
+from monitord.session.settings import LogSettings
+from monitord.system.line_queue import LineQueue
+from monitord.system.logs import Console, LogFile, open_log
+
+_OWNER_ONLY = 0o600
+
+
+class Logs:
+    """The daemon's own log, what it prints, and the log of its Prometheus."""
+
+    def __init__(self, session: Session, limits: LogSettings) -> None:
+        console = Console(sys.stderr)
+        own = LogFile(session.log_file, session.file_mode, limits.max_bytes, limits.kept)
+        childs = LogFile(session.prometheus_log, _OWNER_ONLY, limits.max_bytes, limits.kept)
+        self._own_file = own
+        self._own, self._console = LineQueue(own.write), LineQueue(console.write)
+        self.prometheus = LineQueue(childs.write)
+        self.log = open_log(self._own, session.name, self._console, readable=console.is_terminal)
+
+    def reopen(self) -> None:
+        """Go on in a new file where the log was moved away."""
+        self._own.call(self._own_file.reopen)
+
+    def close(self, seconds: float) -> None:
+        """Wait until all is written, but no longer than this for all of them together."""
+        until = time.monotonic() + seconds
+        for lines in (self._own, self.prometheus, self._console):
+            lines.close(max(until - time.monotonic(), 0.0))

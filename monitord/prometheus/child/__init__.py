@@ -1,0 +1,1 @@
+"""Prometheus as a child of the daemon: started, watched, restarted and stopped."""

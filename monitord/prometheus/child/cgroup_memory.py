@@ -1,0 +1,22 @@
+"""Reading what this machine and its control groups say of memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from monitord.prometheus.child.memory_limit import MemoryLimit, cgroup_files, memory_limit
+
+
+def find_memory_limit(setting: int | None, environment: Mapping[str, str] = os.environ) -> MemoryLimit:
+    """Return how much memory Prometheus may take here; raises as `memory_limit` does."""
+    cgroups = {file: _read(file) for file in cgroup_files(_read(Path("/proc/self/cgroup")))}
+    return memory_limit(setting, environment, cgroups, _read(Path("/proc/meminfo")))
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # gone, or hidden from us: it says nothing
+        return ""

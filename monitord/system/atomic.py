@@ -1,0 +1,130 @@
+"""Publishing files: seen whole or not at all, and written only when their content changed.
+
+A temporary name in the same folder, fsync, rename. Errors of the file system (ENOSPC, EDQUOT) may
+come as late as fsync or close on a network file system; every one of them reaches the caller, and
+the old file then still stands. Others may be able to write in the folder, and would lay a link where they
+know that a file will be made: temporary names cannot be guessed, and links are not followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from monitord.system.listing import paths_in
+from monitord.system.printable import shown_json
+
+TEMPORARY_PREFIX = ".tmp-"
+
+
+def publish(
+    path: Path,
+    content: bytes,
+    mode: int = 0o600,
+    *,
+    durable_name: bool = True,
+    rewrite: bool = False,
+    confirm: Callable[[], None] = lambda: None,
+) -> bool:
+    """Make `path` a file that holds `content`; return whether anything had to be written.
+
+    `rewrite` writes also what is there already, so that its time is now. A new name is durable on return,
+    unless the caller syncs the folder once for many. `confirm` may refuse by raising, right before others
+    see the change: writing may have taken long.
+    """
+    if not rewrite and read_plain(path) == content:
+        return False
+    temporary = temporary_beside(path)
+    try:
+        write_synced(temporary, content, mode)
+        confirm()
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    if durable_name:
+        sync_folder(path.parent)
+    return True
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a name in the same folder that nobody can guess, and that `remove_leftovers` knows."""
+    return path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.urandom(4).hex()}")
+
+
+def open_new(path: Path, mode: int = 0o600) -> int:
+    """Make a file and return its descriptor, for writing; raises FileExistsError for whatever is there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, mode)
+
+
+def write_synced(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a new file and return once it is on disk."""
+    descriptor = open_new(path, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable, where the file system can."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writes left behind that a crash interrupted; nobody may be writing there now."""
+    for path in paths_in(folder, TEMPORARY_PREFIX):
+        path.unlink(missing_ok=True)
+
+
+def read_if_exists(path: Path) -> bytes | None:
+    """Return a file's content, or None when there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def read_plain(path: Path, longest: int = -1) -> bytes | None:
+    """Return a plain file's content, following no link and waiting for no pipe; None if there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(longest)
+    finally:
+        os.close(descriptor)
+
+
+def to_json(value: Any) -> bytes:
+    """Write a value as the JSON monitord publishes: readable also on a terminal, no bare NaN."""
+    # A file name with stray bytes holds surrogates, which UTF-8 cannot: they are escaped here as well.
+    return shown_json(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def read_json(path: Path) -> Any | None:
+    """Return what a published JSON file holds, or None when there is none or it is not JSON."""
+    content = read_if_exists(path)
+    if content is None:
+        return None
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None

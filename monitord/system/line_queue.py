@@ -1,0 +1,58 @@
+"""Lines for where a write may block: put by whoever has one, written by a thread of their own.
+
+A log lies on the file system of the session, or wherever standard error leads. Where that hangs, the lines
+wait, and those past a limit are dropped and counted; nobody who logs ever waits.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+
+from monitord.system.background import start_thread
+
+MOST_WAITING = 10_000
+_END = None
+
+
+class LineQueue:
+    """Hands lines to `write`, in order, on one thread. Raises PassingError where none can be started."""
+
+    def __init__(self, write: Callable[[str], None], most: int = MOST_WAITING) -> None:
+        self._write = write
+        self._waiting: queue.Queue[str | Callable[[], None] | None] = queue.Queue(most)
+        self._lost = 0
+        self._thread = start_thread(self._serve, "lines")
+
+    def write(self, line: str) -> None:
+        """Have a line written soon; it is dropped when too many wait already."""
+        try:
+            self._waiting.put_nowait(line)
+        except queue.Full:
+            self._lost += 1
+
+    def call(self, task: Callable[[], None]) -> None:
+        """Have something done between two lines, such as going on in another file."""
+        try:
+            self._waiting.put_nowait(task)
+        except queue.Full:
+            self._lost += 1
+
+    def close(self, seconds: float) -> bool:
+        """Wait until all lines are written, but no longer than this; return whether they are."""
+        try:
+            self._waiting.put(_END, timeout=seconds)
+        except queue.Full:
+            return False
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _serve(self) -> None:
+        while (item := self._waiting.get()) is not _END:
+            if isinstance(item, str):
+                self._write(item)
+            else:
+                item()
+            if self._lost and self._waiting.empty():
+                lost, self._lost = self._lost, 0
+                self._write(f"monitord: {lost} lines were dropped here: this file could not be written")

@@ -1,0 +1,73 @@
+"""What a target file says of access: the credentials of each endpoint, and where it refers to files. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from monitord.documents.strict_yaml import Document, Path, field_name
+from monitord.targets.address import Address
+from monitord.targets.credentials import KINDS, Reference, ScrapeCredentials
+from monitord.targets.spec import AccessSpec, ServiceSpec, TargetFileSpec
+
+
+def credentials_of(
+    spec: TargetFileSpec, service: ServiceSpec | None, address: Address
+) -> ScrapeCredentials | None:
+    """Return the credentials for an address of the file, None for none.
+
+    A service's own authentication replaces the file's, and its own tls the file's.
+    """
+    if not spec.says_anything and not (service and service.says_anything):
+        return None
+    authenticates = service is not None and bool(service.basic_auth or service.bearer_token_file)
+    authentication: AccessSpec = service if service and authenticates else spec
+    tls = (service.tls if service else None) or spec.tls
+    used: dict[str, Any] = {"bearer_token_file": authentication.bearer_token_file}
+    if authentication.basic_auth:
+        used |= authentication.basic_auth.model_dump()
+    if tls and address.scheme == "https":
+        used |= tls.model_dump()
+    used = {name: value for name, value in used.items() if value}
+    return ScrapeCredentials(**used) if used else None
+
+
+def references_in(document: Document, spec: TargetFileSpec) -> Iterator[Reference]:
+    """Yield every file that the target file refers to, with its place."""
+    for section, access in _sections(spec):
+        for part in ((), ("basic_auth",), ("tls",)):
+            values = getattr(access, part[0]) if part else access
+            for name, kind in KINDS.items():
+                if written := getattr(values, name, None):
+                    path = (*section, *part, name)
+                    yield Reference(written, kind, field_name(path), document.position(path))
+
+
+def check_access(document: Document, spec: TargetFileSpec) -> None:
+    """Note in the document what does not go together."""
+    for section, access in _sections(spec):
+        if access.basic_auth and access.bearer_token_file:
+            message = "a request has one of basic_auth and bearer_token_file; remove the other"
+            document.add((*section, "bearer_token_file"), message)
+        if access.tls and bool(access.tls.cert_file) != bool(access.tls.key_file):
+            document.add((*section, "tls"), "cert_file and key_file belong together; add the other")
+    for index, service in enumerate(spec.services):
+        if service.tls and service.endpoint.scheme != "https":
+            message = "tls is for https, and this service's endpoint is http; remove one of them"
+            document.add(("services", index, "tls"), message)
+    if spec.tls and all(address.scheme != "https" for address in _addresses(spec)):
+        document.add(("tls",), "tls is for https, and no endpoint of this file is https; write https://…")
+
+
+def _sections(spec: TargetFileSpec) -> Iterator[tuple[Path, AccessSpec]]:
+    """Yield the parts of the file that say anything about access, with their paths."""
+    if spec.says_anything:
+        yield (), spec
+    for index, service in enumerate(spec.services):
+        if service.says_anything:
+            yield ("services", index), service
+
+
+def _addresses(spec: TargetFileSpec) -> Iterator[Address]:
+    yield from spec.exporters.values()
+    yield from (service.endpoint for service in spec.services)
