@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
-from monitord.prometheus.child.command import Build
+from monitord.prometheus.api.version import Build
 from tests.fakes.exporter import FakeExporter
 from tests.slurm_cluster import NoSlurmError, SlurmCluster
 from tests.versions import VERSIONS, build_of

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitord.prometheus.child.command import Build
-from monitord.prometheus.child.process import read_build
+from monitord.prometheus.api.version import Build
+from monitord.prometheus.config.programs import read_build
 
 VERSIONS = ("2.42", "2.53", "3.5")
 FOLDER = Path(sys.prefix) / "prometheus"

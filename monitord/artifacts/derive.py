@@ -23,7 +23,7 @@ from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.timeseries import TimePoint
 from monitord.errors import InvalidInputError, PrometheusError
-from monitord.prometheus.child.command import has_left_open_ranges, has_old_extrapolation
+from monitord.prometheus.api.version import has_left_open_ranges, has_old_extrapolation
 from monitord.recipes.load import read_folder
 from monitord.recipes.model import Recipe
 from monitord.system.atomic import read_json

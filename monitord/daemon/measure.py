@@ -37,7 +37,7 @@ from monitord.errors import InvalidInputError, MonitordError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.series import Answer
-from monitord.prometheus.child.command import has_left_open_ranges
+from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.prometheus.child.outages import Outages
 from monitord.recipes.load import load_recipes, packaged_folder, recipe_files, select_recipes
 from monitord.recipes.model import Recipe

@@ -27,8 +27,7 @@ from monitord.documents.validation import Duration, Model, Name, did_you_mean, r
 from monitord.errors import InvalidFileError, InvalidInputError, Problem
 from monitord.system.atomic import read_if_exists
 
-MAX_BYTES = 16 * 1024 * 1024
-KEPT = 4
+_LOG_BYTES = 16 * 1024 * 1024
 SITE_FILE = Path("/etc/monitord/monitord.yaml")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -198,11 +197,11 @@ class LogSettings(Model, title="logs"):
     """The files in `logs/` that the daemon writes: its own log and that of Prometheus."""
 
     max_bytes: Count = Field(
-        default=MAX_BYTES,
+        default=_LOG_BYTES,
         description="size at which a log file is set aside as <name>.1",
     )
     kept: Annotated[int, Field(ge=0)] = Field(
-        default=KEPT, description="how many of those that were set aside are kept"
+        default=4, description="how many of those that were set aside are kept"
     )
 
 

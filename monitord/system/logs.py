@@ -16,8 +16,9 @@ from typing import Any, Protocol, TextIO
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
-from monitord.session.settings import KEPT, MAX_BYTES
 from monitord.system.printable import shown, shown_json
+
+CONSOLE_MAX_BYTES = 16 * 1024 * 1024
 
 _OF_LINES = frozenset({"exception", "stack"})
 
@@ -32,7 +33,7 @@ class Lines(Protocol):
 class LogFile:
     """A log file of limited size, line by line; a full disk loses lines, never the daemon."""
 
-    def __init__(self, path: Path, mode: int, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
+    def __init__(self, path: Path, mode: int, max_bytes: int, kept: int) -> None:
         self._path = path
         self._mode = mode
         self.max_bytes = max_bytes
@@ -91,10 +92,11 @@ class LogFile:
 class Console:
     """Standard error, line by line; one that is closed or full is no reason to stop the daemon.
 
-    Where it leads to a plain file, which nobody rotates, it ends at MAX_BYTES: the log file has it all.
+    Where it leads to a plain file, which nobody rotates, it ends at CONSOLE_MAX_BYTES. The log file has
+    everything.
     """
 
-    def __init__(self, stream: TextIO, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, stream: TextIO, max_bytes: int = CONSOLE_MAX_BYTES) -> None:
         self._stream = stream
         self._left = max_bytes if _is_plain_file(stream) else None
 

@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 
 from monitord import __version__
-from monitord.prometheus.child.process import find_binary, read_build
+from monitord.prometheus.config.programs import find_binary, read_build
 from monitord.system.scratch import file_system_of
 
 

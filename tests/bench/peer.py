@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from monitord.prometheus.child.process import find_binary, read_build
+from monitord.prometheus.config.programs import find_binary, read_build
 from tests.bench.figures import Row, aimed, skipped
 from tests.bench.past import Past
 from tests.bench.readers import PEER, read

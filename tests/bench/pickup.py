@@ -21,7 +21,8 @@ from monitord.documents.strict_yaml import write_document
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.child.command import ServerOptions, command_line
-from monitord.prometheus.child.process import PrometheusProcess, find_binary, read_build
+from monitord.prometheus.child.process import PrometheusProcess
+from monitord.prometheus.config.programs import find_binary, read_build
 from monitord.session.folder import Session
 from monitord.system.logs import LogFile
 from tests.bench.figures import Row, aimed, percentile, ratio_of_means
@@ -136,7 +137,7 @@ def _prometheus(folder: Path, *file_sd: Path) -> Iterator[PrometheusClient]:
     config, log = folder / "prometheus.yml", folder / "prometheus.log"
     config.write_bytes(write_document(_config(file_sd)))
     argv = command_line(build, ServerOptions(config, folder / "data", "127.0.0.1:0", 86400.0))
-    process = PrometheusProcess.start(argv, LogFile(log, 0o600).write, os.environ)
+    process = PrometheusProcess.start(argv, LogFile(log, 0o600, max_bytes=2**24, kept=4).write, os.environ)
     try:
         await_that(process.listening_url, "Prometheus")
         with PrometheusClient(process.listening_url() or "") as client:

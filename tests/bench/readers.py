@@ -27,7 +27,7 @@ from monitord.artifacts.store import read_manifest
 from monitord.daemon.measure import QUERY_TIMEOUT_SECONDS, Measurement
 from monitord.daemon.sampling import Sampling
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import has_left_open_ranges
+from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.recipes.span import Span
 from monitord.session.folder import Session
 from monitord.session.settings import load_settings

@@ -22,7 +22,7 @@ import pytest
 
 from monitord.errors import PrometheusError
 from monitord.prometheus.child.logfmt import listening_url
-from monitord.prometheus.child.process import find_binary
+from monitord.prometheus.config.programs import find_binary
 from monitord.session.folder import Session
 from monitord.session.settings import render_settings
 from monitord.slurm.job import OVER

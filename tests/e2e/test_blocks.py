@@ -11,8 +11,8 @@ import pytest
 
 from monitord.collect.collect import collect
 from monitord.collect.request import CollectionRequest, ExpectedTarget
-from monitord.prometheus.child.command import Build, has_left_open_ranges
-from monitord.prometheus.child.process import find_promtool
+from monitord.prometheus.api.version import Build, has_left_open_ranges
+from monitord.prometheus.config.programs import find_promtool
 from monitord.recipes.load import load_recipes
 from monitord.system.clock import from_iso
 from monitord.windows.model import Window

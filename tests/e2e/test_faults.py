@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.prometheus.child.process import find_binary
+from monitord.prometheus.config.programs import find_binary
 from monitord.session.lease import QUIET_SECONDS, STALE_SECONDS, read_holder
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.prometheus.child.process import find_binary
+from monitord.prometheus.config.programs import find_binary
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, read
 from tests.fakes.exporter import FakeExporter, counter

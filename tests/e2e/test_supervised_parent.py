@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.prometheus.child.process import find_binary
+from monitord.prometheus.config.programs import find_binary
 from tests.conftest import wait_until
 from tests.e2e.conftest import PATIENCE, benches
 from tests.fakes.small_disk import small_disk

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import Build
+from monitord.prometheus.api.version import Build
 from monitord.prometheus.child.logfmt import listening_url
-from monitord.prometheus.child.process import find_promtool, read_build
+from monitord.prometheus.config.programs import find_promtool, read_build
 from tests.conftest import wait_until
 from tests.versions import VERSIONS, binary_of
 

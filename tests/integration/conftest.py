@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import Build
+from monitord.prometheus.api.version import Build
 from tests.fakes.backfill import serving
 
 

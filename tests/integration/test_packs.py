@@ -20,9 +20,9 @@ from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import Build, has_left_open_ranges
+from monitord.prometheus.api.version import Build, has_left_open_ranges
 from monitord.prometheus.child.logfmt import listening_url
-from monitord.prometheus.child.process import find_promtool
+from monitord.prometheus.config.programs import find_promtool
 from monitord.recipes.load import load_recipes
 from monitord.windows.model import Window
 from tests.conftest import wait_until

@@ -18,7 +18,7 @@ from monitord.collect.collect import collect
 from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import has_left_open_ranges
+from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.windows.model import Window
 from tests.fakes.backfill import write_block
 

@@ -21,7 +21,7 @@ from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import Build, has_left_open_ranges
+from monitord.prometheus.api.version import Build, has_left_open_ranges
 from monitord.recipes.load import load_recipes
 from monitord.windows.model import Window
 from tests.fakes.backfill import sample, serving, write_block

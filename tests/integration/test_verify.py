@@ -22,7 +22,7 @@ from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.timeseries import COLUMNS
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import has_left_open_ranges
+from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.recipes.load import check_recipe, load_recipes, packaged_folder
 from monitord.windows.model import Reported, Window
 from tests.fakes.backfill import write_block

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from monitord.prometheus.config.go_runtime import NO_THREAD, NO_THREAD_ADVICE
+
 
 class Cause(Enum):
     """What a run ended of."""
@@ -34,8 +36,6 @@ class Diagnosis:
     advice: str = ""
 
 
-NO_THREAD_ADVICE = "the limit of processes (ulimit -u), which all that this user runs share, is used up"
-
 # Nothing of this is the data's fault, although Prometheus says that it could not open them.
 _CIRCUMSTANCES: tuple[tuple[str, Cause, str], ...] = (
     ("no space left on device", Cause.UNWRITABLE, "free some space; it is started once there is some"),
@@ -49,8 +49,7 @@ _CIRCUMSTANCES: tuple[tuple[str, Cause, str], ...] = (
     ("lock db directory", Cause.LOCKED, "another Prometheus has this data folder open; end it first"),
     ("address already in use", Cause.PORT, "set prometheus.port to another one, or to 0 for a free one"),
     ("cannot assign requested address", Cause.PORT, "prometheus.host is no address of this machine"),
-    ("pthread_create failed", Cause.LIMITED, NO_THREAD_ADVICE),
-    ("failed to create new os thread", Cause.LIMITED, NO_THREAD_ADVICE),
+    *((words, Cause.LIMITED, NO_THREAD_ADVICE) for words in NO_THREAD),
     ("too many open files", Cause.CRASHED, "raise the limit: ulimit -n"),
     ("cannot allocate memory", Cause.CRASHED, "the allocation's memory is used up"),
     ("input/output error", Cause.CRASHED, "the disk fails; set prometheus.data_dir to another one"),
@@ -59,11 +58,6 @@ _CIRCUMSTANCES: tuple[tuple[str, Cause, str], ...] = (
 _REFUSED_DATA = "opening storage failed"
 _KILLED = -9
 _EXIT_NOT_RUN = 127
-
-
-def lacks_threads(output: str) -> bool:
-    """Say whether a program of Go's ended, by what it printed, because it could start no thread."""
-    return diagnose(1, (output,)).cause is Cause.LIMITED
 
 
 def diagnose(code: int, errors: Sequence[str]) -> Diagnosis:

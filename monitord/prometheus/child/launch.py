@@ -7,16 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from monitord.prometheus.api.version import Build, native_warning
 from monitord.prometheus.child.cgroup_memory import find_memory_limit
-from monitord.prometheus.child.command import (
-    Build,
-    ServerOptions,
-    command_line,
-    listen_address,
-    native_warning,
-)
+from monitord.prometheus.child.command import ServerOptions, command_line, listen_address
 from monitord.prometheus.child.memory_limit import MemoryLimit
-from monitord.prometheus.child.process import find_binary, find_promtool, read_build
+from monitord.prometheus.config.programs import find_binary, find_promtool, read_build
 from monitord.prometheus.config.run_folder import RunFolder
 from monitord.prometheus.config.web_access import (
     CERTIFICATE,

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from monitord.errors import PassingError, PrometheusError
 from monitord.prometheus.api.vitals import Vitals
-from monitord.prometheus.child.process import install_config
+from monitord.prometheus.config.programs import install_config
 from monitord.prometheus.config.reload_outcome import Reload
 from monitord.system.atomic import publish, read_if_exists
 

@@ -20,7 +20,7 @@ from monitord.documents.durations import format_duration
 from monitord.documents.strict_yaml import write_document
 from monitord.errors import InvalidInputError
 from monitord.file_sd.render import file_prefix
-from monitord.prometheus.child.command import (
+from monitord.prometheus.api.version import (
     CLASSIC_BESIDE_NATIVE,
     NATIVE_BY_SETTING,
     OLDEST_SUPPORTED,

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitord.errors import InvalidInputError, PrometheusError
-from monitord.prometheus.child.process import ask
 from monitord.prometheus.config.auth import (
     Credentials,
     TlsFiles,
@@ -22,6 +21,7 @@ from monitord.prometheus.config.auth import (
     render_web_config,
 )
 from monitord.prometheus.config.certificate import certificate_names, is_pair, prepare_certificate
+from monitord.prometheus.config.programs import ask
 from monitord.session.folder import Session
 from monitord.session.settings import PrometheusSettings, TlsSettings
 

@@ -14,13 +14,11 @@ from typing import Any
 import pytest
 
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import Build, ServerOptions, command_line
-from monitord.prometheus.child.process import (
-    PrometheusProcess,
-    find_promtool,
-    install_config,
-)
+from monitord.prometheus.api.version import Build
+from monitord.prometheus.child.command import ServerOptions, command_line
+from monitord.prometheus.child.process import PrometheusProcess
 from monitord.prometheus.config.auth import Credentials, hash_password, new_credentials, render_web_config
+from monitord.prometheus.config.programs import find_promtool, install_config
 from monitord.prometheus.config.render_config import render_config
 from monitord.session.settings import LimitSettings
 from monitord.system.logs import LogFile
@@ -69,7 +67,9 @@ class Server:
         return command_line(self.build, options)
 
     def start(self, listen: str = "127.0.0.1:0", log: str = "prometheus.log") -> PrometheusProcess:
-        process = PrometheusProcess.start(self.argv(listen), LogFile(self.folder / log, 0o600).write)
+        process = PrometheusProcess.start(
+            self.argv(listen), LogFile(self.folder / log, 0o600, max_bytes=2**24, kept=4).write
+        )
         self.processes.append(process)
         return process
 

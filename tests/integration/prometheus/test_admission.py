@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from monitord.prometheus.child.command import Build
+from monitord.prometheus.api.version import Build
 from tests.conftest import wait_until
 from tests.integration.prometheus.conftest import Server, prepared_server
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.api.version import Build
 from monitord.prometheus.api.vitals import Vitals
-from monitord.prometheus.child.command import Build
 from tests.conftest import wait_until
 from tests.fakes.exporter import FLOOD_BYTES, Behaviour, FakeExporter, counter
 from tests.integration.prometheus.conftest import prepared_server

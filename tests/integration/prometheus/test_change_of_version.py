@@ -9,8 +9,8 @@ import pytest
 from monitord.collect.collect import collect
 from monitord.collect.request import CollectionRequest
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import has_left_open_ranges
-from monitord.prometheus.child.process import find_promtool, install_config
+from monitord.prometheus.api.version import has_left_open_ranges
+from monitord.prometheus.config.programs import find_promtool, install_config
 from monitord.prometheus.config.render_config import render_config
 from monitord.recipes.model import Recipe
 from monitord.session.settings import LimitSettings

@@ -20,9 +20,9 @@ from monitord.daemon.credential_check import AccessCheck
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import Build
-from monitord.prometheus.child.process import find_promtool, install_config
+from monitord.prometheus.api.version import Build
 from monitord.prometheus.config.auth import hash_password, new_credentials, render_web_config
+from monitord.prometheus.config.programs import find_promtool, install_config
 from monitord.prometheus.config.render_config import render_config
 from monitord.prometheus.config.run_folder import RunFolder
 from monitord.prometheus.data.data_location import Location

@@ -27,7 +27,7 @@ from monitord.collect.collection import Collection
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import CLASSIC_BESIDE_NATIVE, Build, has_left_open_ranges
+from monitord.prometheus.api.version import CLASSIC_BESIDE_NATIVE, Build, has_left_open_ranges
 from monitord.recipes.load import check_recipe
 from monitord.windows.model import Window
 from tests.conftest import wait_until

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import PrometheusError
-from monitord.prometheus.child.command import OLDEST_SUPPORTED, Build, Version
-from monitord.prometheus.child.process import PrometheusProcess, check_config, install_config
+from monitord.prometheus.api.version import OLDEST_SUPPORTED, Build, Version
+from monitord.prometheus.child.process import PrometheusProcess
+from monitord.prometheus.config.programs import check_config, install_config
 from monitord.prometheus.config.render_config import render_config
 from monitord.session.settings import LimitSettings
 from monitord.system.children import child_environment
@@ -158,7 +159,9 @@ def test_a_second_instance_on_the_same_data_is_refused(server: Server) -> None:
 
 def test_it_inherits_no_secret_of_the_environment(server: Server) -> None:
     environment = {**os.environ, "SECRET_TOKEN": "x", "HTTP_PROXY": "http://proxy:1"}
-    process = PrometheusProcess.start(server.argv(), LogFile(server.log, 0o600).write, environment)
+    process = PrometheusProcess.start(
+        server.argv(), LogFile(server.log, 0o600, max_bytes=2**24, kept=4).write, environment
+    )
     server.processes.append(process)
     serving(process)
 
@@ -175,7 +178,8 @@ import json, sys, threading
 from pathlib import Path
 from monitord.system.logs import LogFile
 from monitord.prometheus.child.process import PrometheusProcess
-process = PrometheusProcess.start(json.loads(sys.argv[1]), LogFile(Path(sys.argv[2]), 0o600).write)
+log = LogFile(Path(sys.argv[2]), 0o600, max_bytes=2**24, kept=4)
+process = PrometheusProcess.start(json.loads(sys.argv[1]), log.write)
 print(process.pid, flush=True)
 threading.Event().wait()
 """

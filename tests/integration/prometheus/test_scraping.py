@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import choose_encoder
 
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import Build
+from monitord.prometheus.api.version import Build
 from tests.conftest import wait_until
 from tests.integration.prometheus.conftest import Response, exporters, prepared_server
 

@@ -12,7 +12,7 @@ import pytest
 
 from monitord.errors import PrometheusError
 from monitord.prometheus.api.client import AdminApiDisabledError, PrometheusClient
-from monitord.prometheus.child.command import Build
+from monitord.prometheus.api.version import Build
 from monitord.prometheus.child.process import PrometheusProcess
 from monitord.prometheus.data.restore import restore
 from monitord.prometheus.data.snapshot_store import SnapshotError, complete_snapshots, take_snapshot
@@ -40,7 +40,9 @@ def exported() -> Iterator[str]:
 
 
 def start(server: Server, *flags: str) -> PrometheusProcess:
-    process = PrometheusProcess.start([*server.argv(), *flags], LogFile(server.log, 0o600).write)
+    process = PrometheusProcess.start(
+        [*server.argv(), *flags], LogFile(server.log, 0o600, max_bytes=2**24, kept=4).write
+    )
     server.processes.append(process)
     return process
 

@@ -21,8 +21,8 @@ import pytest
 
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.api.client import PrometheusClient, open_door
+from monitord.prometheus.api.version import Build
 from monitord.prometheus.api.vitals import Vitals
-from monitord.prometheus.child.command import Build
 from monitord.prometheus.child.outage_log import OutageLog
 from monitord.prometheus.child.outages import Outages
 from monitord.prometheus.child.supervised import SupervisedPrometheus

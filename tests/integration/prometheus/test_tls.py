@@ -15,7 +15,8 @@ import pytest
 
 from monitord.errors import PrometheusError
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.command import Build, ServerOptions, command_line
+from monitord.prometheus.api.version import Build
+from monitord.prometheus.child.command import ServerOptions, command_line
 from monitord.prometheus.child.logfmt import parse_line
 from monitord.prometheus.child.process import PrometheusProcess
 from monitord.prometheus.config.auth import TlsFiles
@@ -64,7 +65,10 @@ def serve(build: Build, folder: Path, settings: PrometheusSettings) -> Served:
     )  # fmt: skip
     argv = command_line(build, options)
     return Served(
-        session, access, run, PrometheusProcess.start(argv, LogFile(session.prometheus_log, 0o600).write)
+        session,
+        access,
+        run,
+        PrometheusProcess.start(argv, LogFile(session.prometheus_log, 0o600, max_bytes=2**24, kept=4).write),
     )
 
 

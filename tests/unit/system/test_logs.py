@@ -32,7 +32,9 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_a_line_is_one_json_object_with_the_same_keys_first(tmp_path: Path) -> None:
     path, stream = tmp_path / "log", io.StringIO()
-    open_log(LogFile(path, 0o640), "bench01", Console(stream)).info("file_sd.written", written=2)
+    open_log(LogFile(path, 0o640, max_bytes=2**24, kept=4), "bench01", Console(stream)).info(
+        "file_sd.written", written=2
+    )
     [line] = lines(path)
     assert list(line) == ["timestamp", "level", "event", "session", "written"]
     assert (line["level"], line["session"], line["timestamp"][-1]) == ("info", "bench01", "Z")
@@ -42,14 +44,14 @@ def test_a_line_is_one_json_object_with_the_same_keys_first(tmp_path: Path) -> N
 
 def test_a_log_is_continued_and_debug_is_left_out(tmp_path: Path) -> None:
     for _ in range(2):
-        log = open_log(LogFile(tmp_path / "log", 0o600), "s", Console(io.StringIO()))
+        log = open_log(LogFile(tmp_path / "log", 0o600, max_bytes=2**24, kept=4), "s", Console(io.StringIO()))
         log.debug("noise")
         log.warning("kept")
     assert [line["event"] for line in lines(tmp_path / "log")] == ["kept", "kept"]
 
 
 def test_an_exception_is_one_line_with_its_traceback(tmp_path: Path) -> None:
-    log = open_log(LogFile(tmp_path / "log", 0o600), "s", Console(io.StringIO()))
+    log = open_log(LogFile(tmp_path / "log", 0o600, max_bytes=2**24, kept=4), "s", Console(io.StringIO()))
     try:
         int("broken")
     except ValueError:
@@ -62,7 +64,9 @@ def test_an_exception_is_one_line_with_its_traceback(tmp_path: Path) -> None:
 def test_a_terminal_gets_text_for_people_and_the_file_gets_json(tmp_path: Path) -> None:
     terminal = Terminal()
     console = Console(terminal)
-    log = open_log(LogFile(tmp_path / "log", 0o600), "s", console, readable=console.is_terminal)
+    log = open_log(
+        LogFile(tmp_path / "log", 0o600, max_bytes=2**24, kept=4), "s", console, readable=console.is_terminal
+    )
     log.info("daemon.started", pid=7)
     assert "daemon.started" in terminal.getvalue()
     assert not terminal.getvalue().startswith("{")
@@ -71,7 +75,11 @@ def test_a_terminal_gets_text_for_people_and_the_file_gets_json(tmp_path: Path) 
 
 def test_a_name_with_newlines_or_stray_bytes_is_still_one_line(tmp_path: Path) -> None:
     names = ["a\nb\u2028.yaml", "\udcff\udc80.yaml", "ü.yaml"]
-    log = open_log(LogFile(tmp_path / "log", 0o600), "s", Console(io.TextIOWrapper(io.BytesIO(), "utf-8")))
+    log = open_log(
+        LogFile(tmp_path / "log", 0o600, max_bytes=2**24, kept=4),
+        "s",
+        Console(io.TextIOWrapper(io.BytesIO(), "utf-8")),
+    )
     for name in names:
         log.info("target_file.accepted", file=name)
     content = (tmp_path / "log").read_bytes().decode()
@@ -84,19 +92,19 @@ def test_a_full_or_closed_terminal_stops_nobody(tmp_path: Path) -> None:
     for stream in (Full(), closed):
         path = tmp_path / f"log-{id(stream)}"
         stream.isatty = lambda: False  # type: ignore[method-assign]
-        open_log(LogFile(path, 0o600), "s", Console(stream)).error("daemon.failed")
+        open_log(LogFile(path, 0o600, max_bytes=2**24, kept=4), "s", Console(stream)).error("daemon.failed")
         assert lines(path)[0]["event"] == "daemon.failed"
 
 
 def test_a_full_disk_loses_lines_never_the_daemon(capsys: pytest.CaptureFixture[str]) -> None:
-    file = LogFile(Path("/dev/full"), 0o666)
+    file = LogFile(Path("/dev/full"), 0o666, max_bytes=2**24, kept=4)
     file.write("the line")
     assert "/dev/full: No space left on device; the line" in capsys.readouterr().err
 
 
 def test_after_a_rotation_it_goes_on_in_a_new_file(tmp_path: Path) -> None:
     path, aside = tmp_path / "log", tmp_path / "log.1"
-    file = LogFile(path, 0o640)
+    file = LogFile(path, 0o640, max_bytes=2**24, kept=4)
     file.write("before")
     path.rename(aside)
     file.write("meanwhile")
@@ -111,7 +119,7 @@ def test_where_no_new_file_can_be_made_it_goes_on_in_the_old_one(
 ) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
-    file = LogFile(folder / "log", 0o600)
+    file = LogFile(folder / "log", 0o600, max_bytes=2**24, kept=4)
     moved = folder.rename(tmp_path / "moved")
     file.reopen()
     file.write("still told")

@@ -113,7 +113,7 @@ def test_errors_of_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path
 
 def test_logs(tmp_path: Path) -> None:
     terminal = Terminal()
-    file = LogFile(tmp_path / "log", 0o600)
+    file = LogFile(tmp_path / "log", 0o600, max_bytes=2**24, kept=4)
     log = open_log(file, "s", Console(terminal), readable=True)
     log.warning("target_file.refused", file=HOSTILE, errors=[{"message": HOSTILE}], reason="a\nb")
     file.close()

@@ -10,8 +10,9 @@ import pytest
 
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.api.version import Build, Version
 from monitord.prometheus.child import supervised
-from monitord.prometheus.child.command import Build, ServerOptions, Version
+from monitord.prometheus.child.command import ServerOptions
 from monitord.prometheus.child.launch import Launch
 from monitord.prometheus.child.memory_limit import MemoryLimit
 from monitord.prometheus.child.outage_log import OutageLog

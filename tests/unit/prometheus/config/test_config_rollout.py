@@ -54,7 +54,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         return True
 
     trouble: list[Exception] = []
-    monkeypatch.setattr("monitord.prometheus.child.process.check_config", check)
+    monkeypatch.setattr("monitord.prometheus.config.programs.check_config", check)
     log, entries = recording_log()
     found = Configuration(tmp_path / "prometheus.yml", tmp_path / "promtool", log, OLD)
     found.install(0.0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitord.documents.durations import parse_duration
 from monitord.errors import InvalidInputError
-from monitord.prometheus.child.command import Version
+from monitord.prometheus.api.version import Version
 from monitord.prometheus.config.render_config import render_config
 from monitord.session.settings import LimitSettings
 from monitord.targets.credentials import ScrapeCredentials
