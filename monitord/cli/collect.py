@@ -23,10 +23,10 @@ from monitord.cli.slo import (
 )
 from monitord.cli.wait import await_goal, window_check
 from monitord.client.overview import is_running
+from monitord.documents.timestamps import to_iso
 from monitord.errors import ExitCode, IncompleteDataError, InvalidInputError, NotReadyError
 from monitord.session.folder import Session
 from monitord.system.atomic import publish, read_json
-from monitord.system.clock import to_iso
 
 MANIFEST = "MANIFEST.json"
 

@@ -36,7 +36,7 @@ def show(session_name: str | None, origin: bool, output: str, root: Path) -> int
     Example:
       MONITORD_WATCH_MODE=poll monitord config show --session bench01 --origin
     """
-    from monitord.session.settings import load_settings
+    from monitord.session.settings_sources import load_settings
 
     file = open_session(root, session_name).settings_file if session_name else None
     _, origins = load_settings(file)

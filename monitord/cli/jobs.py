@@ -9,13 +9,13 @@ from typing import Any
 
 import monitord
 from monitord.client.overview import daemon_status
+from monitord.documents.timestamps import to_iso
 from monitord.session.folder import Session
 from monitord.slurm.job import Job
 from monitord.slurm.mark import of_session, session_key
 from monitord.slurm.runner import SlurmRunner
 from monitord.slurm.submission import Submission, key_of, read_submission
 from monitord.system.atomic import read_json
-from monitord.system.clock import to_iso
 
 # `status` would rather say that Slurm does not answer.
 PATIENCE_SECONDS = 12.0

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from monitord.documents.durations import parse_duration
+from monitord.documents.timestamps import from_iso
 from monitord.errors import InvalidInputError
 from monitord.session.folder import Session, default_root
-from monitord.system.clock import from_iso
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 

@@ -70,7 +70,7 @@ def command(
 
 def _run(root: Path, session_name: str, flags: Mapping[str, Any]) -> int:
     from monitord.app import run
-    from monitord.session.settings import load_settings
+    from monitord.session.settings_sources import load_settings
 
     session = open_session(root, session_name)
     return run(session, lambda: load_settings(session.settings_file, flags)[0])

@@ -16,6 +16,7 @@ from monitord.cli.jobs import all_jobs, batch_script, describe
 from monitord.cli.output import say, say_lines
 from monitord.cli.wait import Check, await_goal, ready_check
 from monitord.client.overview import daemon_status
+from monitord.documents.timestamps import to_iso
 from monitord.errors import NotReadyError, SlurmError
 from monitord.session.folder import Session
 from monitord.slurm.job import Job
@@ -24,7 +25,6 @@ from monitord.slurm.refusal import ControllerDownError, OutcomeUnknownError
 from monitord.slurm.runner import SlurmRunner
 from monitord.slurm.submission import Submission, sbatch_options, ssh_lines
 from monitord.system.atomic import publish, to_json
-from monitord.system.clock import to_iso
 
 # A question to the controller, which all users of the cluster share.
 ASK_EVERY_SECONDS = 2.0

@@ -13,12 +13,12 @@ from monitord.cli.options import DURATION, check_name, open_session, session_opt
 from monitord.cli.output import progress, wait_for
 from monitord.client.overview import daemon_status, describe_problem, has_recent_heartbeat
 from monitord.documents.durations import format_duration
+from monitord.documents.timestamps import to_iso
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError, PrometheusError
 from monitord.session.folder import Session
 from monitord.session.lease import held_by, read_holder
 from monitord.session.liveness import Watch
 from monitord.system.atomic import read_json
-from monitord.system.clock import to_iso
 
 REFUSAL_SECONDS = 1.0
 

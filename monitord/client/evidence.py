@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from monitord.client.overview import PATIENCE_SECONDS, daemon_status, is_running, target_statuses
+from monitord.documents.timestamps import from_iso
 from monitord.session.folder import Session
 from monitord.session.liveness import daemon_holder
 from monitord.system.atomic import read_json, read_plain
-from monitord.system.clock import from_iso
 from monitord.targets.address import parse_exporter, parse_url
 from monitord.targets.feedback import HealthKey, health_key
 from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, matching

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from monitord.documents.timestamps import from_iso
 from monitord.errors import Problem
 from monitord.session.folder import Session
 from monitord.session.lease import HEARTBEAT_SECONDS
 from monitord.session.liveness import Watch, daemon_holder
 from monitord.system.atomic import read_json
-from monitord.system.clock import from_iso
 from monitord.system.listing import paths_in
 
 # Where only words depend on it, a heartbeat of another host is believed while it is no further from now.

@@ -9,7 +9,8 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from monitord.collect.stall import Stall
-from monitord.system.clock import Clock, to_iso
+from monitord.documents.timestamps import to_iso
+from monitord.system.clock import Clock
 
 STALLED_SECONDS = 10.0
 """A part of the loop that takes longer than this waits for the file system."""

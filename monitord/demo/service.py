@@ -25,7 +25,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from monitord.demo.journal import Journal
 from monitord.demo.load import OpenLoop
 from monitord.demo.workload import service_times
-from monitord.system.clock import Clock, SystemClock, from_iso
+from monitord.documents.timestamps import from_iso
+from monitord.system.clock import Clock, SystemClock
 
 _JSON = "application/json"
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitord.slurm.allocation import CLOSING_SHARE
 from monitord.slurm.mark import Found, Mark, ids, mark_of, marked, session_key, waiting_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIGNAL_SECONDS = 240
 """How long before the limit the batch script has Slurm warn."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how the kernel writes blanks and backslashes of a path
 _NETWORK_TYPES = frozenset(

@@ -15,9 +15,9 @@ from pydantic_core import CoreSchema
 
 from monitord.documents.conditions import ConditionText
 from monitord.documents.strict_yaml import read_document
+from monitord.documents.timestamps import YEAR_10000, check_moment, from_iso
 from monitord.documents.validation import Labels, Model, Name, UnitOrNone, is_name, refuse, validate
 from monitord.errors import InvalidFileError, Problem, excerpt
-from monitord.system.clock import YEAR_10000, check_moment, from_iso
 
 KINDS = ("start", "stop", "cancel", "yaml")
 

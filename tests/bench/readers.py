@@ -30,7 +30,7 @@ from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.recipes.span import Span
 from monitord.session.folder import Session
-from monitord.session.settings import load_settings
+from monitord.session.settings_sources import load_settings
 from tests.bench.past import INTERVAL, START, Past, registry_of
 from tests.bench.taken import Taken, run, tell
 

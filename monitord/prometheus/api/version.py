@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitord.errors import PrometheusError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Version(NamedTuple):

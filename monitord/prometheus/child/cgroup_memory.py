@@ -11,7 +11,8 @@ from monitord.prometheus.child.memory_limit import MemoryLimit, cgroup_files, me
 
 def find_memory_limit(setting: int | None, environment: Mapping[str, str] = os.environ) -> MemoryLimit:
     """Return how much memory Prometheus may take here; raises as `memory_limit` does."""
-    cgroups = {file: _read(file) for file in cgroup_files(_read(Path("/proc/self/cgroup")))}
+    membership = _read(Path("/proc/self/cgroup"))
+    cgroups = {file: _read(file) for file in cgroup_files(membership, Path("/sys/fs/cgroup"))}
     return memory_limit(setting, environment, cgroups, _read(Path("/proc/meminfo")))
 
 

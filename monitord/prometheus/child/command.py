@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitord.documents.durations import format_duration
 from monitord.prometheus.api.version import NATIVE_BY_SETTING, Build
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LOCK_FLAG = "--storage.tsdb.use-lockfile"
 

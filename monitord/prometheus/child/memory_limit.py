@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from monitord.errors import InvalidInputError, excerpt
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VARIABLE = "GOMEMLIMIT"
 
@@ -21,7 +23,6 @@ _HIGH = 0.9
 _MIB = 1024 * 1024
 _UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _GO_LIMIT = re.compile(r"([0-9]+)((?:[KMGT]i)?B)?", re.ASCII)
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,18 @@ def memory_limit(
     return MemoryLimit(int(least * _SHARE), source)
 
 
-def cgroup_files(membership: str) -> tuple[Path, ...]:
-    """Return which files may limit this process's memory, given the text of /proc/self/cgroup."""
+def cgroup_files(membership: str, mounted: Path) -> tuple[Path, ...]:
+    """Return which files may limit this process's memory.
+
+    `membership` is the text of /proc/self/cgroup, `mounted` where control groups are: /sys/fs/cgroup.
+    """
     files: list[Path] = []
     for line in membership.splitlines():
         match line.split(":", 2):
             case ["0", "", path]:
-                files += _upwards(_CGROUPS, path, "memory.max")
+                files += _upwards(mounted, path, "memory.max")
             case [_, controllers, path] if "memory" in controllers.split(","):
-                files += _upwards(_CGROUPS / "memory", path, "memory.limit_in_bytes")
+                files += _upwards(mounted / "memory", path, "memory.limit_in_bytes")
     return tuple(files)
 
 
@@ -110,9 +114,9 @@ def _machine_memory(meminfo: str) -> Iterator[tuple[int, str]]:
 
 
 def _upwards(root: Path, path: str, name: str) -> list[Path]:
-    inside = PurePosixPath(path.lstrip("/"))
+    inside = [part for part in path.split("/") if part]
     # Seen from inside a container, a group outside of it is `/../…`: only the root shows.
-    steps = () if ".." in inside.parts else inside.parts
+    steps = [] if ".." in inside else inside
     return [root.joinpath(*steps[:depth], name) for depth in range(len(steps), -1, -1)]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
+from monitord.documents.timestamps import to_iso
 from monitord.errors import MonitordError, PassingError
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.child.launch import Launch
@@ -14,7 +15,7 @@ from monitord.prometheus.data.restore import restore
 from monitord.prometheus.data.snapshot_store import Snapshot, take_snapshot
 from monitord.session.folder import Session
 from monitord.system.background import Background, Run
-from monitord.system.clock import Clock, to_iso
+from monitord.system.clock import Clock
 
 PATIENCE_SECONDS = 600.0
 """For Prometheus to write all that it has; nothing waits for it."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitord.prometheus.api.vitals import Vitals
 from monitord.prometheus.child.launch import Launch
 from monitord.prometheus.child.memory_limit import pressure
 from monitord.prometheus.child.probe import Finding
 from monitord.prometheus.child.restart_policy import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def described(

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitord.documents.durations import format_duration
 from monitord.documents.strict_yaml import write_document
@@ -28,6 +27,9 @@ from monitord.prometheus.api.version import (
 )
 from monitord.session.settings import LimitSettings
 from monitord.targets.credentials import ScrapeCredentials
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCRAPE_JOB = "monitord"
 MAX_SCRAPE_TIMEOUT = 10.0

@@ -33,7 +33,9 @@ def make_data_folder(
 
     One that the user named is not made here: it may be full, or away for a while, and is waited for.
     """
-    locations = data_locations(setting, environment, session.folder.resolve(), session.data, os.geteuid())
+    chosen = Path(setting).absolute() if setting is not None else None
+    own = session.folder.resolve()
+    locations = data_locations(chosen, environment, own, session.data, os.geteuid())
     made = _make_first(locations) if setting is None else Made(locations[0], ())
     risk = network_warning(made.folder, file_system_of(made.folder))
     return Made(made.location, (*made.warnings, *((risk,) if risk else ())))

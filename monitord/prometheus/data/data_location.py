@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitord.system.mounts import is_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SHARE_OF_ROOM = 0.8
 
@@ -26,15 +29,15 @@ class Location:
 
 
 def data_locations(
-    setting: str | None, environment: Mapping[str, str], session: Path, in_session: Path, uid: int
+    setting: Path | None, environment: Mapping[str, str], session: Path, in_session: Path, uid: int
 ) -> tuple[Location, ...]:
     """Return where the data may lie, best first: what cannot be made or trusted gives way to the next.
 
-    `setting` is `prometheus.data_dir`, `session` the session folder's real path and `in_session` the
-    data's place in it. What the user named is the only choice then.
+    `setting` is `prometheus.data_dir`, absolute, which is the only choice then; `session` the session
+    folder's real path and `in_session` the data's place in it.
     """
     if setting is not None:
-        return (Location(Path(setting).absolute(), "prometheus.data_dir"),)
+        return (Location(setting, "prometheus.data_dir"),)
     variables = ["SLURM_TMPDIR"]
     if environment.get("SLURM_JOB_ID"):
         variables.append("TMPDIR")
@@ -54,7 +57,7 @@ def run_locations(
     """
     locations = (
         *_below_variables(("SLURM_TMPDIR", "TMPDIR"), environment, session, uid, "run"),
-        _below(Path("/tmp"), "/tmp", session, uid, "run"),  # noqa: S108  # made with care there: scratch.py
+        _below(session / "/tmp", "/tmp", session, uid, "run"),  # noqa: S108  # made with care there: scratch.py
         Location(in_session, "the session folder"),
     )
     return tuple(sorted(locations, key=lambda location: is_network(kind_of(location.folder))))
@@ -82,11 +85,11 @@ def retention_bytes(setting: int | None, free: int, held: int) -> int:
 def _below_variables(
     variables: Sequence[str], environment: Mapping[str, str], session: Path, uid: int, leaf: str
 ) -> tuple[Location, ...]:
-    named = {name: Path(environment.get(name, "")) for name in variables}
+    named = {name: environment.get(name, "") for name in variables}
     return tuple(
-        _below(scratch, f"${name}", session, uid, leaf)
+        _below(session / scratch, f"${name}", session, uid, leaf)  # an absolute path is taken as it is
         for name, scratch in named.items()
-        if scratch.is_absolute()
+        if scratch.startswith("/")
     )
 
 

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from monitord.documents.timestamps import to_iso
 from monitord.errors import MonitordError
 from monitord.prometheus.data.blocks import Span, is_block, span_of
 from monitord.system.atomic import TEMPORARY_PREFIX, read_json, sync_folder, to_json, write_synced
-from monitord.system.clock import to_iso
 from monitord.system.copies import copy_tree_synced
 from monitord.system.listing import files_below, paths_in
 

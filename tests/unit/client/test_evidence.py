@@ -14,9 +14,9 @@ import pytest
 
 from monitord.cli import execute
 from monitord.cli.why import _is_target_file
+from monitord.documents.timestamps import to_iso
 from monitord.session.folder import Session
 from monitord.session.lease import Holder, process_start
-from monitord.system.clock import to_iso
 from monitord.targets.parse import is_target_file
 
 CONTENT = b"services: [{name: web, endpoint: 'http://mel0042:8000/metrics'}]\n"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from monitord.client.overview import PATIENCE_SECONDS, daemon_status, is_ready, is_running, overview
+from monitord.documents.timestamps import to_iso
 from monitord.session.folder import Session
 from monitord.session.lease import Holder, process_start
-from monitord.system.clock import to_iso
 
 NOW = 1_700_000_000.0
 

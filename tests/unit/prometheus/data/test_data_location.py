@@ -22,7 +22,8 @@ UID = 1000
 
 
 def data(environment: dict[str, str], setting: str | None = None, session: Path = SESSION) -> list[Location]:
-    return list(data_locations(setting, environment, session, IN_SESSION.folder, UID))
+    chosen = None if setting is None else Path(setting)
+    return list(data_locations(chosen, environment, session, IN_SESSION.folder, UID))
 
 
 def run(environment: dict[str, str], kinds: dict[str, str]) -> list[str]:

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from monitord.documents.strict_yaml import read_document
 from monitord.errors import InvalidFileError, InvalidInputError
-from monitord.session.settings import Settings, check_settings, load_settings, render_settings
+from monitord.session.settings import Settings, check_settings, render_settings
+from monitord.session.settings_sources import load_settings
 
 KEY, VARIABLE = "prometheus.port", "MONITORD_PROMETHEUS_PORT"
 

@@ -1,0 +1,131 @@
+"""Where each setting comes from.
+
+A flag beats `MONITORD_<SECTION>_<KEY>` in the environment, which beats the session's
+`session.yaml`, which beats the site's file, which beats the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monitord.documents.strict_yaml import Document, Refused, read_document
+from monitord.documents.validation import Model, did_you_mean, validate
+from monitord.errors import InvalidFileError, InvalidInputError, Problem
+from monitord.session.settings import Settings, leaves, nested
+from monitord.system.atomic import read_if_exists
+
+SITE_FILE = Path("/etc/monitord/monitord.yaml")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A value and where it was set: `flag`, an environment variable, a file, or `default`."""
+
+    value: Any
+    source: str
+
+
+def load_settings(
+    session_file: Path | None,
+    flags: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[Settings, dict[str, Origin]]:
+    """Lay all sources over one another; return the settings and the origin of every dotted key.
+
+    `flags` maps dotted keys such as `prometheus.port` to values; None means not given.
+    Raises InvalidFileError naming the file, line and column, or InvalidInputError naming the
+    variable, the flag or the file that cannot be read.
+    """
+    site_file = _site_file(environment)
+    merged: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for file in (site_file, session_file):
+        if file is not None:
+            _overlay(merged, sources, read_settings_file(file), str(file))
+    _overlay(merged, sources, _from_environment(environment), "environment")
+    _overlay(merged, sources, {k: v for k, v in (flags or {}).items() if v is not None}, "flag")
+    settings = _validated(merged, sources)
+    values = dict(leaves(settings.model_dump()))
+    origins = {key: Origin(value, sources.get(key, "default")) for key, value in values.items()}
+    return settings, origins
+
+
+def read_settings_file(file: Path) -> dict[str, Any]:
+    """Return the dotted keys that a settings file sets; none when there is no such file."""
+    try:
+        content = read_if_exists(file)
+        document = read_document(content or b"")
+        if document.value is None:  # no such file, or nothing in it but comments
+            return {}
+        validate(Settings, document)
+    except OSError as error:
+        raise InvalidInputError(f"{file}: cannot be read: {error.strerror}") from error
+    except InvalidFileError as error:
+        raise InvalidFileError(error.problems, str(file)) from None
+    return dict(leaves(document.value))
+
+
+def _site_file(environment: Mapping[str, str]) -> Path:
+    named = environment.get("MONITORD_CONFIG")
+    if named and not Path(named).exists():
+        raise InvalidInputError(f"$MONITORD_CONFIG: there is no file {named}; correct or unset it")
+    return Path(named or SITE_FILE)
+
+
+def _overlay(merged: dict[str, Any], sources: dict[str, str], values: Mapping[str, Any], source: str) -> None:
+    for key, value in values.items():
+        merged[key] = value
+        sources[key] = f"{source} {_variable(key)}" if source == "environment" else source
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    known = {_variable(key): (key, default) for key, default in leaves(Settings().model_dump())}
+    sections = tuple(
+        f"{_variable(name)}_"
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.default, Model)
+    )
+    values = {}
+    for variable, text in environment.items():
+        if variable in known and text:
+            key, default = known[variable]
+            values[key] = _items(text) if isinstance(default, list) else _parse_variable(variable, text)
+        elif variable.startswith(sections) and variable not in known:
+            raise InvalidInputError(f"${variable} sets nothing{did_you_mean(variable, sorted(known))}")
+    return values
+
+
+def _items(text: str) -> list[str]:
+    return [item for item in (part.strip() for part in text.split(",")) if item]
+
+
+def _parse_variable(variable: str, text: str) -> Any:
+    # A name or a host may look like something else to YAML; as a variable it is just its text.
+    try:
+        value = read_document(text.encode()).value
+    except UnicodeEncodeError:
+        raise InvalidInputError(f"${variable} is not UTF-8; write it again") from None
+    except InvalidFileError:
+        return text
+    return text if isinstance(value, Refused | dict | list) else value
+
+
+def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
+    try:
+        return validate(Settings, Document(value=nested(merged)))
+    except InvalidFileError as error:
+        blamed = "\n".join(_blame(problem, sources) for problem in error.problems)
+        raise InvalidInputError(blamed) from None
+
+
+def _blame(problem: Problem, sources: Mapping[str, str]) -> str:
+    key = problem.field.partition("[")[0]  # an item of a list was set with all of it
+    return f"{sources.get(key, 'settings')}: {problem.field}: {problem.message}"
+
+
+def _variable(key: str) -> str:
+    return f"MONITORD_{key.replace('.', '_').upper()}"
