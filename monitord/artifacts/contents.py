@@ -15,7 +15,7 @@ from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
 from monitord.collect.timeseries import Course
 from monitord.documents.timestamps import to_iso
-from monitord.recipes.span import InstantQuery
+from monitord.kpis.span import InstantQuery
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
 QUERIES_SCHEMA = "monitord/queries/v1"

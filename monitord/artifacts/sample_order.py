@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from monitord.kpis.span import Span
 from monitord.prometheus.api.connection_info import Door
-from monitord.recipes.span import Span
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitord.errors import MonitordError
+from monitord.kpis.span import Span
 from monitord.prometheus.data.blocks import span_of
 from monitord.prometheus.data.snapshot_store import blocks_in, written_snapshot
-from monitord.recipes.span import Span
 from monitord.system.listing import files_below
 
 

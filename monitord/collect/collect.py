@@ -17,11 +17,11 @@ from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targe
 from monitord.collect.timeseries import Course, over_time
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.kpis.span import InstantQuery, Query
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi, Recipe
 from monitord.recipes.presence import in_force, presence_query
 from monitord.recipes.promql import kpi_queries, resets_queries, up_query
-from monitord.recipes.span import InstantQuery, Query
 from monitord.system.clock import SystemClock
 
 _CLOCK = SystemClock()

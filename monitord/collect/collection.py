@@ -10,7 +10,7 @@ from monitord.collect.slo import SloResult
 from monitord.collect.summary import KpiRow
 from monitord.collect.timeseries import Course
 from monitord.collect.verdict import Reason, WindowStatus
-from monitord.recipes.span import Query
+from monitord.kpis.span import Query
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from monitord.collect import estimate as why
-from monitord.collect.estimate import Estimate, divide, reason_uncounted, total
-from monitord.collect.groups import Group, Steps, Values, read_steps, read_values
+from monitord.kpis import estimate as why
+from monitord.kpis.estimate import Estimate, divide, reason_uncounted, total
+from monitord.kpis.groups import Group, Steps, Values, read_steps, read_values
+from monitord.kpis.span import Span
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.span import Span
 
 
 class CounterReading:

@@ -6,10 +6,10 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 
-from monitord.collect import estimate as why
-from monitord.collect.estimate import Estimate, divide, total
-from monitord.collect.groups import Group, group_of, read_values
-from monitord.collect.quantile import sample_quantile
+from monitord.kpis import estimate as why
+from monitord.kpis.estimate import Estimate, divide, total
+from monitord.kpis.groups import Group, group_of, read_values
+from monitord.kpis.quantile import sample_quantile
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import quantile_of
 

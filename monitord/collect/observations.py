@@ -6,9 +6,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 
-from monitord.collect import estimate as why
-from monitord.collect.estimate import Estimate, divide, reason_uncounted, total
-from monitord.collect.groups import (
+from monitord.kpis import estimate as why
+from monitord.kpis.estimate import Estimate, divide, reason_uncounted, total
+from monitord.kpis.groups import (
     Group,
     Values,
     read_buckets,
@@ -17,11 +17,11 @@ from monitord.collect.groups import (
     read_values,
     respelt_groups,
 )
-from monitord.collect.native import merge_native, native_quantile, spread
-from monitord.collect.quantile import bucket_quantile, merge_buckets
+from monitord.kpis.native import merge_native, native_quantile, spread
+from monitord.kpis.quantile import bucket_quantile, merge_buckets
+from monitord.kpis.span import Span
 from monitord.prometheus.api.series import Answer, Bucket, NativeHistogram
 from monitord.recipes.model import quantile_of
-from monitord.recipes.span import Span
 
 Answers = Mapping[str, Answer]
 

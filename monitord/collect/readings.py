@@ -6,15 +6,15 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from monitord.collect import estimate as why
 from monitord.collect.counter import CounterReading
-from monitord.collect.estimate import Estimate
 from monitord.collect.gauge import GaugeReading
-from monitord.collect.groups import Group, group_of
 from monitord.collect.observations import HistogramReading, SummaryReading
+from monitord.kpis import estimate as why
+from monitord.kpis.estimate import Estimate
+from monitord.kpis.groups import Group, group_of
+from monitord.kpis.span import Span
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi
-from monitord.recipes.span import Span
 
 Answers = Mapping[str, Answer]
 

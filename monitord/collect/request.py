@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitord.collect.stall import Stall
+from monitord.kpis.span import Span
 from monitord.prometheus.child.outages import Outage
 from monitord.recipes.model import Recipe
-from monitord.recipes.span import Span
 from monitord.windows.model import Window
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from monitord.collect import estimate as why
 from monitord.collect.coverage import TargetCoverage, overall
 from monitord.collect.summary import KpiRow
 from monitord.documents.conditions import (
@@ -23,6 +22,7 @@ from monitord.documents.conditions import (
     parse_condition,
     unit_problem,
 )
+from monitord.kpis import estimate as why
 from monitord.recipes.model import Recipe, measures_of
 from monitord.windows.model import Window
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from monitord.collect import estimate as why
 from monitord.collect.coverage import TargetCoverage, overall
-from monitord.collect.estimate import Estimate
-from monitord.collect.groups import Group
 from monitord.collect.readings import Reading
+from monitord.kpis import estimate as why
+from monitord.kpis.estimate import Estimate
+from monitord.kpis.groups import Group
 from monitord.recipes.model import GROUP_LABELS, Kpi
 from monitord.recipes.promql import SCOPES
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from monitord.kpis.span import InstantQuery, Span
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi, Recipe
 from monitord.recipes.promql import quote, session_matchers
-from monitord.recipes.span import InstantQuery, Span
 
 
 def presence_query(recipes: Sequence[Recipe], span: Span) -> InstantQuery | None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from monitord.kpis.span import InstantQuery, Query, Span
 from monitord.recipes.model import Kpi, quantile_of
-from monitord.recipes.span import InstantQuery, Query, Span
 
 GROUPING = ("job", "instance", "client", "service", "node", "gpu")
 SCOPES: Mapping[str, tuple[str, ...]] = {

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from monitord.collect.groups import Group
 from monitord.collect.observations import HistogramReading
 from monitord.collect.readings import read
+from monitord.kpis.groups import Group
+from monitord.kpis.span import Span
 from monitord.prometheus.api.series import Answer, Bucket, HistogramSeries, NativeHistogram
 from monitord.recipes.model import Kpi
-from monitord.recipes.span import Span
 from tests.fakes.query_client import answer, series
 
 SPAN = Span("s", 0.0, 100.0, 5.0, native=True)

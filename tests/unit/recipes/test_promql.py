@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitord.kpis.span import InstantQuery, RangeQuery, Span
 from monitord.recipes.model import Kpi
 from monitord.recipes.promql import kpi_queries, resets_queries, session_matchers, up_query
-from monitord.recipes.span import InstantQuery, RangeQuery, Span
 
 BY = "by (job, instance, client, service, node, gpu)"
 SPAN = Span("bench01", 1000.0, 1100.123, 5.0)

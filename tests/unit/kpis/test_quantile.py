@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitord.collect.quantile import bucket_quantile, merge_buckets, sample_quantile
+from monitord.kpis.quantile import bucket_quantile, merge_buckets, sample_quantile
 
 BOUNDS = st.lists(st.integers(1, 10**6).map(lambda n: n / 1000), min_size=1, max_size=12, unique=True).map(
     sorted

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 
-from monitord.collect.quantile import Quantile
+from monitord.kpis.quantile import Quantile
 from monitord.prometheus.api.series import Bucket
 
 
