@@ -17,10 +17,10 @@ from monitord.collect.sample_queries import (
     series_query,
 )
 from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.kpis.promql import session_matchers
 from monitord.kpis.span import InstantQuery, Span
 from monitord.prometheus.api.raw_samples import RawSeries, read_samples
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.promql import session_matchers
 
 NOT_INSTALLED = (
     "raw samples were not kept: that takes the Python package pyarrow; install it "

@@ -9,7 +9,6 @@ from typing import Protocol
 from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.cost import scraped_bytes_query
 from monitord.collect.coverage import TargetCoverage, cover_targets
-from monitord.collect.readings import read
 from monitord.collect.request import CollectionRequest
 from monitord.collect.results import reported_rows
 from monitord.collect.slo import judge_slo
@@ -17,11 +16,12 @@ from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targe
 from monitord.collect.timeseries import Course, over_time
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.kpis.kinds import kind_of
+from monitord.kpis.promql import up_query
 from monitord.kpis.span import InstantQuery, Query
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi, Recipe
 from monitord.recipes.presence import in_force, presence_query
-from monitord.recipes.promql import kpi_queries, resets_queries, up_query
 from monitord.system.clock import SystemClock
 
 _CLOCK = SystemClock()
@@ -94,7 +94,7 @@ def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCovera
         query
         for recipe in request.recipes
         for kpi in recipe.kpis
-        for query in resets_queries(kpi, recipe.services, span)
+        for query in kind_of(kpi.kind).resets_queries(kpi, recipe.services, span)
     )
     resets = [answer for query in queries if (answer := asking.ask("resets", query))]
     # Without the scrapes' outcomes nothing is known of any target: no row, rather than zeros.
@@ -110,13 +110,14 @@ def _rows_of(
 ) -> list[KpiRow]:
     targets = fitting_targets(coverage, recipe.services)
     subject = Subject(request.window.id, kpi, request.min_coverage, targets)
+    kind = kind_of(kpi.kind)
     answers: dict[str, Answer] = {}
-    for role, query in kpi_queries(kpi, recipe.services, request.span).items():
+    for role, query in kind.queries(kpi, recipe.services, request.span).items():
         answer = asking.ask(f"{kpi.name}.{role}", query)
         if answer is None:
             return failed_rows(subject)
         answers[role] = answer
-    return kpi_rows(subject, read(kpi, answers, request.span))
+    return kpi_rows(subject, kind.read(answers, request.span))
 
 
 def _over_time(

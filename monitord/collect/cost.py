@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from monitord.kpis.promql import session_matchers
 from monitord.kpis.span import InstantQuery, Span
-from monitord.recipes.promql import session_matchers
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from monitord.kpis.promql import quote, session_matchers
 from monitord.kpis.span import InstantQuery, Span
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.promql import quote, session_matchers
 
 MAX_SAMPLES = 100_000
 """About how many samples one answer may hold: some 4 MB as JSON, several times that decoded."""

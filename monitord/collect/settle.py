@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from monitord.collect.request import ExpectedTarget
+from monitord.kpis.promql import session_matchers
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.promql import session_matchers
 
 
 def settle_query(session: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from monitord.errors import InvalidFileError
 from monitord.recipes.load import check_recipe
-from monitord.recipes.model import Recipe, quantile_of
+from monitord.recipes.model import Recipe
 
 
 def recipe(kpi: str, head: str = "name: mine\nhelp: Mine.\n") -> bytes:
@@ -89,12 +89,6 @@ def test_a_kpi_is_named_once_and_a_recipe_has_one() -> None:
         check_recipe(twice)
     with pytest.raises(InvalidFileError, match="the list is empty"):
         check_recipe(b"name: a\nhelp: b\nkpis: []\n")
-
-
-def test_percentiles() -> None:
-    assert quantile_of("p50") == 0.5
-    assert quantile_of("p99.9") == 0.999
-    assert [quantile_of(stat) for stat in ("p0", "p00.0", "p100", "p", "mean", "p-1")] == [None] * 6
 
 
 def test_the_schema_can_be_written() -> None:

@@ -1,4 +1,4 @@
-"""Gauges: what their samples in the window say, each weighing the same, of whichever series."""
+"""Gauges: computed from all samples in the window, each with the same weight, of whichever series."""
 
 from __future__ import annotations
 
@@ -9,19 +9,48 @@ from collections.abc import Callable, Collection, Mapping
 from monitord.kpis import estimate as why
 from monitord.kpis.estimate import Estimate, divide, total
 from monitord.kpis.groups import Group, group_of, read_values
+from monitord.kpis.kind import Answers, KpiFields, MetricKind, quantile_of, selector
+from monitord.kpis.promql import grouped
 from monitord.kpis.quantile import sample_quantile
+from monitord.kpis.span import Query, Span
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.model import quantile_of
+
+
+class Gauge(MetricKind):
+    """The values of a gauge when it was scraped."""
+
+    name = "gauge"
+    stats = ("mean", "min", "max", "std")
+    has_percentiles = True
+
+    def queries(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:
+        samples = f"{selector(kpi, services, span)}{span.whole}"
+        # Sums and counts, not averages: only they merge into the true mean of several series.
+        queries: dict[str, Query] = {"count": span.at_end(grouped("sum", f"count_over_time({samples})"))}
+        for stat, role, aggregation in (
+            ("mean", "sum", "sum"),
+            ("min", "min", "min"),
+            ("max", "max", "max"),
+        ):
+            if stat in kpi.stats:
+                queries[role] = span.at_end(grouped(aggregation, f"{role}_over_time({samples})"))
+        if "std" in kpi.stats or any(map(quantile_of, kpi.stats)):
+            # quantile_over_time is one of a series, and quantiles of several series cannot be merged.
+            queries["samples"] = span.at_end(samples)
+        return queries
+
+    def read(self, answers: Answers, span: Span) -> GaugeReading:  # noqa: ARG002
+        return GaugeReading(answers)
 
 
 class GaugeReading:
     """Samples of gauges.
 
     Standard deviations and percentiles are of all samples taken together, never of the series one by
-    one. Samples that are not a number are left out of them, and that is said.
+    one. Samples that are not a number are left out, which is a reason for `partial`.
     """
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, answers: Answers) -> None:
         roles = answers.keys() - {"samples"}
         self._values = {role: read_values(answers[role]) for role in roles}
         self._samples = _by_group(answers["samples"]) if "samples" in answers else {}

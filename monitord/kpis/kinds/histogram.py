@@ -1,71 +1,65 @@
-"""Histograms and summaries: how much was observed, and quantiles where they can be known."""
+"""Histograms, in their classic and in their native form: quantiles over all that was observed."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 
 from monitord.kpis import estimate as why
-from monitord.kpis.estimate import Estimate, divide, reason_uncounted, total
-from monitord.kpis.groups import (
-    Group,
-    Values,
-    read_buckets,
-    read_histograms,
-    read_quantiles,
-    read_values,
-    respelt_groups,
-)
+from monitord.kpis.estimate import Estimate, total
+from monitord.kpis.groups import Group, read_buckets, read_histograms, read_values, respelt_groups
+from monitord.kpis.kind import Answers, KpiFields, selector
 from monitord.kpis.native import merge_native, native_quantile, spread
+from monitord.kpis.observations import ObservationKind, ObservationReading
+from monitord.kpis.promql import grouped
 from monitord.kpis.quantile import bucket_quantile, merge_buckets
-from monitord.kpis.span import Span
-from monitord.prometheus.api.series import Answer, Bucket, NativeHistogram
-from monitord.recipes.model import quantile_of
+from monitord.kpis.span import Query, Span
+from monitord.prometheus.api.series import Bucket, NativeHistogram
 
-Answers = Mapping[str, Answer]
+NATIVE_SIZE = 5  # a native histogram is as large as the buckets of so many classic ones
 
 
-class ObservationReading(ABC):
-    """What histograms and summaries have in common: how many observations, and their sum.
+class Histogram(ObservationKind):
+    """Observations in buckets, by a target or, where the server has them, native histograms."""
 
-    Both are counters, and merge over any set of targets.
+    name = "histogram"
+
+    def required_metrics(self, kpi: KpiFields, native: bool) -> tuple[tuple[str, ...], ...]:
+        classic = super().required_metrics(kpi, native)
+        return (*classic, (kpi.metric or "",)) if native else classic
+
+    def counter_suffixes(self, native: bool) -> tuple[str, ...]:
+        return ("_count", "") if native else ("_count",)
+
+    def answer_size(self, native: bool) -> int:
+        return NATIVE_SIZE if native else 1
+
+    def queries(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:
+        queries = super().queries(kpi, services, span)
+        return queries | _native_queries(selector(kpi, services, span), span) if span.native else queries
+
+    def percentile_queries(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:
+        increase = f"increase({selector(kpi, services, span, '_bucket')}{span.whole})"
+        return {"buckets": span.at_end(grouped("sum", increase, "le"))}
+
+    def read(self, answers: Answers, span: Span) -> HistogramReading:
+        return HistogramReading(answers, span)
+
+
+def _native_queries(histogram: str, span: Span) -> dict[str, Query]:
+    """Return the queries for native histograms: each sample is count, sum and buckets together.
+
+    No function returns the first value of those that were born in the window. It is what they held
+    last, less their increase.
     """
-
-    def __init__(self, answers: Answers, span: Span) -> None:
-        self._seconds = span.seconds
-        self.groups: Collection[Group] = read_values(answers["series"]).keys()
-        self._count = read_values(answers["count"])
-        self._uncounted = read_values(answers["uncounted"])
-        self._sum: Values = read_values(answers["sum"]) if "sum" in answers else {}
-
-    def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002
-        if not groups:
-            return Estimate(None, reason=why.METRIC_ABSENT)
-        measured = [group for group in groups if group in self._count]
-        count = total(self._count[group] for group in measured)
-        if not measured or math.isnan(count):
-            return Estimate(None, reason=why.NOT_A_NUMBER if measured else why.TOO_FEW_SAMPLES)
-        reason = why.TOO_FEW_SAMPLES if len(measured) < len(groups) else ""
-        uncounted = total(self._uncounted.get(group, 0.0) for group in measured)
-        reason = reason or reason_uncounted(uncounted, count)
-        q = quantile_of(stat)
-        if count == 0 and (q or stat == "mean"):
-            return Estimate(None, 0, reason=why.NO_OBSERVATIONS)
-        return self._percentile(q, measured, reason) if q else self._counted(stat, measured, count, reason)
-
-    def _counted(self, stat: str, groups: Collection[Group], count: float, reason: str) -> Estimate:
-        n = round(count)
-        if stat == "count":
-            return Estimate(count, n, reason=reason)
-        if stat == "rate":
-            return Estimate(count / self._seconds, n, reason=reason)
-        observed = total(self._sum.get(group, math.nan) for group in groups)
-        return Estimate(observed, n, reason=reason) if stat == "total" else divide(observed, count, n, reason)
-
-    @abstractmethod
-    def _percentile(self, q: float, groups: Collection[Group], reason: str) -> Estimate:
-        """Estimate a quantile over groups that have observations."""
+    but_old = f"unless last_over_time({histogram}{span.around_start})"
+    whole = f"{histogram}{span.whole}"
+    return {
+        "native_series": span.at_end(grouped("count", f"count_over_time({whole})")),
+        "native": span.at_end(grouped("sum", f"increase({whole})")),
+        "native_born": span.at_end(grouped("sum", f"last_over_time({whole}) {but_old}")),
+        "native_born_increase": span.at_end(grouped("sum", f"increase({whole}) {but_old}")),
+    }
 
 
 class HistogramReading(ObservationReading):
@@ -140,24 +134,3 @@ class HistogramReading(ObservationReading):
             reason = why.ABOVE_HIGHEST_BUCKET
         n = round(total(bucket.observations for bucket in merged))
         return Estimate(found.value, n, found.low, found.high, reason)
-
-
-class SummaryReading(ObservationReading):
-    """Summaries. Their quantiles were computed by the exporter, and no two of them can be merged.
-
-    So there is a percentile where one series is all there is, and even that is of the time over which
-    the exporter keeps observations, which is not the window: it is never more than `partial`.
-    """
-
-    def __init__(self, answers: Answers, span: Span) -> None:
-        super().__init__(answers, span)
-        self._quantiles = read_quantiles(answers["quantiles"]) if "quantiles" in answers else {}
-
-    def _percentile(self, q: float, groups: Collection[Group], reason: str) -> Estimate:  # noqa: ARG002
-        exported = [self._quantiles.get(group, {}) for group in groups]
-        values = [value for each in exported for value in each.get(q, ())]
-        if len(groups) > 1 or len(values) > 1:
-            return Estimate(None, reason=why.SUMMARY_NOT_MERGEABLE)
-        if not values:
-            return Estimate(None, reason=why.QUANTILE_ABSENT)
-        return Estimate(values[0], reason=why.SUMMARY_OWN_WINDOW)

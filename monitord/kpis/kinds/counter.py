@@ -1,14 +1,68 @@
-"""Counters: rates over the window, and extremes over its tiles."""
+"""Counters: rates over the window, and extremes over its tiles; or the ratio of two counters."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from monitord.kpis import estimate as why
 from monitord.kpis.estimate import Estimate, divide, reason_uncounted, total
 from monitord.kpis.groups import Group, Steps, Values, read_steps, read_values
-from monitord.kpis.span import Span
-from monitord.prometheus.api.series import Answer
+from monitord.kpis.kind import Answers, KpiFields, MetricKind, selector
+from monitord.kpis.promql import grouped, session_matchers, uncounted_query
+from monitord.kpis.span import Query, Span
+
+
+class Counter(MetricKind):
+    """A counter's increase per second, or with `per` per increase of a second counter."""
+
+    name = "counter"
+    stats = ("mean", "rate", "min", "max", "total")
+
+    def check_divisor(self, kpi: KpiFields) -> None:
+        """Accept a divisor: only counters have one."""
+
+    def check_stat(self, kpi: KpiFields, stat: str) -> None:
+        super().check_stat(kpi, stat)
+        if stat in {"rate", "total"}:
+            if kpi.per is not None:
+                raise ValueError(f"{stat} takes no `per`; the ratio is the mean")
+            if not kpi.unit.endswith("/s"):
+                raise ValueError(f"{stat} needs a unit per second, such as requests/s")
+
+    def unit_of(self, kpi: KpiFields, stat: str) -> str:
+        return kpi.unit.removesuffix("/s") if stat == "total" else kpi.unit
+
+    def required_metrics(self, kpi: KpiFields, native: bool) -> tuple[tuple[str, ...], ...]:
+        ((metric,),) = super().required_metrics(kpi, native)
+        return ((metric, kpi.per.partition("{")[0]),) if kpi.per else ((metric,),)
+
+    def counter_suffixes(self, native: bool) -> tuple[str, ...]:  # noqa: ARG002
+        return ("",)
+
+    def queries(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:
+        counter = selector(kpi, services, span)
+        queries: dict[str, Query] = {
+            "series": span.at_end(grouped("count", f"count_over_time({counter}{span.whole})")),
+            "increase": span.at_end(grouped("sum", f"increase({counter}{span.whole})")),
+            "uncounted": uncounted_query(counter, span),
+        }
+        in_tiles = span.tiles > 1 and not {"min", "max"}.isdisjoint(kpi.stats)
+        if in_tiles:
+            queries["rates"] = span.over_tiles(grouped("sum", f"rate({counter}{span.tile})"))
+        if kpi.per:
+            divisor = _narrowed(kpi.per, session_matchers(span.session, services))
+            queries["divisor"] = span.at_end(grouped("sum", f"increase({divisor}{span.whole})"))
+            if in_tiles:
+                queries["divisor_rates"] = span.over_tiles(grouped("sum", f"rate({divisor}{span.tile})"))
+        return queries
+
+    def read(self, answers: Answers, span: Span) -> CounterReading:
+        return CounterReading(answers, span)
+
+
+def _narrowed(selector: str, matchers: str) -> str:
+    metric, brace, own = selector.partition("{")
+    return f"{metric}{{{matchers},{own}" if brace else f"{metric}{{{matchers}}}"
 
 
 class CounterReading:
@@ -17,7 +71,7 @@ class CounterReading:
     A group that only the divisor has counts in the ratio's whole, as in PromQL's `sum(a) / sum(b)`.
     """
 
-    def __init__(self, answers: Mapping[str, Answer], span: Span) -> None:
+    def __init__(self, answers: Answers, span: Span) -> None:
         self._span = span
         self._series = read_values(answers["series"])
         self._increase = read_values(answers["increase"])
@@ -72,7 +126,7 @@ class CounterReading:
         return Estimate(min(values) if stat == "min" else max(values), len(sums), reason=reason)
 
 
-def _steps(answers: Mapping[str, Answer], role: str) -> Steps:
+def _steps(answers: Answers, role: str) -> Steps:
     return read_steps(answers[role]) if role in answers else {}
 
 

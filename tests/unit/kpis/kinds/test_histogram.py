@@ -6,12 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from monitord.collect.observations import HistogramReading
-from monitord.collect.readings import read
 from monitord.kpis.groups import Group
+from monitord.kpis.kinds.histogram import HistogramReading
 from monitord.kpis.span import Span
 from monitord.prometheus.api.series import Answer, Bucket, HistogramSeries, NativeHistogram
-from monitord.recipes.model import Kpi
 from tests.fakes.query_client import answer, series
 
 SPAN = Span("s", 0.0, 100.0, 5.0, native=True)
@@ -89,11 +87,3 @@ def test_nothing_observed_has_no_percentile() -> None:
     assert idle.estimate("count", "session", [GROUP_B]).value == 0
     found = idle.estimate("p50", "session", [GROUP_B])
     assert (found.value, found.reason) == (None, "no_observations")
-
-
-def test_an_expression_that_gives_a_native_histogram_gives_no_number() -> None:
-    free = Kpi.model_validate(
-        {"name": "k", "help": "h", "unit": "x", "kind": "expr", "expr": "e{$selector}", "stats": ["value"]}
-    )
-    found = read(free, {"session": natives(({}, OBSERVED))}, SPAN).estimate("value", "session", [Group()])
-    assert (found.scaled(1.0).value, found.scaled(1.0).reason) == (None, "not_a_number")
