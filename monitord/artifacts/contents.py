@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from monitord.artifacts.formats import cell, csv_line, json_bytes, to_csv
+from monitord.artifacts.layout import COVERAGE, INPUTS, QUERIES, SUMMARY, SUMMARY_JSON, TIMESERIES
 from monitord.collect import timeseries
 from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.coverage import TargetCoverage
@@ -44,16 +45,16 @@ def window_files(collection: Collection, inputs: Mapping[str, bytes]) -> dict[st
     nothing secret may be among them.
     """
     files = {
-        "metrics_summary.csv": to_csv(COLUMNS, map(_cells, collection.rows)),
-        "metrics_summary.json": json_bytes(summary(collection)),
-        "coverage.csv": to_csv(
+        SUMMARY: to_csv(COLUMNS, map(_cells, collection.rows)),
+        SUMMARY_JSON: json_bytes(summary(collection)),
+        COVERAGE: to_csv(
             COVERAGE_COLUMNS,
             ([coverage_values(t)[name] for name in COVERAGE_COLUMNS] for t in collection.coverage),
         ),
-        "timeseries.csv": _timeseries(collection.timeseries),
-        "queries.json": json_bytes(queries(collection)),
+        TIMESERIES: _timeseries(collection.timeseries),
+        QUERIES: json_bytes(queries(collection)),
     }
-    return files | {f"inputs/{name}": content for name, content in inputs.items()}
+    return files | {f"{INPUTS}/{name}": content for name, content in inputs.items()}
 
 
 def _timeseries(courses: Iterable[Course]) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any
 
 from monitord.artifacts import parquet
 from monitord.artifacts.formats import read_csv
+from monitord.artifacts.layout import INPUTS, SAMPLES, SUMMARY, SUMMARY_JSON, TIMESERIES
 from monitord.artifacts.store import read_manifest
 from monitord.artifacts.verify import Difference
 from monitord.collect.collect import collect
@@ -31,7 +32,6 @@ from monitord.system.atomic import read_json
 from monitord.system.listing import files_below
 from monitord.windows.model import Window
 
-SUMMARY, TIMESERIES = "metrics_summary.csv", "timeseries.csv"
 Key = tuple[str, ...]
 Row = KpiRow | TimePoint
 TOLERANCE = 1e-6
@@ -55,7 +55,7 @@ class Derivation:
 
 def derive(folder: Path) -> Derivation:
     """Derive what can be of the summary and the time series, from files that are as published."""
-    files = _parquet_below(folder / "samples")
+    files = _parquet_below(folder / SAMPLES)
     if not files:
         return Derivation(notes=("no raw samples were kept, from which to derive the summary",))
     if not parquet.is_available():
@@ -175,6 +175,6 @@ def _request(folder: Path) -> tuple[CollectionRequest, bool]:
 
 def _recipes(folder: Path) -> tuple[Recipe, ...]:
     """Return the recipes that the summary was made with: not all that there were need be among them."""
-    kpis = (read_json(folder / "metrics_summary.json") or {})["kpis"].keys()
-    recipes = read_folder(folder / "inputs" / "recipes")
+    kpis = (read_json(folder / SUMMARY_JSON) or {})["kpis"].keys()
+    recipes = read_folder(folder / INPUTS / "recipes")
     return tuple(recipe for recipe in recipes if kpis >= {kpi.name for kpi in recipe.kpis})

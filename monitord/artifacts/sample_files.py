@@ -9,6 +9,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from monitord.artifacts import parquet
+from monitord.artifacts.layout import SAMPLES
 from monitord.collect.sample_queries import (
     MAX_SAMPLES,
     NATIVE_SIZE,
@@ -112,4 +113,4 @@ def _write(
             numbers.write(series)
             histograms.write(series)
     native = [("histograms", beside, histograms.rows)] if histograms.rows else []
-    return [("samples", file, numbers.rows), *native]
+    return [(SAMPLES, file, numbers.rows), *native]

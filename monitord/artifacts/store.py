@@ -19,12 +19,12 @@ from typing import Any
 
 from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.formats import count_csv_rows, json_bytes
+from monitord.artifacts.layout import MANIFEST
 from monitord.system.atomic import TEMPORARY_PREFIX, read_json, sync_folder, write_synced
 from monitord.system.atomic import publish as replace_file
 from monitord.system.copies import copy_synced
 from monitord.system.listing import names_in
 
-MANIFEST = "MANIFEST.json"
 ASIDE_PREFIX = ".old-"
 
 

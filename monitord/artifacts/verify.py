@@ -11,7 +11,8 @@ from typing import Any
 
 from monitord.artifacts import parquet
 from monitord.artifacts.formats import count_csv_rows
-from monitord.artifacts.store import MANIFEST, check_path, read_manifest
+from monitord.artifacts.layout import MANIFEST
+from monitord.artifacts.store import check_path, read_manifest
 from monitord.errors import excerpt
 from monitord.system.listing import files_below
 

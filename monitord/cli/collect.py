@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from monitord.artifacts.layout import MANIFEST
 from monitord.cli.markers import marker_content
 from monitord.cli.options import DURATION, MOMENT, check_name, open_session, session_option
 from monitord.cli.output import say
@@ -27,8 +28,6 @@ from monitord.documents.timestamps import to_iso
 from monitord.errors import ExitCode, IncompleteDataError, InvalidInputError, NotReadyError
 from monitord.session.folder import Session
 from monitord.system.atomic import publish, read_json
-
-MANIFEST = "MANIFEST.json"
 
 
 @click.command("collect")

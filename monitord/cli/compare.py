@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from monitord.artifacts.layout import MANIFEST, SUMMARY_JSON
 from monitord.cli.output import say, say_lines
 from monitord.errors import ExitCode, InvalidInputError
 
@@ -112,16 +113,16 @@ def _run(folder: Path) -> Run:
     from monitord.artifacts.differences import run_of
     from monitord.system.atomic import read_json
 
-    manifest, summary = (read_json(folder / name) for name in ("MANIFEST.json", "metrics_summary.json"))
+    manifest, summary = (read_json(folder / name) for name in (MANIFEST, SUMMARY_JSON))
     if not isinstance(manifest, dict) or not isinstance(summary, dict):
         raise InvalidInputError(
-            f"{folder} holds no artifacts of a window: no MANIFEST.json and metrics_summary.json"
+            f"{folder} holds no artifacts of a window: it has no {MANIFEST} and {SUMMARY_JSON}"
         )
     try:
         return run_of(str(folder), manifest, summary)
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"{folder}: its MANIFEST.json or summary is of another kind: {error!r}"
+            f"{folder}: its {MANIFEST} or {SUMMARY_JSON} has unexpected content: {error!r}"
         ) from error
 
 

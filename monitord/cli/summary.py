@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from monitord.artifacts.layout import MANIFEST, SUMMARY_JSON
 from monitord.cli.output import print_table, say
 from monitord.system.atomic import read_json
 
@@ -13,8 +14,8 @@ COLUMNS = ("KPI", "STAT", "VALUE", "UNIT", "BUCKET", "COVERAGE", "STATUS")
 
 def print_summary(artifacts: Path) -> None:
     """Print the verdict and the KPIs of the whole session."""
-    manifest: Any = read_json(artifacts / "MANIFEST.json")
-    summary: Any = read_json(artifacts / "metrics_summary.json")
+    manifest: Any = read_json(artifacts / MANIFEST)
+    summary: Any = read_json(artifacts / SUMMARY_JSON)
     window = manifest["window"]
     covered = f"{len(manifest['targets'])} targets, coverage {_percent(manifest['coverage']['overall'])}"
     say(f"window {window['id']}: {manifest['status']}, {window['seconds']:.1f} s, {covered}")

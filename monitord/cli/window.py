@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from monitord.artifacts.layout import MANIFEST
 from monitord.cli.markers import marker_content
 from monitord.cli.options import (
     DURATION,
@@ -189,11 +190,9 @@ def _result(session: Session, window_id: str) -> dict[str, Any]:
     """Print the folder of a window's results, and return its manifest."""
     status: Any = read_json(session.window_status(window_id))
     say(status["artifacts"], err=True)
-    manifest: Any = read_json(Path(status["artifacts"]) / "MANIFEST.json")
+    manifest: Any = read_json(Path(status["artifacts"]) / MANIFEST)
     if not isinstance(manifest, dict):
-        raise InvalidInputError(
-            f"{status['artifacts']} has no MANIFEST.json; collect window {window_id} again"
-        )
+        raise InvalidInputError(f"{status['artifacts']} has no {MANIFEST}; collect window {window_id} again")
     return manifest
 
 

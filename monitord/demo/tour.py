@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitord.artifacts.layout import MANIFEST
 from monitord.client.overview import daemon_status, is_ready
 from monitord.errors import MonitordError, NotReadyError
 from monitord.prometheus.child.logfmt import listening_url
@@ -69,7 +70,7 @@ class Tour:
             self._await(self._all_up, "all targets to be up", daemon)
             self._measure(daemon)
             artifacts = session.artifacts / WINDOW
-            truth = _ask_truth(url, read_json(artifacts / "MANIFEST.json"))
+            truth = _ask_truth(url, read_json(artifacts / MANIFEST))
         return Result(artifacts, truth)
 
     @contextmanager

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from monitord.artifacts.store import MANIFEST, publish
+from monitord.artifacts.layout import MANIFEST
+from monitord.artifacts.store import publish
 from monitord.artifacts.verify import Difference, verify_files
 from monitord.cli import execute
 
