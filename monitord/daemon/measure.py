@@ -33,6 +33,7 @@ from monitord.collect.verdict import Reason
 from monitord.daemon.collection_threads import Collected
 from monitord.daemon.sampling import Sampling
 from monitord.daemon.skew import Skew, measure_skew
+from monitord.dropfolder.folder import read_file
 from monitord.errors import InvalidInputError, MonitordError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api.client import PrometheusClient
@@ -45,7 +46,6 @@ from monitord.session.folder import Session
 from monitord.session.settings import Settings
 from monitord.slurm.allocation import read_allocation
 from monitord.system.clock import SystemClock
-from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window
 

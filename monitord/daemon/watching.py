@@ -10,8 +10,8 @@ from typing import Literal
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.targets.dropdir import DropFolder
-from monitord.targets.watch import Watch, watch
+from monitord.dropfolder.folder import DropFolder
+from monitord.dropfolder.watch import Watch, watch
 
 AGAIN_SECONDS = 60.0
 """After how long a watch that could not be started is tried again."""

@@ -149,7 +149,7 @@ def test_what_changed_settings_deny_goes_at_the_restart(
     world.settings = settings("deny: [10.0.0.0/30]")
     with monkeypatch.context() as patched:
         if not readable:
-            patched.setattr("monitord.targets.dropdir.read_file", unreadable)
+            patched.setattr("monitord.dropfolder.folder.read_file", unreadable)
         world.start()
         world.settle()
         assert world.scraped() == {"a"}
@@ -203,7 +203,7 @@ def test_a_restart_knows_the_credentials_and_no_file_of_the_session_the_secret(
     world.drop("a.yaml", with_password(secret))
     world.settle()
     before = world.reconciler.credentials
-    monkeypatch.setattr("monitord.targets.dropdir.read_file", unreadable)
+    monkeypatch.setattr("monitord.dropfolder.folder.read_file", unreadable)
     world.start()
     assert world.reconciler.credentials == before
     assert before

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from monitord.dropfolder import folder as dropfolder
 from monitord.file_sd import shards
 from monitord.session.folder import Session
 from monitord.system.atomic import write_synced
-from monitord.targets import dropdir
 from monitord.targets.feedback import Health
 from tests.fakes.log import events
 from tests.unit.daemon.world import GOOD, World
@@ -158,7 +158,7 @@ def test_a_restart_goes_on_with_what_was_in_force(world: World, monkeypatch: pyt
     shutil.rmtree(world.session.file_sd)
     world.session.file_sd.mkdir()
     with monkeypatch.context() as patched:
-        patched.setattr("monitord.targets.dropdir.read_file", unreadable)
+        patched.setattr("monitord.dropfolder.folder.read_file", unreadable)
         world.start()
         world.settle()
         assert world.scraped() == {"a"}
@@ -270,11 +270,11 @@ def test_a_file_from_no_time_of_the_calendar_is_one_like_any_other(
 ) -> None:
     """Some file systems keep any number as a time."""
 
-    def read(_: Path, name: str) -> tuple[dropdir.Signature, dropdir.DroppedFile]:
-        return (1, 2, 3, 4), dropdir.DroppedFile(name, modified_at, int(modified_at * 1e9), GOOD)
+    def read(_: Path, name: str) -> tuple[dropfolder.Signature, dropfolder.DroppedFile]:
+        return (1, 2, 3, 4), dropfolder.DroppedFile(name, modified_at, int(modified_at * 1e9), GOOD)
 
     world.drop("a.yaml", GOOD)
-    monkeypatch.setattr(dropdir, "read_file", read)
+    monkeypatch.setattr(dropfolder, "read_file", read)
     for _ in range(2):
         world.settle()
         assert world.scraped() == {"a"}

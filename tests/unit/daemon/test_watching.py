@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from monitord.daemon.watching import AGAIN_SECONDS, Watching
-from monitord.targets.dropdir import DropFolder
+from monitord.dropfolder.folder import DropFolder
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
 
@@ -16,7 +16,7 @@ LIMITED = """
 import os, queue, resource, tempfile
 from pathlib import Path
 from monitord.daemon.watching import AGAIN_SECONDS, Watching
-from monitord.targets.dropdir import DropFolder
+from monitord.dropfolder.folder import DropFolder
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
 if os.geteuid() == 0:

@@ -18,8 +18,8 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from monitord.targets import watch as module
-from monitord.targets.watch import Inotify, Polling, _Wake, watch
+from monitord.dropfolder import watch as module
+from monitord.dropfolder.watch import Inotify, Polling, _Wake, watch
 from tests.conftest import wait_until
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.targets import dropdir
-from monitord.targets.dropdir import DropFolder, Look
+from monitord.dropfolder import folder as dropfolder
+from monitord.dropfolder.folder import DropFolder, Look
 from monitord.targets.parse import is_target_file
 
 WALL = 1_700_000_000.0
@@ -120,7 +120,7 @@ def test_whatever_rounds_fail_all_that_is_there_is_taken_in_and_poison_holds_up_
             if name not in poison:
                 assert world.taken.get(name) == expected.get(name), name
         world.poison = set()
-        world.settle(dropdir.LONGEST_PAUSE_SECONDS + 1.0)
+        world.settle(dropfolder.LONGEST_PAUSE_SECONDS + 1.0)
         assert world.taken == expected
         assert world.round() == Look(), "then all is at rest"
 
@@ -193,7 +193,7 @@ def test_a_defect_in_the_look_itself_loses_nothing(world: World, monkeypatch: py
     world.write("a.yaml")
     world.write("b.yaml")
     world.settle(0.1)
-    real: Callable[..., object] = dropdir.read_file
+    real: Callable[..., object] = dropfolder.read_file
 
     def fails(*of: object) -> object:
         if of[1] == "b.yaml":
@@ -201,7 +201,7 @@ def test_a_defect_in_the_look_itself_loses_nothing(world: World, monkeypatch: py
         return real(*of)
 
     with monkeypatch.context() as patched:
-        patched.setattr(dropdir, "read_file", fails)
+        patched.setattr(dropfolder, "read_file", fails)
         for _ in range(3):
             with pytest.raises(MemoryError):
                 world.round()
