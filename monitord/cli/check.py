@@ -56,7 +56,7 @@ def command(kind: str | None, files: tuple[Path, ...]) -> int:
 
 def _check(file: Path, kind: str | None) -> str:
     """Return what a valid file is. Raises InvalidFileError."""
-    from monitord.dropfolder.folder import read_file
+    from monitord.dropfolder.files import read_file
 
     try:
         _, dropped = read_file(file.parent, file.name)

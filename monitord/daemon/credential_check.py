@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 
-from monitord.dropfolder.folder import DroppedFile
+from monitord.dropfolder.files import DroppedFile
 from monitord.errors import Problem
 from monitord.targets.credentials import MAX_CREDENTIALS, Reference, ScrapeCredentials
 from monitord.targets.model import Registration

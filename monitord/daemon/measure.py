@@ -33,7 +33,7 @@ from monitord.collect.verdict import Reason
 from monitord.daemon.collection_threads import Collected
 from monitord.daemon.sampling import Sampling
 from monitord.daemon.skew import Skew, measure_skew
-from monitord.dropfolder.folder import read_file
+from monitord.dropfolder.files import read_file
 from monitord.errors import InvalidInputError, MonitordError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api.client import PrometheusClient

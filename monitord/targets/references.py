@@ -9,6 +9,7 @@ import stat
 from shlex import quote
 
 from monitord.errors import excerpt
+from monitord.system.atomic import open_plain
 from monitord.targets.credentials import Kind, Reference, ScrapeCredentials
 
 _MAX_BYTES = 1024 * 1024
@@ -24,8 +25,10 @@ def problem_of(reference: Reference) -> str:
     is_public = reference.kind is Kind.CERTIFICATE
     try:
         status = os.stat(reference.path, follow_symlinks=is_public)  # noqa: PTH116  # only then alike
-        problem = _problem_of_file(status, shown, is_public=is_public)
-        return problem or _problem_of_content(_read(reference.path, follow=is_public), reference.kind, shown)
+        if problem := _problem_of_file(status, shown, is_public=is_public):
+            return problem
+        with open_plain(reference.path, follow=is_public) as file:
+            return _problem_of_content(file.read(_MAX_BYTES), reference.kind, shown)
     except OSError as error:
         return f"{shown} cannot be read by the daemon: {error.strerror}; correct the path or the file"
 
@@ -58,9 +61,3 @@ def _problem_of_content(content: bytes, kind: Kind, shown: str) -> str:
     if kind is Kind.KEY and b"ENCRYPTED" in content:
         return f"{shown} is encrypted, and nobody is there to type its password; name a key that is not"
     return ""
-
-
-def _read(path: str, *, follow: bool) -> bytes:
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        return file.read(_MAX_BYTES)

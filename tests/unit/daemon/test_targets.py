@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from monitord.dropfolder import folder as dropfolder
+from monitord.dropfolder.files import DroppedFile, Signature
 from monitord.file_sd import shards
 from monitord.session.folder import Session
 from monitord.system.atomic import write_synced
@@ -270,8 +271,8 @@ def test_a_file_from_no_time_of_the_calendar_is_one_like_any_other(
 ) -> None:
     """Some file systems keep any number as a time."""
 
-    def read(_: Path, name: str) -> tuple[dropfolder.Signature, dropfolder.DroppedFile]:
-        return (1, 2, 3, 4), dropfolder.DroppedFile(name, modified_at, int(modified_at * 1e9), GOOD)
+    def read(_: Path, name: str) -> tuple[Signature, DroppedFile]:
+        return (1, 2, 3, 4), DroppedFile(name, modified_at, int(modified_at * 1e9), GOOD)
 
     world.drop("a.yaml", GOOD)
     monkeypatch.setattr(dropfolder, "read_file", read)

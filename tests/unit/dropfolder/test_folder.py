@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from monitord.documents.strict_yaml import MAX_BYTES
+from monitord.dropfolder import files, scan
 from monitord.dropfolder import folder as dropfolder
-from monitord.dropfolder.folder import DropFolder, DroppedFile, Look, read_file
+from monitord.dropfolder.files import DroppedFile, read_file
+from monitord.dropfolder.folder import DropFolder, Look
 from monitord.targets.parse import is_target_file
 
 WALL = 1_700_000_000.0
@@ -413,7 +415,7 @@ def test_a_look_at_nothing_new_is_one_stat_however_many_files_there_are(
     for number in range(files):
         watched.stamp(watched.write(f"c{number}.yaml", TEXT), age=60.0)
     watched.settle()
-    watched.look(after=dropfolder.TICK_SECONDS + 0.1)
+    watched.look(after=scan.TICK_SECONDS + 0.1)
     calls.listings = calls.stats = 0
     for _ in range(5):
         assert watched.look(after=2.0) == Look()
@@ -426,14 +428,14 @@ def test_a_second_change_in_the_same_tick_is_seen(watched: Watched) -> None:
     stamp = watched.folder.stat()
     watched.stamp(watched.write("b.yaml", TEXT), age=60.0)
     os.utime(watched.folder, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    watched.drop._stamp = dropfolder.signature_of(watched.folder.stat())  # as with a coarse clock
+    watched.drop._scan._stamp = files.signature_of(watched.folder.stat())  # as with a coarse clock
     assert names(watched.look(after=0.5)) == ["b.yaml"]
 
 
 def test_a_file_written_in_place_is_seen_by_the_full_scan_or_when_suspected(watched: Watched) -> None:
     path = watched.write("a.yaml", TEXT)
     watched.settle()
-    watched.look(after=dropfolder.TICK_SECONDS + 0.1)
+    watched.look(after=scan.TICK_SECONDS + 0.1)
     path.write_bytes(TEXT + b"# 1\n")
     watched.stamp(path, age=60.0)
     assert watched.look(after=1.0) == Look(), "the folder's own times know nothing of it"
@@ -448,7 +450,7 @@ def test_what_is_unsettled_is_looked_at_alone(watched: Watched, calls: Calls) ->
     for number in range(50):
         watched.stamp(watched.write(f"c{number}.yaml", TEXT), age=60.0)
     watched.settle()
-    watched.look(after=dropfolder.TICK_SECONDS + 0.1)
+    watched.look(after=scan.TICK_SECONDS + 0.1)
     watched.write("c7.yaml", TEXT[:40])
     watched.drop.suspect()
     assert watched.look().unsettled == {"c7.yaml"}
@@ -462,11 +464,11 @@ def test_what_is_unsettled_is_looked_at_alone(watched: Watched, calls: Calls) ->
 def test_a_folder_replaced_while_a_deletion_is_looked_at_withdraws_nothing(watched: Watched) -> None:
     path = watched.write("a.yaml", TEXT)
     watched.settle()
-    watched.look(after=dropfolder.TICK_SECONDS + 0.1)
+    watched.look(after=scan.TICK_SECONDS + 0.1)
     path.unlink()
     assert watched.look().look_again is not None
-    watched.drop._listed = watched.now
-    watched.drop._stamp_changed = watched.now - 60
+    watched.drop._scan._listed = watched.now
+    watched.drop._scan._stamp_changed = watched.now - 60
     away = watched.folder.rename(watched.folder.with_name("away"))
     assert "cannot list" in watched.look(after=1.0).failure
     away.rename(watched.folder)
@@ -478,7 +480,7 @@ def test_a_file_system_that_went_away_below_the_folder_withdraws_nothing(watched
     path = watched.write("a.yaml", TEXT)
     watched.settle()
     path.unlink()
-    watched.drop._trusted_device = -1  # as after umount: what is seen now lies on another one
+    watched.drop._scan._trusted_device = -1  # as after umount: what is seen now lies on another one
     for _ in range(3):
         assert watched.look(after=31.0).gone == ()
     watched.write("b.yaml", TEXT)
@@ -526,6 +528,6 @@ def test_a_flood_of_events_is_one_listing(watched: Watched) -> None:
     watched.drop.poll_interval = 3600.0
     watched.look()
     watched.stamp(watched.write("a.yaml", TEXT), age=60.0)
-    for number in range(dropfolder.MANY_SUSPECTS + 1):
+    for number in range(scan.MANY_SUSPECTS + 1):
         watched.drop.suspect(f"x{number}.yaml")
     assert names(watched.look()) == ["a.yaml"]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord.dropfolder import folder as dropfolder
+from monitord.dropfolder.files import read_file
 from monitord.dropfolder.folder import DropFolder, Look
 from monitord.targets.parse import is_target_file
 
@@ -193,7 +194,7 @@ def test_a_defect_in_the_look_itself_loses_nothing(world: World, monkeypatch: py
     world.write("a.yaml")
     world.write("b.yaml")
     world.settle(0.1)
-    real: Callable[..., object] = dropfolder.read_file
+    real: Callable[..., object] = read_file
 
     def fails(*of: object) -> object:
         if of[1] == "b.yaml":
