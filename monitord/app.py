@@ -53,7 +53,7 @@ from monitord.system.background import within
 from monitord.system.clock import Clock, SystemClock
 from monitord.system.fresh_listing import seeing_clearly
 from monitord.targets.admission import rules_of
-from monitord.targets.names import Names
+from monitord.targets.host_lookup import HostLookup
 from monitord.targets.resolve import Place
 
 SNAPSHOT_SECONDS = 10.0
@@ -126,7 +126,7 @@ class Daemon:
         self.handover = self._make_handover(slurm) if settings.handover else None
         place = Place(holder.host, under_slurm=self.allocation.allocation is not None)
         reader = TargetReader(
-            session.name, place, AddressCheck(rules_of(settings.targets), Names(clock)),
+            session.name, place, AddressCheck(rules_of(settings.targets), HostLookup(clock)),
             AccessCheck(settings.watch.full_scan_interval),
         )  # fmt: skip
         wake = self.folder_loop.wake

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from monitord.artifacts import junit
-from monitord.artifacts.differences import KEY_COLUMNS, Compared, Run, Sample
+from monitord.artifacts.compared_rows import KEY_COLUMNS, Compared, Run, Sample
 from monitord.artifacts.formats import json_bytes
 from monitord.artifacts.junit import Case, slo_cases, slo_text
 from monitord.artifacts.ranks import NAME

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from monitord.artifacts.differences import Compared, Run, names_of
+from monitord.artifacts.compared_rows import Compared, Run, names_of
 
 # Windows that last as long as their work takes differ with how fast it was; beyond this it was other work.
 LONGEST_TO_SHORTEST = 2.0

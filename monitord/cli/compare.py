@@ -13,8 +13,8 @@ from monitord.cli.output import say, say_lines
 from monitord.errors import ExitCode, InvalidInputError
 
 if TYPE_CHECKING:
+    from monitord.artifacts.compared_rows import Run
     from monitord.artifacts.comparison_output import Comparison
-    from monitord.artifacts.differences import Run
 
 OUTPUTS = ("table", "json", "markdown", "junit")
 
@@ -76,8 +76,8 @@ def command(
       monitord compare artifacts/run01 artifacts/run02 --max-regression latency.p99=5
       monitord compare old1,old2,old3 new1,new2,new3 --max-regression throughput.mean=2 -o junit
     """
+    from monitord.artifacts.compared_rows import compare
     from monitord.artifacts.comparison_output import Comparison
-    from monitord.artifacts.differences import compare
     from monitord.artifacts.same_setup import incomparable, ungated
 
     old, new = _runs(before), _runs(after)
@@ -110,7 +110,7 @@ def _runs(folders: str) -> list[Run]:
 
 
 def _run(folder: Path) -> Run:
-    from monitord.artifacts.differences import run_of
+    from monitord.artifacts.compared_rows import run_of
     from monitord.system.atomic import read_json
 
     manifest, summary = (read_json(folder / name) for name in (MANIFEST, SUMMARY_JSON))

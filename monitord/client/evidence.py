@@ -15,7 +15,7 @@ from monitord.session.folder import Session
 from monitord.session.liveness import daemon_holder
 from monitord.system.atomic import read_json, read_plain
 from monitord.targets.address import parse_exporter, parse_url
-from monitord.targets.feedback import HealthKey, health_key
+from monitord.targets.scrape_health import HealthKey, health_key
 from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, matching
 
 _MAX_BYTES = 64 * 1024  # a longer target file is refused unread

@@ -25,7 +25,7 @@ from monitord.system.atomic import read_json, sync_folder, to_json
 from monitord.system.clock import Clock
 from monitord.system.listing import paths_in
 from monitord.targets.credentials import ScrapeCredentials
-from monitord.targets.feedback import Health, HealthKey, deleted_status, health_key, restore, target_status
+from monitord.targets.feedback import deleted_status, restore, target_status
 from monitord.targets.parse import is_target_file
 from monitord.targets.registry import (
     Entry,
@@ -36,6 +36,7 @@ from monitord.targets.registry import (
     slurm_jobs,
     update,
 )
+from monitord.targets.scrape_health import HealthKey, ScrapeHealth, health_key
 
 EndedJobs = Callable[[frozenset[str]], frozenset[str]]
 
@@ -83,7 +84,7 @@ class TargetReconciler:
         )
         self._told: dict[str, int] = {}
         self._untold: dict[str, None] = {}
-        self._healths: Mapping[HealthKey, Health] = {}
+        self._healths: Mapping[HealthKey, ScrapeHealth] = {}
         self._failure = ""
         self._gone = Expiry(settings.status.keep)
         self.registry = restored(self._restored())
@@ -138,7 +139,7 @@ class TargetReconciler:
         due = (look.look_again, lease, self._reader.addresses.next_due(monotonic))
         return min((seconds for seconds in due if seconds is not None), default=None)
 
-    def set_healths(self, healths: Mapping[HealthKey, Health]) -> None:
+    def set_healths(self, healths: Mapping[HealthKey, ScrapeHealth]) -> None:
         """Publish what Prometheus says of the targets, where it says something else than before."""
         before, self._healths = self._healths, healths
         if {key: _essence(health) for key, health in before.items()} != {
@@ -152,7 +153,7 @@ class TargetReconciler:
             self._wake("tell")
 
     def _with_other_health(
-        self, before: Mapping[HealthKey, Health], after: Mapping[HealthKey, Health]
+        self, before: Mapping[HealthKey, ScrapeHealth], after: Mapping[HealthKey, ScrapeHealth]
     ) -> Iterator[str]:
         for file, registration in self.registry.in_force().items():
             keys = (health_key(endpoint.labels) for endpoint in registration.endpoints)
@@ -274,9 +275,9 @@ class TargetReconciler:
                 self._log.info("target_file.withdrawn", file=file, reason=entry.reason)
 
 
-def _essence(health: Health | None) -> tuple[str, str]:
+def _essence(health: ScrapeHealth | None) -> tuple[str, str]:
     """Leave out when a target was last scraped: that alone is no reason to write a file."""
-    health = health or Health()
+    health = health or ScrapeHealth()
     return health.health, health.last_error
 
 

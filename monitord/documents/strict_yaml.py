@@ -25,7 +25,7 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8
 MAX_EVENTS = 50_000
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
@@ -82,11 +82,11 @@ class Document:
     """
 
     value: Any = None
-    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    keys: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
+    values: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def position(self, path: Path, *, of_key: bool = False) -> tuple[int, int]:
+    def position(self, path: FieldPath, *, of_key: bool = False) -> tuple[int, int]:
         """Return where `path` stands; where it does not exist, the nearest place around it."""
         for end in range(len(path), -1, -1):
             first, second = (self.keys, self.values) if of_key else (self.values, self.keys)
@@ -95,12 +95,12 @@ class Document:
                 return place
         return (1, 1)
 
-    def add(self, path: Path, message: str, *, of_key: bool = False) -> None:
+    def add(self, path: FieldPath, message: str, *, of_key: bool = False) -> None:
         """Note a problem at `path`."""
         line, column = self.position(path, of_key=of_key)
         self.problems.append(Problem(line, column, field_name(path), message))
 
-    def forget(self, paths: Set[Path]) -> None:
+    def forget(self, paths: Set[FieldPath]) -> None:
         """Drop what was noted of values at or below `paths`, whose keys are refused themselves."""
         places = {
             place
@@ -110,7 +110,7 @@ class Document:
         self.problems = [item for item in self.problems if (item.line, item.column) not in places]
 
 
-def field_name(path: Path) -> str:
+def field_name(path: FieldPath) -> str:
     """Write a path as users read it: `services[0].name`."""
     name = ""
     for part in path:
@@ -118,7 +118,7 @@ def field_name(path: Path) -> str:
     return name.removeprefix(".")
 
 
-def holds_secret(path: Path) -> bool:
+def holds_secret(path: FieldPath) -> bool:
     """Say whether somebody may have put a secret there, which no message may then repeat."""
     return any(isinstance(part, str) and _SECRET.search(part) for part in path)
 
@@ -193,7 +193,7 @@ class _Builder:
 
     def __init__(self) -> None:
         self.document = Document()
-        self._open: list[tuple[Path, _Collection]] = []
+        self._open: list[tuple[FieldPath, _Collection]] = []
         self._key: str | None = None
         self._documents = 0
 
@@ -257,8 +257,8 @@ class _Builder:
             self.document.keys[*path, key] = place
         self._key = key
 
-    def _place_value(self, value: Any, event: Any) -> Path:
-        path: Path = ()
+    def _place_value(self, value: Any, event: Any) -> FieldPath:
+        path: FieldPath = ()
         if self._open:
             parent, container = self._open[-1]
             if isinstance(container, list):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, Wi
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from monitord.documents.durations import parse_duration
-from monitord.documents.strict_yaml import Document, Path, PlainFloat, PlainInt, Refused, holds_secret
+from monitord.documents.strict_yaml import Document, FieldPath, PlainFloat, PlainInt, Refused, holds_secret
 from monitord.errors import InvalidFileError, excerpt
 
 RESERVED_LABELS = frozenset(("job", "instance", "session", "client", "node", "service", "le", "quantile"))
@@ -182,7 +182,7 @@ def _add_problems(model: type[Model], document: Document, error: ValidationError
         document.add(path, _message(model, path, detail), of_key=of_key)
 
 
-def _message(model: type[Model], path: Path, detail: ErrorDetails) -> str:
+def _message(model: type[Model], path: FieldPath, detail: ErrorDetails) -> str:
     kind, value = detail["type"], detail["input"]
     if kind == "extra_forbidden":
         holder, key = _model_at(model, path[:-1]), str(path[-1])
@@ -231,7 +231,7 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"; known here: {', '.join(known)}" if known else ""
 
 
-def _model_at(model: type[Model], path: Path) -> type[Model] | None:
+def _model_at(model: type[Model], path: FieldPath) -> type[Model] | None:
     """Return the model at `path`, following fields, lists and dictionaries."""
     current: type[Model] | None = model
     for part in path:

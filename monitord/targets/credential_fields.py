@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from monitord.documents.strict_yaml import Document, Path, field_name
+from monitord.documents.strict_yaml import Document, FieldPath, field_name
 from monitord.targets.address import Address
 from monitord.targets.credentials import KINDS, Reference, ScrapeCredentials
 from monitord.targets.spec import AccessSpec, ServiceSpec, TargetFileSpec
@@ -59,7 +59,7 @@ def check_access(document: Document, spec: TargetFileSpec) -> None:
         document.add(("tls",), "tls is for https, and no endpoint of this file is https; write https://…")
 
 
-def _sections(spec: TargetFileSpec) -> Iterator[tuple[Path, AccessSpec]]:
+def _sections(spec: TargetFileSpec) -> Iterator[tuple[FieldPath, AccessSpec]]:
     """Yield the parts of the file that say anything about access, with their paths."""
     if spec.says_anything:
         yield (), spec

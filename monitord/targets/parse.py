@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from monitord.documents.strict_yaml import Document, Path, read_document
+from monitord.documents.strict_yaml import Document, FieldPath, read_document
 from monitord.documents.validation import is_name, validate
 from monitord.errors import InvalidFileError
 from monitord.targets.address import Address
@@ -68,7 +68,7 @@ class _Reading:
 
     def endpoints(self) -> Iterator[Endpoint]:
         for kind, address in self.spec.exporters.items():
-            path: Path = ("exporters", kind)
+            path: FieldPath = ("exporters", kind)
             credentials = credentials_of(self.spec, None, address)
             for host in self._hosts(address, path):
                 yield self._endpoint(path, address, host, {"job": kind}, None, credentials)
@@ -85,7 +85,7 @@ class _Reading:
                 labels = {**service.labels, "job": service.name, "service": service.name}
                 yield self._endpoint(path, service.endpoint, host, labels, service, credentials)
 
-    def _hosts(self, address: Address, path: Path) -> list[Host]:
+    def _hosts(self, address: Address, path: FieldPath) -> list[Host]:
         try:
             return hosts_of(address, self.spec, self.place)
         except ValueError as error:
@@ -100,7 +100,7 @@ class _Reading:
 
     def _endpoint(
         self,
-        path: Path,
+        path: FieldPath,
         address: Address,
         host: Host,
         labels: Mapping[str, str],

@@ -16,7 +16,7 @@ from typing import Any
 from monitord.documents.timestamps import from_iso, nearest_moment, to_iso
 from monitord.errors import Problem
 from monitord.targets.address import parse_exporter, parse_url
-from monitord.targets.feedback import HealthKey, health_key
+from monitord.targets.scrape_health import HealthKey, health_key
 
 
 class Outcome(StrEnum):

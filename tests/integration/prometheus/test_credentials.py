@@ -30,9 +30,9 @@ from monitord.session.folder import Session
 from monitord.session.settings import LimitSettings, check_settings
 from monitord.system.clock import SystemClock
 from monitord.targets.admission import rules_of
-from monitord.targets.health import read_healths
-from monitord.targets.names import Names
+from monitord.targets.host_lookup import HostLookup
 from monitord.targets.resolve import Place
+from monitord.targets.scrape_health import read_healths
 from tests.conftest import wait_until
 from tests.fakes.guarded_exporter import Certificates, guarded_exporter
 from tests.fakes.log import Entries, recording_log
@@ -124,7 +124,7 @@ def run_folder(session: Session) -> RunFolder:
 def reconciled(session: Session, log: FilteringBoundLogger) -> TargetReconciler:
     """Return a reconciler that has put the session's target files in force."""
     clock = SystemClock()
-    addresses = AddressCheck(rules_of(SETTINGS.targets), Names(clock))
+    addresses = AddressCheck(rules_of(SETTINGS.targets), HostLookup(clock))
     targets = TargetReconciler(
         session, TargetReader(session.name, Place("h"), addresses, AccessCheck()), SETTINGS, clock, log,
         lambda _: frozenset(), wake=lambda _: None, run=run_folder(session),

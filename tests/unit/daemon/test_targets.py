@@ -17,7 +17,7 @@ from monitord.dropfolder.files import DroppedFile, Signature
 from monitord.file_sd import shards
 from monitord.session.folder import Session
 from monitord.system.atomic import write_synced
-from monitord.targets.feedback import Health
+from monitord.targets.scrape_health import ScrapeHealth
 from tests.fakes.log import events
 from tests.unit.daemon.world import GOOD, World
 
@@ -238,13 +238,13 @@ def test_health_is_published_and_a_scrape_alone_is_no_reason_to_write(world: Wor
     world.drop("a.yaml", GOOD)
     world.settle()
     key = ("c1", "a", "h:1")
-    world.set_healths({key: Health("up", "", "2026-01-01T00:00:00Z")})
+    world.set_healths({key: ScrapeHealth("up", "", "2026-01-01T00:00:00Z")})
     [endpoint] = world.status("a.yaml")["endpoints"]
     assert (endpoint["health"], endpoint["last_scrape"]) == ("up", "2026-01-01T00:00:00Z")
     before = world.session.target_status("a.yaml").stat()
-    world.set_healths({key: Health("up", "", "2026-01-01T00:00:05Z")})
+    world.set_healths({key: ScrapeHealth("up", "", "2026-01-01T00:00:05Z")})
     assert world.session.target_status("a.yaml").stat() == before
-    world.set_healths({key: Health("down", "refused", "2026-01-01T00:00:10Z")})
+    world.set_healths({key: ScrapeHealth("down", "refused", "2026-01-01T00:00:10Z")})
     assert world.status("a.yaml")["endpoints"][0]["last_error"] == "refused"
 
 

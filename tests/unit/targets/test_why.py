@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitord.documents.timestamps import to_iso
-from monitord.targets.feedback import health_key
+from monitord.targets.scrape_health import health_key
 from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, explain, matching
 
 NOW = 1_700_000_000.0

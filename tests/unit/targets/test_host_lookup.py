@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from monitord.targets.names import KNOWN_SECONDS, THREADS, UNKNOWN_SECONDS, Names, look_up
+from monitord.targets.host_lookup import KNOWN_SECONDS, THREADS, UNKNOWN_SECONDS, HostLookup, look_up
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
 from tests.fakes.threads import Threads
@@ -51,17 +51,17 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def names(server: NameServer, clock: FakeClock) -> Names:
-    return Names(clock, server)
+def names(server: NameServer, clock: FakeClock) -> HostLookup:
+    return HostLookup(clock, server)
 
 
-def test_names_that_have_an_address_are_returned_with_it(names: Names) -> None:
+def test_names_that_have_an_address_are_returned_with_it(names: HostLookup) -> None:
     assert names(["a", "b", "nowhere"], LONG) == {"a": ("10.0.0.1",), "b": ("10.0.0.2",)}
     assert names([], LONG) == {}
 
 
 def test_an_answer_is_kept_for_a_while_the_shorter_where_there_is_none(
-    names: Names, server: NameServer, clock: FakeClock
+    names: HostLookup, server: NameServer, clock: FakeClock
 ) -> None:
     names(["a", "nowhere"], LONG)
     clock.advance(UNKNOWN_SECONDS - 1)
@@ -75,7 +75,9 @@ def test_an_answer_is_kept_for_a_while_the_shorter_where_there_is_none(
     assert names(["a"], LONG) == {"a": ("10.0.0.9",)}
 
 
-def test_what_does_not_come_in_time_is_left_out_and_known_later(names: Names, server: NameServer) -> None:
+def test_what_does_not_come_in_time_is_left_out_and_known_later(
+    names: HostLookup, server: NameServer
+) -> None:
     server.hold("a")
     assert names(["a", "b"], 0.2) == {"b": ("10.0.0.2",)}
     assert names(["a"], LONG) == {}, "it is not waited for twice"
@@ -84,7 +86,7 @@ def test_what_does_not_come_in_time_is_left_out_and_known_later(names: Names, se
     assert server.asked.count("a") == 1
 
 
-def test_names_that_hang_hold_up_no_others(names: Names, server: NameServer) -> None:
+def test_names_that_hang_hold_up_no_others(names: HostLookup, server: NameServer) -> None:
     hanging = [f"slow{number}" for number in range(THREADS - 1)]
     server.hold(*hanging)
     assert names(hanging, 0.0) == {}
@@ -92,7 +94,7 @@ def test_names_that_hang_hold_up_no_others(names: Names, server: NameServer) -> 
     assert names(["a"], LONG) == {"a": ("10.0.0.1",)}
 
 
-def test_the_newest_question_is_answered_first(names: Names, server: NameServer) -> None:
+def test_the_newest_question_is_answered_first(names: HostLookup, server: NameServer) -> None:
     hanging = [f"slow{number}" for number in range(THREADS)]
     server.hold(*hanging)
     names(hanging, 0.0)
@@ -113,7 +115,7 @@ def test_without_a_thread_nothing_is_known_and_a_later_call_starts_one(
     server: NameServer, clock: FakeClock
 ) -> None:
     threads = Threads(are_left=False)
-    names = Names(clock, server, threads)
+    names = HostLookup(clock, server, threads)
     for _ in range(THREADS):
         assert names(["a", "b"], 0.1) == {}
     threads.are_left = True
@@ -129,7 +131,7 @@ def test_a_look_up_that_fails_ends_no_thread(clock: FakeClock) -> None:
             raise MemoryError
         return (name,)
 
-    names = Names(clock, look_up)
+    names = HostLookup(clock, look_up)
     for number in range(2 * THREADS):
         clock.advance(UNKNOWN_SECONDS)
         assert names(["bad", f"good{number}"], LONG) == {f"good{number}": (f"good{number}",)}

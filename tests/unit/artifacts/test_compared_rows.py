@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitord.artifacts.compared_rows import Compared, Run, compare, run_of
 from monitord.artifacts.comparison_output import (
     COLUMNS,
     Comparison,
@@ -21,7 +22,6 @@ from monitord.artifacts.comparison_output import (
     to_junit,
     to_markdown,
 )
-from monitord.artifacts.differences import Compared, Run, compare, run_of
 from monitord.artifacts.same_setup import incomparable, ungated
 
 LATENCY = ("latency", "p99", "session", "", "", "", "")

@@ -1,6 +1,6 @@
 """Looking up host names, for no longer than a moment: a dead name server must not hold the daemon up.
 
-Names are looked up on a few threads, the newest first, so that nobody's thousand names delay another's.
+HostLookup are looked up on a few threads, the newest first, so that nobody's thousand names delay another's.
 What is not known in time is left out; it is known to a later question once the answer has come.
 """
 
@@ -37,7 +37,7 @@ class _Answer:
     until: float
 
 
-class Names:
+class HostLookup:
     """The addresses of names, as far as they are known; asked by one thread."""
 
     def __init__(

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from monitord.errors import PrometheusError
-from monitord.targets.feedback import Health, HealthKey, health_key
 from monitord.targets.registry import Registry
 
 # Asked often until every target has been scraped once, then only for what may change.
 FRESH_SECONDS = 0.5
 DOWN_SECONDS = 5.0
 SETTLED_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeHealth:
+    """What Prometheus reports about one target: `up`, `down` or `unknown`."""
+
+    health: str = "unknown"
+    last_error: str = ""
+    last_scrape: str | None = None
+
+
+HealthKey = tuple[str, str, str]  # client, job, instance
+
+
+def health_key(labels: Mapping[str, str]) -> HealthKey:
+    """Return the labels that identify a target, in our labels as in Prometheus's."""
+    return (labels.get("client", ""), labels.get("job", ""), labels.get("instance", ""))
 
 
 class _Labels(msgspec.Struct, gc=False, frozen=True):
@@ -37,7 +54,7 @@ class _Answer(msgspec.Struct, gc=False, frozen=True):
     data: _Data
 
 
-def read_healths(body: bytes) -> dict[HealthKey, Health]:
+def read_healths(body: bytes) -> dict[HealthKey, ScrapeHealth]:
     """Return the health of each target, from the answer of `/api/v1/targets`.
 
     The answer for 30,000 targets is 20 MB long: only what is needed of it is made into values.
@@ -53,15 +70,15 @@ def read_healths(body: bytes) -> dict[HealthKey, Health]:
     }
 
 
-def _health(target: _Target) -> Health:
+def _health(target: _Target) -> ScrapeHealth:
     never = not target.lastScrape or target.lastScrape.startswith("0001-")  # Go's zero time
-    return Health(target.health, target.lastError, None if never else target.lastScrape)
+    return ScrapeHealth(target.health, target.lastError, None if never else target.lastScrape)
 
 
-def next_poll(registry: Registry, healths: Mapping[HealthKey, Health]) -> float:
+def next_poll(registry: Registry, healths: Mapping[HealthKey, ScrapeHealth]) -> float:
     """Return in how many seconds to ask again."""
     found = {
-        healths.get(health_key(endpoint.labels), Health()).health
+        healths.get(health_key(endpoint.labels), ScrapeHealth()).health
         for registration in registry.in_force().values()
         for endpoint in registration.endpoints
     }

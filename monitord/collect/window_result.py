@@ -31,7 +31,7 @@ class QueryRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class WindowResult:
     """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked.
 
     `request.recipes` are those in force, `scraped_bytes` is how much its scrapes brought in; None is
