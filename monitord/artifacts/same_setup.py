@@ -42,7 +42,7 @@ def ungated(rows: Iterable[Compared], limits: Mapping[str, float]) -> list[str]:
         if not meant:
             found.append(f"there is no KPI {name} in the summaries")
         elif not any(row.better for row in meant):
-            found.append(f"nothing says whether {name} is better when lower or higher; say so with --better")
+            found.append(f"no recipe says whether lower or higher {name} is better; use --better")
         elif any(row.better and row.change is None for row in meant):
             found.append(f"{name} has no value on one side")
     return found
@@ -59,7 +59,7 @@ def _other_definitions(first: Run, run: Run) -> list[str]:
         ]
         if differing:
             found.append(
-                f"{name} is defined otherwise in {run.folder} than in {first.folder}: {', '.join(differing)}"
+                f"{name} is defined differently in {run.folder} and {first.folder}: {', '.join(differing)}"
             )
     reported = [key for key in first.units if key[0] not in first.kpis and key in run.units]
     return found + [

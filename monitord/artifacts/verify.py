@@ -37,7 +37,7 @@ def verify_files(folder: Path) -> list[Difference]:
     manifest = read_manifest(folder)
     entries = _entries(manifest)
     if manifest is None or entries is None:
-        return [Difference(MANIFEST, "is not there, or is no manifest: nothing can be compared with it")]
+        return [Difference(MANIFEST, "is missing or not a manifest, so no file can be checked")]
     changed = (
         Difference(path, message)
         for path, entry in entries.items()

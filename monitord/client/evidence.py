@@ -71,7 +71,7 @@ class Evidence:
         running = is_running(self.session, self.now)
         phase = str(status.get("phase", "never started"))
         if not running and phase not in ("never started", "stopped", "failed"):
-            phase = "it ended without saying so"
+            phase = "it ended unexpectedly"
         # On another host that clock may be wrong: there a daemon runs only if its heartbeat is of now.
         holder = daemon_holder(self.session)
         is_here = holder is not None and holder.host == os.uname().nodename

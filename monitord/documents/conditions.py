@@ -35,11 +35,11 @@ SCOPE_LABELS = {
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
-EXAMPLE = "write KPI.STAT, a comparison and a number with its unit, as in latency.p99 < 250 ms"
+EXAMPLE = "write KPI.STAT, a comparison and a number with its unit, such as latency.p99 < 250 ms"
 
 _LABEL = r'[a-z]+\s*=\s*"[^"\\]*"'
 _PARTS = {
-    "a measure": r"coverage|reported\.[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+    "KPI.STAT": r"coverage|reported\.[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
     r"|[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9.]{0,31}",
     "a scope": rf"(?:\{{\s*{_LABEL}\s*(?:,\s*{_LABEL}\s*)*\}})?",
     "one of < <= > >=": "<=|>=|<|>",
@@ -108,18 +108,18 @@ def parse_condition(text: str) -> Condition:
     pairs = _PAIR.findall(scope)
     labels = dict(pairs)
     if len(labels) < len(pairs):
-        raise ValueError(f"{scope} has a label twice; keep one of them")
+        raise ValueError(f"{scope} has the same label twice; keep one of them")
     limit = float(number)
     if not math.isfinite(limit):
-        raise ValueError(f"{number} is past all numbers; {EXAMPLE}")
+        raise ValueError(f"{number} is too large; {EXAMPLE}")
     condition = Condition(text, kpi, stat, _scope_of(labels), labels, comparison, limit, unit)
     if kpi == COVERAGE:
         if "gpu" in labels:
-            raise ValueError("coverage is of targets, which have no gpu; use client, service or node")
+            raise ValueError("coverage is measured per target, not per gpu; use client, service or node")
         if problem := unit_problem(condition, "ratio"):
             raise ValueError(problem)
     if kpi.startswith(REPORTED) and labels:
-        raise ValueError(f"{kpi} is of the whole session; leave the scope out")
+        raise ValueError(f"{kpi} is for the whole session; remove the scope")
     return condition
 
 
@@ -129,7 +129,7 @@ def unit_problem(condition: Condition, unit: str) -> str:
         return ""
     hint = did_you_mean(condition.unit, fitting_units(unit))
     own = excerpt(condition.unit)
-    return f"{condition.measure} is in {unit or 'no unit'}, and {own} cannot be turned into it{hint}"
+    return f"{condition.measure} is in {unit or 'no unit'}, and {own} cannot be converted to it{hint}"
 
 
 def misfit(condition: Condition, measures: Mapping[str, Measure]) -> str:
@@ -142,7 +142,7 @@ def misfit(condition: Condition, measures: Mapping[str, Measure]) -> str:
     measure = condition.measure
     if measure in measures:
         if condition.scope not in measures[measure].scopes:
-            return f"{condition.kpi} has no rows by {condition.scope}; see `by` in its recipe"
+            return f"{condition.kpi} has no rows per {condition.scope}; add it to `by` in its recipe"
         return unit_problem(condition, measures[measure].unit)
     stats = [known.partition(".")[2] for known in measures if known.startswith(f"{condition.kpi}.")]
     if stats:
@@ -177,14 +177,14 @@ def _scope_of(labels: Mapping[str, str]) -> str:
     for label in labels:
         if label not in SCOPE_LABELS:
             raise ValueError(
-                f"{excerpt(label)} is no label of a scope{did_you_mean(label, tuple(SCOPE_LABELS))}"
+                f"{excerpt(label)} is not a scope label{did_you_mean(label, tuple(SCOPE_LABELS))}"
             )
     if not labels:
         return "session"
     for scope, known in SCOPE_LABELS.items():
         if labels.keys() <= set(known):
             return scope
-    raise ValueError(f"no scope has {' and '.join(labels)} together; use one of them")
+    raise ValueError(f"{' and '.join(labels)} cannot be combined in a scope; use one of them")
 
 
 def _unexpected(text: str, at: int, what: str) -> str:
@@ -193,4 +193,8 @@ def _unexpected(text: str, at: int, what: str) -> str:
     found = f"'{excerpt(rest, 30)}'" if rest else "its end"
     meant = next((right for wrong, right in _MEANT.items() if rest.startswith(wrong)), "")
     advice = f"write {meant}" if meant and "<" in what else EXAMPLE
-    return f"'{excerpt(text)}' is no condition: expected {what} at character {place}, found {found}; {advice}"
+    if rest.startswith("{"):
+        advice = 'write a scope as {node="mel0042"}'
+    return (
+        f"'{excerpt(text)}' is not a condition: expected {what} at character {place}, found {found}; {advice}"
+    )

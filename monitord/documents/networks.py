@@ -45,7 +45,7 @@ def read_rule(text: str) -> Rule:
         raise ValueError(_what_network(text))
     if not _PATTERN.fullmatch(text.lower()) or _NUMBER_LAST.fullmatch(text.lower()):
         raise ValueError(
-            f"'{excerpt(text)}' is no network, address or host pattern; write 10.0.0.0/8, 10.0.0.7 or mel*"
+            f"'{excerpt(text)}' is not a network, address or host pattern; write 10.0.0.0/8, 10.0.0.7 or mel*"
         )
     return Rule(text)
 
@@ -78,4 +78,4 @@ def _what_network(text: str) -> str:
         meant = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return f"'{excerpt(text)}' is not a network; write one as 10.0.0.0/8"
-    return f"'{excerpt(text)}' is not the address of a network; write {meant}"
+    return f"'{excerpt(text)}' has bits set beyond its prefix; write {meant}"

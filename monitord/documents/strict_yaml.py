@@ -44,10 +44,19 @@ _SURPRISES = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _MEANINGS = {
-    "boolean": "a truth value to some YAML readers and text to others",
-    "base60": "a number in base 60 to some YAML readers and text to others",
+    "boolean": "a boolean in YAML 1.1 and text in YAML 1.2",
+    "base60": "a base-60 number in YAML 1.1 and text in YAML 1.2",
     "number": "read as different numbers by different YAML readers",
     "finite": "not a finite number",
+}
+# What to do about the parser's most frequent complaints.
+_YAML_ADVICE = {
+    "mapping values are not allowed in this context": "; check the indentation, and quote text that contains ': '",
+    "found character that cannot start any token": "; indent with spaces; quote text that begins with @ or %",
+    "did not find expected key": "; check the indentation and the quotes before it",
+    "did not find expected ',' or ']'": "; close the list with ]",
+    "did not find expected ',' or '}'": "; close the braces with }",
+    "found unexpected end of stream": "; close the quotes",
 }
 # Beside control characters: what YAML 1.1 takes for line breaks and YAML 1.2 and editors do not,
 # and what no YAML may hold.
@@ -140,21 +149,24 @@ def read_document(content: bytes) -> Document:
     try:
         for count, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
             if count > MAX_EVENTS:
-                raise _refusal(_place_of(event), f"more than {MAX_EVENTS} parts")
+                raise _refusal(_place_of(event), f"more than {MAX_EVENTS} keys and values; split the file")
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         # Of a file that ends too early, the parser names the line after the last.
-        raise _refusal(min(place, _place_after(text)), f"not YAML: {error.problem}") from None
+        raise _refusal(
+            min(place, _place_after(text)),
+            f"not valid YAML: {error.problem}{_YAML_ADVICE.get(str(error.problem), '')}",
+        ) from None
     except yaml.YAMLError as error:
-        raise _refusal((1, 1), f"not YAML: {excerpt(str(error))}") from None
+        raise _refusal((1, 1), f"not valid YAML: {excerpt(str(error))}") from None
     return builder.document
 
 
 def _decode(content: bytes) -> str:
     if len(content) > MAX_BYTES:
-        raise _refusal((1, 1), f"{len(content)} bytes; at most {MAX_BYTES} are allowed")
+        raise _refusal((1, 1), f"the file has {len(content)} bytes; at most {MAX_BYTES} are allowed")
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode("utf-8")
@@ -201,11 +213,11 @@ class _Builder:
         """Take the next event in."""
         match event:
             case yaml.AliasEvent():
-                raise _refused(event, "an alias", "write the value out; text that begins with * is quoted")
+                raise _refused(event, "an alias (*)", "write the value out, or quote text that begins with *")
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    raise _refusal(_place_of(event), "a second document; one file holds one")
+                    raise _refusal(_place_of(event), "a second YAML document; write one document per file")
             case yaml.ScalarEvent():
                 self._refuse_decoration(event)
                 self._scalar(event)
@@ -218,15 +230,17 @@ class _Builder:
     # What they are called is not repeated: somebody may have meant it as a password.
     def _refuse_decoration(self, event: Any) -> None:
         if event.anchor is not None:
-            raise _refused(event, "an anchor", "text that begins with & is quoted")
+            raise _refused(event, "an anchor (&)", "quote text that begins with &")
         if event.tag is not None:
-            raise _refused(event, "a tag", "text that begins with ! is quoted")
+            raise _refused(event, "a tag (!)", "quote text that begins with !")
 
     def _open_collection(self, event: Any) -> None:
         if len(self._open) >= MAX_DEPTH:
-            raise _refusal(_place_of(event), f"nested more than {MAX_DEPTH} levels deep")
+            raise _refusal(
+                _place_of(event), f"nested more than {MAX_DEPTH} levels deep; write it with fewer levels"
+            )
         if self._awaits_key():
-            raise _refusal(_place_of(event), "a key must be plain text")
+            raise _refusal(_place_of(event), "a key must be text, not a list or a mapping")
         container: _Collection = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._open.append((self._place_value(container, event), container))
 
@@ -251,7 +265,7 @@ class _Builder:
             self.document.problems.append(Problem(*place, field_name((*path, key)), _surprise(key)))
         if key in container:
             first = self.document.keys[*path, key][0]
-            message = f"key given twice, first in line {first}; keep one of them"
+            message = f"duplicate key, first given in line {first}; keep one of them"
             self.document.problems.append(Problem(*place, field_name((*path, key)), message))
         else:
             self.document.keys[*path, key] = place
@@ -295,5 +309,5 @@ def _surprise(text: str, *, shown: bool = True) -> str:
     match = _SURPRISES.fullmatch(text)
     meaning = _MEANINGS[(match and match.lastgroup) or "finite"]
     if not shown:
-        return f"what stands here unquoted is {meaning}; if it is text, quote it"
+        return f"this unquoted value is {meaning}; if it is text, quote it"
     return f'unquoted {excerpt(text)} is {meaning}; if it is text, quote it: "{excerpt(text)}"'

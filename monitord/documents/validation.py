@@ -26,8 +26,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _IN_UNITS = "A-Za-z0-9_%‰°²³µ$€£À-ÖØ-öø-ÿΑ-ω"  # Greek ones are meant
 _UNIT = re.compile(rf"[{_IN_UNITS}](?:[{_IN_UNITS}/.·*^() -]{{0,62}}[{_IN_UNITS})])?")
 _A_UNIT = (
-    "a unit; write one as ms, requests/s, 1/s or °C: at most 64 letters, digits, % and °, "
-    "with / . * ^ - ( ) and spaces among them but not first"
+    "a unit; write something like ms, requests/s, 1/s or °C: at most 64 characters; "
+    "letters, digits, % and °, after the first also / . * ^ - ( ) and spaces"
 )
 _LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", re.ASCII)
 
@@ -54,7 +54,7 @@ def refuse(message: str) -> PydanticCustomError:
 def _duration(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = _as_written(value)
-        raise refuse(f"{number} has no unit; write {number}s, or another of ms, m, h, d")
+        raise refuse(f"{number} has no unit; write {number}s, or use ms, m, h or d")
     if not isinstance(value, str):
         return value
     try:
@@ -101,7 +101,9 @@ def _label_name(value: str) -> str:
     if value in RESERVED_LABELS:
         raise refuse(f"label {value} is set by monitord; choose another name")
     if value.startswith("__"):
-        raise refuse(f"label {excerpt(value)} begins with __, which Prometheus keeps for itself")
+        raise refuse(
+            f"label {excerpt(value)} begins with __, which is reserved for Prometheus; choose another name"
+        )
     if not _LABEL_NAME.fullmatch(value):
         raise refuse(f"'{excerpt(value)}' is not a label name; use a letter, then letters, digits and _")
     return value
@@ -156,7 +158,7 @@ def validate(model: type[ModelT], document: Document) -> ModelT:
     Raises InvalidFileError with the document's own problems and all that validation found.
     """
     if document.value is None:
-        document.add((), "the file says nothing; see the documentation for what it may hold")
+        document.add((), "the file is empty; start from an example: monitord schema KIND --example")
     elif not isinstance(document.value, dict | Refused):
         document.add((), f"expected keys and values, found {_kind(document.value)}")
     if isinstance(document.value, dict):
@@ -195,7 +197,13 @@ def _message(model: type[Model], path: FieldPath, detail: ErrorDetails) -> str:
         expected = _EXPECTED.get(kind) or detail["ctx"]["expected"]
         unquoted = kind == "string_type" and isinstance(value, int | float)
         hint = f'; quote it: "{_as_written(value)}"' if unquoted else ""
-        found = "what is not shown, as it may be a secret" if holds_secret(path) else f"{_kind(value)}{hint}"
+        if kind == "literal_error" and isinstance(value, str):
+            hint = _near(value, re.findall("'([^']*)'", expected))
+        found = (
+            "a value that is not shown because it may be a secret"
+            if holds_secret(path)
+            else f"{_kind(value)}{hint}"
+        )
         return f"expected {expected}, found {found}"
     return detail["msg"].removeprefix("Input ").replace("should be", "must be")
 
@@ -205,7 +213,7 @@ def _kind(value: Any) -> str:
         case None:
             return "nothing"
         case bool():
-            return f"the truth value {_as_written(value)}"
+            return f"the boolean {_as_written(value)}"
         case int() | float():
             return f"the number {_as_written(value)}"
         case str():
@@ -225,10 +233,12 @@ def _as_written(value: Any) -> str:
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Return what to add to a message on an unknown word: the nearest known one, or all of them."""
+    return _near(word, known) or (f"; known here: {', '.join(known)}" if known else "")
+
+
+def _near(word: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return f"; known here: {', '.join(known)}" if known else ""
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _model_at(model: type[Model], path: FieldPath) -> type[Model] | None:

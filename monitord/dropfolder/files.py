@@ -41,15 +41,17 @@ def read_file(folder: Path, name: str) -> tuple[Signature, DroppedFile]:
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
         return signature_of(status), _described(
-            name, status, problem=f"is {_kind(status)}; only plain files are read"
+            name, status, problem=f"the file is {_kind(status)}; only regular files are read"
         )
     if status.st_size > MAX_BYTES:
-        problem = f"holds {status.st_size} bytes; at most {MAX_BYTES} are allowed"
+        problem = f"the file has {status.st_size} bytes; at most {MAX_BYTES} are allowed"
         return signature_of(status), _described(name, status, problem=problem)
     try:
         file = open_plain(path)
     except PermissionError as error:
-        problem = f"cannot be read by the daemon: {error.strerror}; let its user read it, as by chmod g+r"
+        problem = (
+            f"the daemon cannot read the file: {error.strerror}; make it readable, for example with chmod g+r"
+        )
         return signature_of(status), _described(name, status, problem=problem)
     with file:
         before = os.fstat(file.fileno())

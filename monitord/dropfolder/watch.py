@@ -113,11 +113,11 @@ def watch(
     if mode == "auto" and not kinds <= _LOCAL_TYPES:
         return (
             Polling(),
-            f"on {', '.join(sorted(kinds - _LOCAL_TYPES))}, writes of other nodes raise no event",
+            f"on {', '.join(sorted(kinds - _LOCAL_TYPES))}, writes by other nodes cause no event",
         )
     try:
         return Inotify(
             folders, wake
         ), "set to inotify" if mode == "inotify" else f"on {', '.join(sorted(kinds))}"
     except (OSError, RuntimeError, PassingError) as error:
-        return Polling(is_makeshift=True), f"inotify is not to be had: {error}"
+        return Polling(is_makeshift=True), f"inotify is not available: {error}"

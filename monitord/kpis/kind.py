@@ -82,7 +82,7 @@ class Kind(ABC):
 
     def check_divisor(self, kpi: KpiFields) -> None:
         if kpi.per is not None:
-            raise ValueError("per is for counters only")
+            raise ValueError("`per` is for kind counter only")
 
     def check_stat(self, kpi: KpiFields, stat: str) -> None:  # noqa: ARG002
         if stat not in self.stats and not (self.has_percentiles and quantile_of(stat)):
@@ -144,7 +144,7 @@ class MetricKind(Kind):
 
     def check_source(self, kpi: KpiFields) -> None:
         if kpi.expr is not None:
-            raise ValueError(f"expr is for kind expr; a {self.name} names its metric")
+            raise ValueError(f"expr is for kind expr only; a {self.name} needs `metric`")
         if kpi.metric is None:
             raise ValueError(f"a {self.name} needs a metric")
 

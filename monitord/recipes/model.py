@@ -138,7 +138,7 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
         default=None, description="which way is better when two windows are compared; default: neither"
     )
     stats: Stats = Field(
-        description="what is told of it, by kind: mean, min, max, std, rate, total, count, p99"
+        description="the statistics to compute, by kind: mean, min, max, std, rate, total, count, p99"
     )
     by: GroupLabels = Field(default=(), description="scopes beside the session that get rows of their own")
 
@@ -171,7 +171,9 @@ def _about_own_kpis(text: str, info: ValidationInfo) -> str:
     """Refuse a condition on anything else; KPIs that were refused themselves are complained of once."""
     condition, kpis = parse_condition(text), info.data.get("kpis")
     if condition.kpi.startswith(REPORTED):
-        raise refuse("what a client reports is its own; put the condition into its marker")
+        raise refuse(
+            "a recipe cannot have conditions on reported.*; put the condition into the window's marker"
+        )
     if kpis is not None and (problem := misfit(condition, _measures(kpis))):
         raise refuse(problem)
     return text
@@ -205,7 +207,7 @@ class Recipe(Model, title="recipe"):
     @model_validator(mode="after")
     def _can_be_present(self) -> Recipe:
         if self.applies == "when_present" and not any(map(metrics_of, self.kpis)):
-            raise refuse("applies: when_present needs a KPI that names a metric, which an expr does not")
+            raise refuse("applies: when_present needs at least one KPI with a metric (an expr has none)")
         return self
 
 

@@ -12,7 +12,7 @@ Addresses = Mapping[str, Sequence[str]]
 """The addresses of host names; one that could not be resolved, or not yet, is not among them."""
 
 _LOCAL: dict[str, Sequence[str]] = {"localhost": ("127.0.0.1", "::1")}
-_ADVICE = "scrape another, or have whoever runs the daemon change that setting"
+_ADVICE = "scrape another host, or ask the owner of the daemon to change that setting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Rules:
             return Verdict(is_open=is_open)
         if is_open and any(rule.network for rule in self.allow):
             reason = (
-                f"{host} may not be scraped yet: its name has no address, and targets.allow lists networks; "
-                "correct the name, or wait: it is looked up again"
+                f"{host} may not be scraped yet: it does not resolve, and targets.allow lists networks; "
+                "correct the name, or wait for the next lookup"
             )
             return Verdict(reason, is_open=True)
         return Verdict(f"{host} may not be scraped: targets.allow does not list it; {_ADVICE}")

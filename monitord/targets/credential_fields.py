@@ -47,16 +47,18 @@ def check_access(document: Document, spec: TargetFileSpec) -> None:
     """Note in the document what does not go together."""
     for section, access in _sections(spec):
         if access.basic_auth and access.bearer_token_file:
-            message = "a request has one of basic_auth and bearer_token_file; remove the other"
+            message = "basic_auth and bearer_token_file cannot be used together; remove one of them"
             document.add((*section, "bearer_token_file"), message)
         if access.tls and bool(access.tls.cert_file) != bool(access.tls.key_file):
-            document.add((*section, "tls"), "cert_file and key_file belong together; add the other")
+            document.add((*section, "tls"), "cert_file and key_file are needed together; add the missing one")
     for index, service in enumerate(spec.services):
         if service.tls and service.endpoint.scheme != "https":
-            message = "tls is for https, and this service's endpoint is http; remove one of them"
+            message = "tls needs https, but this service's endpoint is http; write https:// or remove tls"
             document.add(("services", index, "tls"), message)
     if spec.tls and all(address.scheme != "https" for address in _addresses(spec)):
-        document.add(("tls",), "tls is for https, and no endpoint of this file is https; write https://…")
+        document.add(
+            ("tls",), "tls needs https, but no endpoint of this file is https; write https:// or remove tls"
+        )
 
 
 def _sections(spec: TargetFileSpec) -> Iterator[tuple[FieldPath, AccessSpec]]:

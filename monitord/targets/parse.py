@@ -32,7 +32,7 @@ def parse(content: bytes, file: str, session: str, place: Place) -> Registration
     client = spec.client or file.rpartition(".")[0]
     if not is_name(client):
         document.add(
-            (), f"the file's name {file!r} cannot name the client; add client: NAME or rename the file"
+            (), f"the file's name {file!r} gives no valid client name; add client: NAME or rename the file"
         )
     count = _count(spec)
     endpoints: tuple[Endpoint, ...] = ()
@@ -77,7 +77,8 @@ class _Reading:
             path = ("services", index, "endpoint")
             if names.setdefault(service.name, index) != index:
                 self.document.add(
-                    ("services", index, "name"), f"service {service.name} is named twice in this file"
+                    ("services", index, "name"),
+                    f"service {service.name} is in this file twice; rename or remove one",
                 )
             self._check_times(service, index)
             credentials = credentials_of(self.spec, service, service.endpoint)

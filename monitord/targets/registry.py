@@ -230,14 +230,14 @@ def _conflicts(newest: Registration, owners: Mapping[Identity, str]) -> Iterator
         if owner != newest.file:
             what = f"{endpoint.labels['job']} of client {newest.client}"
             yield Problem(
-                *endpoint.place, "", f"{what} is registered by {owner} already; rename it or remove that file"
+                *endpoint.place, "", f"{what} is already registered by {owner}; rename it or remove that file"
             )
 
 
 def _why_over(entry: Entry, registration: Registration, ended_jobs: Set[str], now: float) -> str:
     end = _lease_end(entry.seen, registration)
     if end is not None and end <= now:
-        return "the lease ran out: the file was not touched in time"
+        return "the lease expired: the file was not touched in time"
     if registration.slurm_job_id in ended_jobs:
         return f"Slurm job {registration.slurm_job_id} has left the queue"
     return ""

@@ -46,8 +46,8 @@ def _clients_own(address: Address, spec: TargetFileSpec, place: Place) -> Host:
         return Host(spec.host, spec.host)
     if place.under_slurm:
         raise ValueError(
-            f"{address.host or 'a port alone'} means the client's node, and the file does not say which "
-            "that is; add node: HOST"
+            f"{address.host or 'a port alone'} means the client's node, which the file does not "
+            "name; add node: HOST"
         )
     # On one machine loopback is what the client meant: a service may listen there and nowhere else.
     host = "127.0.0.1" if address.host in (None, "0.0.0.0") else address.host  # noqa: S104

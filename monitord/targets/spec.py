@@ -39,13 +39,13 @@ def _host(value: Any) -> Any:
 def _file_path(value: Any) -> Any:
     if not isinstance(value, str) or not _FILE_PATH.fullmatch(value):
         # What stands there may be the secret itself: it is not repeated.
-        raise refuse("expected the absolute path of a file, as /home/you/secret, and never what is in it")
+        raise refuse("expected the absolute path of a file, such as /home/you/secret, not its content")
     return value
 
 
 def _user(value: Any) -> Any:
     if isinstance(value, str) and not _USER.fullmatch(value):
-        raise refuse("a user name has from 1 to 256 characters, no colon among them")
+        raise refuse("a user name has 1 to 256 characters and no colon")
     return value
 
 
@@ -121,7 +121,7 @@ User = Annotated[str, BeforeValidator(_user), WithJsonSchema(_USER_SCHEMA)]
 
 
 def _by_reference(instead: str) -> str:
-    return f"no secret stands in a target file, which others may read; write {instead}"
+    return f"a target file must not contain secrets, because others may read it; write {instead} instead"
 
 
 _BASIC_AUTH = _by_reference("basic_auth: {username: NAME, password_file: PATH}")

@@ -142,10 +142,10 @@ def _daemon(facts: Facts) -> Step:
     at = daemon.heartbeat_at
     if not daemon.running:
         advice = f"start the daemon: monitord start --session {session} --local"
-        detail = f"not running ({daemon.phase}); what follows is what the last one left"
+        detail = f"not running ({daemon.phase}); the steps below are from its last status"
         return Step("daemon", Outcome.FAILED, detail, at, advice)
     if daemon.is_late:
-        advice = f"see why the daemon on {daemon.host} hangs: tail logs/monitord.jsonl"
+        advice = f"find out why the daemon on {daemon.host} hangs: tail logs/monitord.jsonl"
         return Step("daemon", Outcome.FAILED, "runs, but its heartbeat is old", at, advice)
     if daemon.phase != "ready":
         advice = f"wait for Prometheus: monitord wait --session {session} --for ready"
@@ -198,7 +198,7 @@ def _parsed(facts: Facts) -> Step:
 def _in_force(facts: Facts) -> Step:
     status = facts.status
     if status is None:
-        return Step("in force", Outcome.UNKNOWN, "nothing that is known")
+        return Step("in force", Outcome.UNKNOWN, "nothing known")
     digest = status["in_force"]
     if digest is None:
         advice = "" if status["state"] == "refused" or facts.found is None else _revival(facts)
@@ -218,8 +218,8 @@ def _in_force(facts: Facts) -> Step:
 
 def _revival(facts: Facts) -> str:
     if "lease" in str(facts.status and facts.status["reason"]):
-        return f"touch {quote(f'targets/{facts.file}')}, more often than its lease is long"
-    return f"name a Slurm job in {facts.file} that is in the queue, or none"
+        return f"touch {quote(f'targets/{facts.file}')}, more often than the length of its lease"
+    return f"in {facts.file}, set slurm_job to a job in the queue, or remove it"
 
 
 def _written(facts: Facts) -> Step:
@@ -233,8 +233,8 @@ def _written(facts: Facts) -> Step:
     at = max((item.at for item in there), default=None)
     if len(there) == len(found):
         return Step("written", Outcome.OK, f"{_count(found)} in file_sd: {files}", at)
-    advice = "see what keeps the daemon from writing prometheus/file_sd: tail logs/monitord.jsonl"
-    missing = f"{len(found) - len(there)} of {_count(found)} in no file of prometheus/file_sd"
+    advice = "find out why the daemon cannot write prometheus/file_sd: tail logs/monitord.jsonl"
+    missing = f"{len(found) - len(there)} of {_count(found)} missing from prometheus/file_sd"
     return Step("written", Outcome.FAILED, missing, at, advice)
 
 
@@ -246,12 +246,12 @@ def _scraped(facts: Facts) -> Step:
     healths = Counter(endpoint["health"] for endpoint in facts.endpoints)
     detail = ", ".join(f"{count} {health}" for health, count in sorted(healths.items()))
     if not facts.daemon.running:
-        return Step("scraped", Outcome.UNKNOWN, f"when last told: {detail}", facts.updated_at)
+        return Step("scraped", Outcome.UNKNOWN, f"at the last update: {detail}", facts.updated_at)
     if down := next((item for item in facts.endpoints if item["health"] == "down"), None):
         where = f" on {facts.daemon.host}" if facts.daemon.host else ""
         credentials = " with its credentials" if down.get("credentials") else ""
-        advice = f"see that {down['url']} answers{credentials} ({down['last_error']}), "
-        advice += f"as by: curl {quote(down['url'])}{where}"
+        advice = f"check that {down['url']} answers{credentials} ({down['last_error']}), "
+        advice += f"for example: curl {quote(down['url'])}{where}"
         return Step("scraped", Outcome.FAILED, detail, facts.updated_at, advice)
     if set(healths) != {"up"}:
         return Step("scraped", Outcome.PENDING, detail, facts.updated_at)

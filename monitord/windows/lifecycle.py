@@ -103,7 +103,7 @@ def counted(markers: Markers, own_uid: int, published: Published | None = None) 
         return Counted(markers)
     ignored = {kind: marker for kind, marker in markers.items() if marker.uid not in (owner, own_uid)}
     counting = {kind: marker for kind, marker in markers.items() if kind not in ignored}
-    told = (f"{marker.file} does not count: it is of uid {marker.uid}, the window of uid {owner}"
+    told = (f"{marker.file} is ignored: it belongs to uid {marker.uid}, but the window to uid {owner}"
             for marker in ignored.values())  # fmt: skip
     return Counted(counting, tuple(sorted(told)))
 
@@ -126,7 +126,7 @@ def decide(
     if problem:
         return Ended(Outcome(State.FAILED, stamps), problem)
     if "cancel" in spoken:
-        return Ended(Outcome(State.CANCELLED, stamps), "cancelled by its marker")
+        return Ended(Outcome(State.CANCELLED, stamps), "cancelled by its .cancel marker")
     if "yaml" in spoken:
         return _past_window(spoken["yaml"], stamps, now)
     return _bracketed_window(spoken, stamps, now)
@@ -160,10 +160,10 @@ def _problem(markers: Markers) -> str:
             return "; ".join(f"{marker.file}:{problem}" for problem in marker.problems)
     if "yaml" in markers and len(markers) > 1:
         others = ", ".join(marker.file for kind, marker in markers.items() if kind != "yaml")
-        return f"both {markers['yaml'].file} and {others} are there; use another name for one of them"
+        return f"both {markers['yaml'].file} and {others} exist; rename one of them"
     if "start" not in markers and "stop" in markers:
         start, stop = f"{markers['stop'].window_id}.start", markers["stop"].file
-        return f"{stop} without {start}; touch {start} and, once the window is over, {stop} again"
+        return f"{stop} exists without {start}; touch {start}, and {stop} again at the end of the window"
     return ""
 
 
@@ -171,7 +171,7 @@ def _past_window(marker: Marker, stamps: Mapping[str, int], now: float) -> Decis
     spec = marker.spec
     assert isinstance(spec, WindowSpec)  # noqa: S101  # a marker without problems holds its kind's spec
     if spec.to > now:
-        return Open(spec.from_, until=spec.to, reason="its end is still to come")
+        return Open(spec.from_, until=spec.to, reason="its end is in the future")
     reported = {name: Reported(item.value, item.unit) for name, item in spec.results.items()}
     return Due(
         Window(
@@ -192,7 +192,8 @@ def _bracketed_window(markers: Markers, stamps: Mapping[str, int], now: float) -
     start, stop = markers["start"], markers.get("stop")
     if start.at > now:
         return Open(
-            start.at, reason=f"{start.file} names a moment still to come; wait for it, or write it anew"
+            start.at,
+            reason=f"{start.file} gives a time in the future; wait until then, or write the file again",
         )
     if stop is None:
         return Open(start.at)
@@ -201,10 +202,10 @@ def _bracketed_window(markers: Markers, stamps: Mapping[str, int], now: float) -
             start.at, reason=f"{stop.file} is older than {start.file}; touch it again to close the window"
         )
     if stop.at == start.at:
-        reason = f"{start.file} and {stop.file} name the same moment; write {stop.file} anew"
+        reason = f"{start.file} and {stop.file} give the same time; write {stop.file} again"
         return Ended(Outcome(State.FAILED, stamps), reason)
     if stop.at > now:
-        reason = f"{stop.file} names a moment still to come; wait for it, or write it anew"
+        reason = f"{stop.file} gives a time in the future; wait until then, or write the file again"
         return Open(start.at, until=stop.at, reason=reason)
     return Due(replace(_window(markers, start.at, stop.at), markers=stamps))
 

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchem
 from pydantic_core import CoreSchema
 
 from monitord.documents.conditions import ConditionText
-from monitord.documents.strict_yaml import read_document
+from monitord.documents.strict_yaml import Refused, read_document
 from monitord.documents.timestamps import YEAR_10000, check_moment, from_iso
 from monitord.documents.validation import Labels, Model, Name, UnitOrNone, is_name, refuse, validate
 from monitord.errors import InvalidFileError, Problem, excerpt
@@ -32,7 +32,11 @@ def _moment(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return {"value": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"value": value}
+    if not isinstance(value, dict | Refused):
+        raise refuse("expected a number, or {value: NUMBER, unit: UNIT}")
+    return value
 
 
 class _OrNumber:

@@ -100,10 +100,10 @@ def test_json_and_junit_of_repeats(bench: Bench, tmp_path: Path) -> None:
 def test_another_definition_is_refused_unless_forced(bench: Bench) -> None:
     busy, other = folder(bench, "busy"), folder(bench, "other")
     ran = bench.monitord("compare", busy, other, code=1)
-    assert f"throughput is defined otherwise in {other} than in {busy}: match" in ran.stderr
+    assert f"throughput is defined differently in {other} and {busy}: match" in ran.stderr
     assert not ran.stdout
     forced = bench.monitord("compare", busy, other, "--force", "-o", "markdown").stdout
-    assert "not comparable, but forced: throughput is defined otherwise" in forced
+    assert "not comparable, but forced: throughput is defined differently" in forced
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_what_a_client_reports_is_judged_too(bench: Bench) -> None:
 def test_a_condition_that_is_none_is_refused_before_anything_is_measured(bench: Bench) -> None:
     for condition, told in (
         ("latncy.p99 < 1 ms", "did you mean latency.p99?"),
-        ("latency.p99 < 1 B", "cannot be turned into it"),
+        ("latency.p99 < 1 B", "cannot be converted to it"),
         ("latency.p99 1", "expected one of < <= > >="),
     ):
         ran = bench.monitord("window", "run", "-s", "bench", "--id", "none", "--slo", condition, "--",
@@ -162,5 +162,5 @@ def test_check_outside_of_a_session_knows_the_packaged_kpis_alone(bench: Bench) 
     marker.write_text("slo:\n  - mine.mean > 1\n  - latency.p99 < 1 msec\n")
     said = bench.monitord("check", marker, code=1).stdout
     assert said == (
-        f"{marker}:3:5: slo[1]: latency.p99 is in ms, and msec cannot be turned into it; did you mean ms?\n"
+        f"{marker}:3:5: slo[1]: latency.p99 is in ms, and msec cannot be converted to it; did you mean ms?\n"
     )

@@ -109,7 +109,7 @@ def test_a_window_made_again_while_it_is_read_has_nothing_of_the_one_before(
 
 GARBAGE = {
     "binary": (b"\x00\x01\xfe\xff" * 20, "not UTF-8"),
-    "yaml": (b"labels: [\n", "not YAML"),
+    "yaml": (b"labels: [\n", "not valid YAML"),
     "types": (b"labels: 5\nrecipes: {a: b}\n", "expected keys and values"),
     "keys": (b"lables: {a: b}\n", "did you mean labels?"),
     "moment": (b"at: tomorrow\n", "write ISO 8601"),

@@ -25,9 +25,9 @@ class Counter(MetricKind):
         super().check_stat(kpi, stat)
         if stat in {"rate", "total"}:
             if kpi.per is not None:
-                raise ValueError(f"{stat} takes no `per`; the ratio is the mean")
+                raise ValueError(f"stat {stat} cannot be used with `per`; use mean for the ratio")
             if not kpi.unit.endswith("/s"):
-                raise ValueError(f"{stat} needs a unit per second, such as requests/s")
+                raise ValueError(f"stat {stat} needs a unit per second, such as requests/s")
 
     def unit_of(self, kpi: KpiFields, stat: str) -> str:
         return kpi.unit.removesuffix("/s") if stat == "total" else kpi.unit

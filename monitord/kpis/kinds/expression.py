@@ -26,18 +26,18 @@ class Expression(Kind):
 
     def check_source(self, kpi: KpiFields) -> None:
         if kpi.expr is None:
-            raise ValueError("kind expr needs an expr")
+            raise ValueError("kind expr needs `expr`")
         if kpi.metric is not None or kpi.match is not None:
-            raise ValueError("kind expr takes no metric and no match; write them into expr")
+            raise ValueError("kind expr has no metric or match; write them into expr")
         used = set(_PLACEHOLDER.findall(kpi.expr))
         if unknown := sorted(used.difference(_KNOWN_PLACEHOLDERS)):
-            raise ValueError(f"{unknown[0]} stands for nothing; known: {', '.join(_KNOWN_PLACEHOLDERS)}")
+            raise ValueError(f"{unknown[0]} is unknown; use {', '.join(_KNOWN_PLACEHOLDERS)}")
         if "$selector" not in used:
             raise ValueError(
-                "expr must select its series with {$selector}, or other sessions' would count too"
+                "expr must select its series with {$selector}, or series of other sessions would count too"
             )
         if kpi.by and "$by" not in used:
-            raise ValueError("expr must group by ($by), since `by` asks for more scopes than the session")
+            raise ValueError("expr must group by ($by), because `by` lists scopes other than the session")
 
     def stats_over_time(self, kpi: KpiFields) -> tuple[str, ...]:  # noqa: ARG002
         return self.stats

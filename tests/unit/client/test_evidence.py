@@ -131,7 +131,7 @@ def test_without_a_daemon_the_files_still_speak(session: Session, capsys: Captur
     (session.lease / "0.json").unlink()
     answer = why(session, capsys, "c1.yaml", 1)
     assert "not running" in detail(answer, "daemon")
-    assert detail(answer, "scraped") == "when last told: 1 up"
+    assert detail(answer, "scraped") == "at the last update: 1 up"
     assert "monitord start --session s" in answer["next"]
 
 
@@ -181,7 +181,7 @@ def test_what_is_no_plain_file_is_neither_opened_nor_waited_for(
 def test_a_damaged_file_sd_is_no_reason_to_fail(content: str, session: Session, capsys: Capture) -> None:
     (session.file_sd / "shard-c1.json").write_text(content)
     answer = why(session, capsys, "c1.yaml", 1)
-    assert detail(answer, "written") == "1 of 1 endpoint in no file of prometheus/file_sd"
+    assert detail(answer, "written") == "1 of 1 endpoint missing from prometheus/file_sd"
 
 
 def test_a_file_sd_that_cannot_be_listed_is_unknown_and_no_failure(session: Session, capsys: Capture) -> None:

@@ -92,7 +92,7 @@ def test_a_name_that_needs_an_address_to_be_allowed_is_taken_once_it_has_one(wor
     world.start()
     world.drop("a.yaml", GOOD)
     world.settle()
-    assert "h may not be scraped yet: its name has no address" in reason(world)
+    assert "h may not be scraped yet: it does not resolve" in reason(world)
     assert world.scraped() == set()
     world.names["h"] = ("10.0.0.1",)
     world.clock.advance(10.0)
@@ -249,7 +249,7 @@ def test_a_secret_that_is_mended_is_used_by_itself(world: World, secret: Path) -
     world.drop("a.yaml", with_password(secret))
     world.settle()
     assert reason(world) == (
-        f"3:46: basic_auth.password_file: {secret} is open to others; run: chmod 600 {secret}"
+        f"3:46: basic_auth.password_file: {secret} is accessible to other users; run: chmod 600 {secret}"
     )
     assert world.scraped() == set()
     secret.chmod(0o600)
@@ -269,7 +269,7 @@ def test_a_secret_that_was_opened_to_others_is_used_no_more_until_it_is_mended(
     world.clock.advance(60.0)
     world.settle()
     assert not world.reconciler.credentials
-    assert "is open to others" in reason(world)
+    assert "is accessible to other users" in reason(world)
     assert world.status("a.yaml")["in_force"]
     secret.chmod(0o600)
     world.clock.advance(60.0)

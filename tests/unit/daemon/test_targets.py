@@ -196,7 +196,7 @@ def test_a_lease_renewed_before_a_restart_is_not_lost_to_it(world: World) -> Non
     assert events(world.entries) == []
     world.pass_by(60.0)
     assert world.scraped() == set()
-    assert "the lease ran out" in world.status("a.yaml")["reason"]
+    assert "the lease expired" in world.status("a.yaml")["reason"]
     world.touch(path, age=0.0)
     world.settle()
     assert world.scraped() == {"a"}

@@ -396,7 +396,7 @@ def test_a_stop_waits_for_a_start_that_is_being_written_anew(world: World) -> No
 def test_a_past_window_that_ends_later_is_waited_for(world: World) -> None:
     start = world.clock.now()
     world.mark("r.yaml", 0, f"from: {start}\nto: {start + 20}\n".encode())
-    assert world.until("open")["reason"] == "its end is still to come"
+    assert world.until("open")["reason"] == "its end is in the future"
     assert world.reconciler.reconcile() == pytest.approx(start + 20 - world.clock.now())
     world.until("done")
 
@@ -642,7 +642,7 @@ def test_a_marker_of_somebody_else_is_reported_and_changes_nothing(world: World)
     before = world.until("done")
     stray = world.mark("r.cancel", 30)
     os.chown(stray, THEIRS, -1)
-    sentence = "r.cancel does not count: it is of uid 9, the window of uid 7"
+    sentence = "r.cancel is ignored: it belongs to uid 9, but the window to uid 7"
     world.until_told("ignored", [sentence])
     assert (world.status()["state"], world.status()["reason"]) == ("done", sentence)
     world.start()
@@ -690,7 +690,7 @@ def test_in_a_group_nobody_ends_or_takes_over_the_window_of_another(tmp_path: Pa
     world.until("open")
     by(THEIRS, "touch('r.stop'); touch('r.cancel'); touch('r.yaml')")
     strays = sorted(("r.stop", "r.cancel", "r.yaml"))
-    told = [f"{name} does not count: it is of uid {THEIRS}, the window of uid {MINE}" for name in strays]
+    told = [f"{name} is ignored: it belongs to uid {THEIRS}, but the window to uid {MINE}" for name in strays]
     world.until_told("ignored", told)
     assert world.status()["state"] == "open"
     assert events(world.entries).count("window.marker_ignored") == 3

@@ -60,9 +60,9 @@ def test_every_problem_is_listed_at_its_place() -> None:
         "1:8: count: expected a whole number, found the text 'x'",
         "3:5: parts[0].name: this key is required",
         "3:6: parts[0].nmae: unknown key; did you mean name?",
-        "4:8: every: 5 has no unit; write 5s, or another of ms, m, h, d",
+        "4:8: every: 5 has no unit; write 5s, or use ms, m, h or d",
         (
-            "5:10: enabled: unquoted yes is a truth value to some YAML readers and text to others; "
+            "5:10: enabled: unquoted yes is a boolean in YAML 1.1 and text in YAML 1.2; "
             'if it is text, quote it: "yes"'
         ),
     ]
@@ -72,7 +72,7 @@ def test_every_problem_is_listed_at_its_place() -> None:
     ("text", "message"),
     [
         ("title: 1.10", 'title: expected text, found the number 1.10; quote it: "1.10"'),
-        ("title: true", 'title: expected text, found the truth value true; quote it: "true"'),
+        ("title: true", 'title: expected text, found the boolean true; quote it: "true"'),
         ("title:", "title: expected text, found nothing"),
         ("title: [a]", "title: expected text, found a list"),
         ("count: 1.5", "count: expected a whole number, found the number 1.5"),
@@ -106,8 +106,8 @@ def test_a_key_is_blamed_where_it_stands_and_a_value_where_it_stands() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "1:1: the file says nothing"),
-        ("# nothing\n", "the file says nothing"),
+        ("", "1:1: the file is empty"),
+        ("# nothing\n", "the file is empty"),
         ("- a\n", "1:1: expected keys and values, found a list"),
         ("text", "1:1: expected keys and values, found the text 'text'"),
     ],

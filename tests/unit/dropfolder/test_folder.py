@@ -221,7 +221,7 @@ def dangling(path: Path) -> None:
 def test_only_plain_files_are_read(watched: Watched, make: Callable[[Path], None], what: str) -> None:
     make(watched.folder / "a.yaml")
     [file] = watched.settle()
-    assert (file.problem, file.content) == (f"is {what}; only plain files are read", b"")
+    assert (file.problem, file.content) == (f"the file is {what}; only regular files are read", b"")
 
 
 @pytest.mark.parametrize("make", [fifo, symlink])
@@ -241,7 +241,7 @@ def test_a_file_that_is_too_long_is_not_read(watched: Watched) -> None:
     watched.write("a.yaml", b"#" * (MAX_BYTES + 10))
     watched.write("b.yaml", b"#" * MAX_BYTES)
     files = {file.name: file for file in watched.settle()}
-    assert files["a.yaml"].problem == f"holds {MAX_BYTES + 10} bytes; at most {MAX_BYTES} are allowed"
+    assert files["a.yaml"].problem == f"the file has {MAX_BYTES + 10} bytes; at most {MAX_BYTES} are allowed"
     assert (files["b.yaml"].problem, len(files["b.yaml"].content)) == ("", MAX_BYTES)
 
 
@@ -255,7 +255,7 @@ def test_a_file_that_the_daemon_may_not_read_is_told_of(
     with monkeypatch.context() as patched:
         patched.setattr("os.open", denied)
         [file] = watched.settle()
-    assert file.problem.startswith("cannot be read by the daemon: Permission denied; let its user read it")
+    assert file.problem.startswith("the daemon cannot read the file: Permission denied; make it readable")
     path.chmod(0o644 if path.stat().st_mode & 0o777 != 0o644 else 0o640)
     assert [file.content for file in watched.settle()] == [TEXT]
 
@@ -376,7 +376,7 @@ def test_what_was_deleted_while_nobody_looked_is_noticed(watched: Watched) -> No
 
 def test_a_device_is_not_opened() -> None:
     _, file = read_file(Path("/dev"), "zero")
-    assert file.problem == "is a FIFO, socket or device; only plain files are read"
+    assert file.problem == "the file is a FIFO, socket or device; only regular files are read"
 
 
 # --- kind to the metadata server

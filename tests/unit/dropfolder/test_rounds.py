@@ -28,7 +28,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.drop = DropFolder(folder, is_target_file)
+        self.drop = DropFolder(folder, is_target_file, full_scan_interval=3600.0)
         self.now = 50.0
         self.taken: dict[str, bytes] = {}
         self.poison: set[str] = set()
@@ -115,7 +115,7 @@ def test_whatever_rounds_fail_all_that_is_there_is_taken_in_and_poison_holds_up_
         world.poison = poison
         for action, what in history:
             follow(world, action, what)
-        world.settle(15.0)  # far from the next full scan
+        world.settle(dropfolder.LONGEST_PAUSE_SECONDS + 1.0)  # far from the next full scan
         expected = world.there
         for name in NAMES:
             if name not in poison:

@@ -89,7 +89,7 @@ def test_no_inotify_is_no_reason_not_to_start(tmp_path: Path) -> None:
     folders = {tmp_path / "here": "targets", tmp_path / "missing": "windows"}
     started, reason = watch(folders, "inotify", no_wake, "")
     assert started.mode == "poll"
-    assert reason.startswith("inotify is not to be had: ")
+    assert reason.startswith("inotify is not available: ")
     emitters = [thread for thread in threading.enumerate() if "Emitter" in type(thread).__name__]
     wait_until(lambda: not any(thread.is_alive() for thread in emitters), "the other folder's thread to end")
 

@@ -83,5 +83,5 @@ def test_a_pack_of_expressions_alone_could_never_be_present() -> None:
         b"name: a\nhelp: b\napplies: when_present\nkpis:\n"
         b"  - {name: k, help: K, unit: x, kind: expr, expr: 'up{$selector}', stats: [value]}\n"
     )
-    with pytest.raises(InvalidFileError, match="needs a KPI that names a metric"):
+    with pytest.raises(InvalidFileError, match="needs at least one KPI with a metric"):
         check_recipe(text)
