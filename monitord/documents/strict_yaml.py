@@ -51,7 +51,7 @@ _MEANINGS = {
 }
 # What to do about the parser's most frequent complaints.
 _YAML_ADVICE = {
-    "mapping values are not allowed in this context": "; check the indentation, and quote text that contains ': '",
+    "mapping values are not allowed in this context": "; check the indentation; quote text with ': '",
     "found character that cannot start any token": "; indent with spaces; quote text that begins with @ or %",
     "did not find expected key": "; check the indentation and the quotes before it",
     "did not find expected ',' or ']'": "; close the list with ]",

@@ -82,7 +82,7 @@ def test_every_problem_is_listed_at_its_place() -> None:
         ("part: []", "part: expected keys and values, found a list"),
         ("every: soon", "every: 'soon' is not a duration; write a number and its unit"),
         ("every: 0.1ms", "every: a duration must be at least 1ms"),
-        ("every: 10:00", "every: unquoted 10:00 is a number in base 60"),
+        ("every: 10:00", "every: unquoted 10:00 is a base-60 number"),
         ("part: {name: -x}", "part.name: '-x' is not a name; use letters"),
         ("labels: {job: x}", "labels.job: label job is set by monitord"),
         ("labels: {__x: y}", "labels.__x: label __x begins with __"),

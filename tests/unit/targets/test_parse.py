@@ -198,7 +198,7 @@ REFUSED = [
     ("client: c1\nclient: c2\n", "2:1: client: duplicate key, first given in line 1"),
     ("client: c 1\n", "1:9: client: 'c 1' is not a name; use letters, digits"),
     ("client: no\n", "1:9: client: unquoted no is a boolean in YAML 1.1 and text in YAML 1.2"),
-    ("node: 1:30\n", "1:7: node: unquoted 1:30 is a number in base 60"),
+    ("node: 1:30\n", "1:7: node: unquoted 1:30 is a base-60 number"),
     ("node: mel 42\n", "1:7: node: 'mel 42' is not a host name or address"),
     ('node: "fe80::1%a b"\n', "1:7: node: 'fe80::1%a b' is not a host name or address"),
     ("node: 42\n", '1:7: node: expected text, found the number 42; quote it: "42"'),
