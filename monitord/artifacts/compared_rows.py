@@ -1,6 +1,6 @@
 """Two artifact folders side by side, or two groups of repeats. Pure.
 
-A value that is missing stays missing. Folders that do not measure the same are told, with why.
+A value that is missing stays missing. `same_setup` reports runs that are not comparable.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _WITHOUT_DIRECTION = frozenset(("count", "std"))
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What an artifact folder says: a window, how it was measured, and the rows of its summary.
+    """The content of an artifact folder: a window, how it was measured, and the rows of its summary.
 
-    `slo` is what became of its conditions, as the manifest has it.
+    `slo` are the results of its conditions, from the manifest.
     """
 
     folder: str
@@ -60,7 +60,7 @@ class Compared:
     """One KPI, stat and scope, before and after.
 
     `change` is that of the median in percent, infinite from 0; `limit` is by how many percent it may
-    be worse. `verdict` is None where nothing says which way is better, or a side has no value.
+    be worse. `verdict` is None when it is not known which direction is better, or a value is missing.
     """
 
     key: Key
@@ -83,7 +83,7 @@ class Compared:
 
 
 def run_of(folder: str, manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> Run:
-    """Return what a folder says, from its manifest and `metrics_summary.json`.
+    """Return a folder's content, from its manifest and `metrics_summary.json`.
 
     Raises KeyError, TypeError or ValueError when they are not those of a window.
     """
@@ -111,7 +111,7 @@ def compare(
     """Compare every row that any run has.
 
     `limits` says for a `KPI` or `KPI.STAT` by how many percent its session's row may be worse;
-    `directions` which way is better, where the recipes do not or say otherwise.
+    `directions` gives which direction is better, and overrides the recipes.
     """
     runs = (*before, *after)
     keys = dict.fromkeys(key for run in runs for key in run.values)
@@ -139,7 +139,7 @@ def _compared(
 def _verdict(change: float | None, test: RankTest | None, better: Better | None) -> Verdict | None:
     if change is None or test is None or better is None:
         return None
-    if change == 0 or not test.tells_apart:
+    if change == 0 or not test.is_significant:
         return "same"
     return "better" if (change < 0) == (better == "lower") else "worse"
 
@@ -161,8 +161,8 @@ def _sample(key: Key, runs: Iterable[Run]) -> Sample:
 def _direction(key: Key, runs: Iterable[Run], directions: Mapping[str, Better]) -> Better | None:
     if key[1] in _WITHOUT_DIRECTION:
         return None
-    told = _named(directions, key)
-    return told or next(
+    direction = _named(directions, key)
+    return direction or next(
         (kpi["better"] for run in runs if (kpi := run.kpis.get(key[0], {})).get("better")), None
     )
 

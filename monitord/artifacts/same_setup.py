@@ -1,4 +1,4 @@
-"""Whether runs measure the same, and whether limits hold anything in them. Pure."""
+"""Whether runs measured the same thing, and whether limits apply to any of their values. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from monitord.artifacts.compared_rows import Compared, Run, names_of
 
-# Windows that last as long as their work takes differ with how fast it was; beyond this it was other work.
+# A window may last as long as its work takes. If two differ by more than this, the work was not the same.
 LONGEST_TO_SHORTEST = 2.0
-# What is said of a KPI changes nothing in its numbers.
-_SAID_OF_A_KPI = frozenset(("help", "better"))
+# Keys that describe a KPI and do not change its numbers.
+_DESCRIPTIVE_KEYS = frozenset(("help", "better"))
 
 
 def incomparable(runs: Sequence[Run]) -> list[str]:
-    """Say everything for which these runs do not measure the same."""
+    """Return every reason why these runs are not comparable."""
     found = [
         f"{run.folder} is {run.status}: {'; '.join(run.reasons)}" for run in runs if run.status != "complete"
     ]
@@ -35,7 +35,7 @@ def incomparable(runs: Sequence[Run]) -> list[str]:
 
 
 def ungated(rows: Iterable[Compared], limits: Mapping[str, float]) -> list[str]:
-    """Say which limits hold nothing: no such KPI, no value on a side, or no better and worse."""
+    """Return the limits that cannot be checked: unknown KPI, a missing value, or no known direction."""
     found, session = [], [row for row in rows if row.key[2] == "session"]
     for name in limits:
         meant = [row for row in session if name in names_of(row.key)]
@@ -54,7 +54,7 @@ def _other_definitions(first: Run, run: Run) -> list[str]:
         other = run.kpis.get(name, kpi)
         differing = [
             key
-            for key in sorted((kpi.keys() | other.keys()) - _SAID_OF_A_KPI)
+            for key in sorted((kpi.keys() | other.keys()) - _DESCRIPTIVE_KEYS)
             if kpi.get(key) != other.get(key)
         ]
         if differing:

@@ -60,8 +60,8 @@ def gather(
 ) -> Samples:
     """Read all raw samples of a window into files in a folder, which is the caller's to remove.
 
-    About `most` are held at a time; `going` is called after each answer. Samples that cannot be had
-    cost nothing but themselves: a warning says why. Raises PrometheusUnavailableError when asking
+    At most about `most` are kept in memory; `going` is called after each answer. A warning explains
+    which samples are missing. Raises PrometheusUnavailableError when asking
     again later may help, and OSError when they cannot be written.
     """
     try:

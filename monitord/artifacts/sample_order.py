@@ -1,4 +1,4 @@
-"""What the daemon and the process that reads raw samples tell each other, a line of JSON each. Pure."""
+"""The messages between the daemon and the process that reads raw samples, one line of JSON each. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
 
 def to_line(message: Order | Reply) -> bytes:
-    """Return the line that says so, without its end."""
+    """Return the message as a line, without the line end."""
     return msgspec.json.encode(message)
 
 

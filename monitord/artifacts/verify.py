@@ -1,4 +1,4 @@
-"""Whether an artifact folder is what its manifest says: every file, and none but those."""
+"""Whether an artifact folder matches its manifest: all of its files, and no others."""
 
 from __future__ import annotations
 

@@ -140,4 +140,4 @@ def _print(comparison: Comparison, output: str) -> None:
         case _:
             for line in heading(comparison):
                 say(line)
-            print_table(COLUMNS, [cells(row) for row in comparison.told])
+            print_table(COLUMNS, [cells(row) for row in comparison.known_rows])

@@ -25,7 +25,7 @@ from monitord.recipes.presence import in_force, presence_query
 from monitord.system.clock import SystemClock
 
 _CLOCK = SystemClock()
-# Prometheus guesses a metric's type from its name, but a recipe says what it is. It stays in the records.
+# Prometheus guesses a metric's type from its name, but the recipe defines it. The records keep this warning.
 _NAME_GUESS = "metric might not be a counter"
 
 
@@ -51,12 +51,12 @@ def collect(
 ) -> WindowResult:
     """Collect a window.
 
-    Recipes that the window's marker names are all in force, and else those that fit what it holds. A
-    query that Prometheus refuses costs the KPI it is for, and is told as a reason. Raises
+    The recipes named by the window's marker apply, or else those whose metrics the window has. A
+    query that Prometheus refuses leaves its KPI without values, and is reported as a reason. Raises
     PrometheusUnavailableError when Prometheus cannot answer now: the caller should try again.
     """
     start = now()
-    asking = _Asking(client, now)
+    asking = _Queries(client, now)
     request = replace(request, recipes=_in_force(request, asking))
     coverage = _coverage(request, asking)
     scraped = asking.ask("own_cost", scraped_bytes_query(request.span))
@@ -80,14 +80,14 @@ def collect(
     )  # fmt: skip
 
 
-def _in_force(request: CollectionRequest, asking: _Asking) -> tuple[Recipe, ...]:
+def _in_force(request: CollectionRequest, asking: _Queries) -> tuple[Recipe, ...]:
     query = None if request.window.recipes else presence_query(request.recipes, request.span)
     if query is None:
         return request.recipes
     return in_force(request.recipes, asking.ask("recipes", query) or Answer(()))
 
 
-def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCoverage, ...]:
+def _coverage(request: CollectionRequest, asking: _Queries) -> tuple[TargetCoverage, ...]:
     span = request.span
     up = asking.ask("coverage", up_query(span))
     queries = dict.fromkeys(
@@ -97,7 +97,7 @@ def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCovera
         for query in kind_of(kpi.kind).resets_queries(kpi, recipe.services, span)
     )
     resets = [answer for query in queries if (answer := asking.ask("resets", query))]
-    # Without the scrapes' outcomes nothing is known of any target: no row, rather than zeros.
+    # Without the outcomes of scrapes nothing is known about targets: no rows, rather than zeros.
     return cover_targets(request, up, resets) if up else ()
 
 
@@ -106,7 +106,7 @@ def _rows_of(
     recipe: Recipe,
     kpi: Kpi,
     coverage: Sequence[TargetCoverage],
-    asking: _Asking,
+    asking: _Queries,
 ) -> list[KpiRow]:
     targets = fitting_targets(coverage, recipe.services)
     subject = Subject(request.window.id, kpi, request.min_coverage, targets)
@@ -124,9 +124,9 @@ def _over_time(
     request: CollectionRequest,
     of_kpis: Sequence[Sequence[KpiRow]],
     coverage: Sequence[TargetCoverage],
-    asking: _Asking,
+    asking: _Queries,
 ) -> tuple[Course, ...]:
-    """Return the courses of the KPIs that have a value at all."""
+    """Return the values over time of the KPIs that have any value."""
     known = {row.kpi for rows in of_kpis for row in rows if row.value is not None}
     return tuple(
         course
@@ -137,8 +137,8 @@ def _over_time(
     )
 
 
-class _Asking:
-    """Asks each query once and keeps the record of it."""
+class _Queries:
+    """Sends each query once, and records it."""
 
     def __init__(self, client: QueryClient, now: Callable[[], float]) -> None:
         self._client = client

@@ -14,7 +14,7 @@ from monitord.kpis.span import InstantQuery, Span
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process has used so far. `run` tells one run from the next, whatever its pid."""
+    """What a process has used so far. `run` distinguishes one run from the next, even with the same pid."""
 
     run: tuple[int, int]
     cpu_seconds: float

@@ -1,4 +1,4 @@
-"""Which queries read all raw samples of a window, each answer small enough to be held. Pure.
+"""The queries that read all raw samples of a window, each with an answer that fits in memory. Pure.
 
 A raw sample is read by a range selector, never by a range query: it comes with its own time, and
 with no value carried over from before.
@@ -37,8 +37,8 @@ def sample_queries(
 ) -> dict[str, list[InstantQuery]]:
     """Return by job the queries that together read every sample of the window, each of them once.
 
-    `series` answers `series_query`, `scrapes` answers `scrapes_query`. An answer holds about `most`
-    samples, or one of each series of a metric where that is more. Metrics come in the order of their names.
+    `series` answers `series_query`, `scrapes` answers `scrapes_query`. An answer has about `most`
+    samples, or one per series of a metric if that is more. Metrics come in the order of their names.
     """
     metrics: dict[str, dict[str, int]] = defaultdict(dict)
     for each in series.series:

@@ -15,7 +15,7 @@ def settle_query(session: str) -> str:
 
 
 def are_settled(targets: Iterable[ExpectedTarget], last_scrapes: Answer, end: float) -> bool:
-    """Say whether every target has a scrape later than `end` (Unix seconds)."""
+    """Return whether every target has a scrape later than `end` (Unix seconds)."""
     names = ("job", "instance", "client")
     last = {
         tuple(series.labels.get(name, "") for name in names): series.value for series in last_scrapes.series

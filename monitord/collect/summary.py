@@ -104,7 +104,7 @@ def _parts(
 ) -> Iterator[tuple[Key, list[Group], list[TargetCoverage]]]:
     """Split groups and targets by the scope's labels; what lacks one of them is in no part."""
     labels = SCOPES[scope]
-    known = tuple(label for label in labels if label != "gpu")  # which GPUs it has, no target says
+    known = tuple(label for label in labels if label != "gpu")  # targets do not have a gpu label
     groups: dict[Key, list[Group]] = defaultdict(list)
     covering: dict[Key, list[TargetCoverage]] = defaultdict(list)
     for group in reading.groups:
@@ -134,7 +134,7 @@ def _grade(subject: Subject, estimate: Estimate, targets: Sequence[TargetCoverag
 
 
 def _absence(targets: Sequence[TargetCoverage]) -> str:
-    """Say why a metric is not there: nothing to scrape, nothing answered, or it is not exported."""
+    """Return why a metric is missing: no target, no target was up, or it is not exported."""
     if not targets:
         return why.NO_TARGETS
     return why.METRIC_ABSENT if any(t.successes for t in targets) else why.TARGET_DOWN

@@ -1,6 +1,6 @@
 """The KPIs over time, for plots: each step of the window measured as if it were a window. Pure.
 
-A percentile of a step says something of that step only: those of a window are in the summary.
+A percentile of a step is about that step only: those of the window are in the summary.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from monitord.kpis.span import MAX_TILES, Query, Span
 from monitord.prometheus.api.series import Answer, HistogramSeries, Series
 from monitord.recipes.model import GROUP_LABELS, Kpi, Recipe
 
-MAX_STEPS = 120  # as many points as a plot needs: all that there is to know is in the raw samples
+MAX_STEPS = 120  # enough points for a plot; everything is in the raw samples
 MAX_TARGET_STEPS = 3_600  # with many targets there are fewer steps: an answer has a value for each
 FEWEST_STEPS = 20
 
@@ -108,7 +108,7 @@ def over_time(request: CollectionRequest, recipe: Recipe, kpi: Kpi, targets: int
 
 
 def most_steps(targets: int) -> int:
-    """Return into how many steps a window may be cut, by the number of its targets."""
+    """Return the maximum number of steps for a window with so many targets."""
     return max(FEWEST_STEPS, min(MAX_STEPS, MAX_TARGET_STEPS // max(1, targets)))
 
 

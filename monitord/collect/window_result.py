@@ -1,4 +1,4 @@
-"""What a collection found out."""
+"""The result of collecting a window."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitord.kpis.span import Query
 
 @dataclass(frozen=True, slots=True)
 class QueryRecord:
-    """A query that was made, what it was for, and what came of it.
+    """A query that was sent, its purpose, and its outcome.
 
     `use` is `recipes`, `coverage`, `resets`, `own_cost` or the KPI's name with the role that the answer
     plays in it, and `over_time` where it was asked for each step of the window.
@@ -32,9 +32,9 @@ class QueryRecord:
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """All that was learnt of a window; `start` and `end` (Unix seconds) say when it was asked.
+    """The result of a window; `start` and `end` (Unix seconds) are the time of the collection.
 
-    `request.recipes` are those in force, `scraped_bytes` is how much its scrapes brought in; None is
+    `request.recipes` are those in force, `scraped_bytes` is the size of its scrapes; None is
     unknown.
     """
 

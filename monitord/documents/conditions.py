@@ -84,16 +84,16 @@ class Condition:
         )
 
     def holds(self, value: float, limit: float) -> bool:
-        """Say whether a value keeps a limit that is in the value's unit."""
+        """Return whether a value meets a limit in the same unit."""
         return OPERATORS[self.operator](value, limit)
 
     def limit_in(self, unit: str) -> float | None:
-        """Return the limit in the unit of what is measured; None when its own cannot be turned into it."""
+        """Return the limit in the unit of what is measured; None when it cannot be converted."""
         return self.limit if not self.unit else convert(self.limit, self.unit, unit)
 
 
 def parse_condition(text: str) -> Condition:
-    """Return the condition that a text is. Raises ValueError that says where it is none."""
+    """Parse a condition. Raises ValueError with the position of the error."""
     found, at = [], 0
     for what, pattern in _COMPILED.items():
         match = pattern.match(text, at)
@@ -124,7 +124,7 @@ def parse_condition(text: str) -> Condition:
 
 
 def unit_problem(condition: Condition, unit: str) -> str:
-    """Say why the condition's unit cannot be that of what it measures; nothing if it can."""
+    """Return why the condition's unit cannot be converted to that of its measure; empty if it can."""
     if condition.limit_in(unit) is not None:
         return ""
     hint = did_you_mean(condition.unit, fitting_units(unit))
@@ -133,9 +133,9 @@ def unit_problem(condition: Condition, unit: str) -> str:
 
 
 def misfit(condition: Condition, measures: Mapping[str, Measure]) -> str:
-    """Say why a condition cannot be about any of these measures, by `KPI.STAT`; nothing if it can.
+    """Return why a condition does not fit any of these measures, by `KPI.STAT`; empty if it does.
 
-    What clients report is known to them alone.
+    Conditions on reported.* always fit, because only clients know these.
     """
     if condition.kpi == COVERAGE or condition.kpi.startswith(REPORTED):
         return ""

@@ -1,4 +1,4 @@
-"""Networks, addresses and host patterns: what a rule about hosts names, and which hosts it covers. Pure."""
+"""Rules about hosts: networks, addresses and host patterns, and which hosts they cover. Pure."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Rule:
     network: Network | None = None
 
     def covers_name(self, name: str) -> bool:
-        """Say whether it is a pattern that a name in lower case fits."""
+        """Return whether it is a pattern that matches a name in lower case."""
         return self.network is None and fnmatchcase(name, self.text.lower())
 
     def covers_address(self, forms: Iterable[HostAddress]) -> bool:
-        """Say whether it is a network that an address lies in, given all of its forms."""
+        """Return whether it is a network that contains an address, given all of its forms."""
         return self.network is not None and any(form in self.network for form in forms)
 
 
@@ -51,7 +51,7 @@ def read_rule(text: str) -> Rule:
 
 
 def forms_of(text: str) -> tuple[HostAddress, ...]:
-    """Return what an address is to the network stack; nothing when the text is no address.
+    """Return the addresses that the network stack treats a text as; empty when it is not an address.
 
     An IPv4 address within an IPv6 one is the IPv4 address, and the address of no host is this machine's.
     An address with a zone is in the networks that it would be in without.

@@ -5,7 +5,7 @@ as composing in C does; anchors, aliases and tags are refused at the first one, 
 beyond the text it came from. Values are then built here by the rules of YAML 1.2, and whatever
 YAML 1.1 would have read differently (`no`, `1:30`, `017`) is a problem, never a guess, and so is
 what no reader here can use (`.nan`, `1e999`). Two things are not: a date or a time is text, to be
-read by whoever expects one, and `1e5` is a number although YAML 1.1 wants a dot and a sign in it.
+parsed by the field that expects one, and `1e5` is a number although YAML 1.1 wants a dot and a sign in it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _MEANINGS = {
     "number": "read as different numbers by different YAML readers",
     "finite": "not a finite number",
 }
-# What to do about the parser's most frequent complaints.
+# Advice on the parser's most frequent errors.
 _YAML_ADVICE = {
     "mapping values are not allowed in this context": "; check the indentation; quote text with ': '",
     "found character that cannot start any token": "; indent with spaces; quote text that begins with @ or %",
@@ -80,12 +80,12 @@ class PlainFloat(float):
 
 
 class Refused:
-    """Stands where a value was refused while reading, so that it is not complained of twice."""
+    """Marks a value that was refused while reading, so that it is reported only once."""
 
 
 @dataclass(slots=True)
 class Document:
-    """A YAML file's value, with where each part of it stands (line and column from 1).
+    """A YAML file's value, with the position of each part (line and column from 1).
 
     `keys` and `values` map a path such as `("services", 0, "name")` to its position.
     """
@@ -96,7 +96,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def position(self, path: FieldPath, *, of_key: bool = False) -> tuple[int, int]:
-        """Return where `path` stands; where it does not exist, the nearest place around it."""
+        """Return the position of `path`, or of the nearest parent that exists."""
         for end in range(len(path), -1, -1):
             first, second = (self.keys, self.values) if of_key else (self.values, self.keys)
             place = first.get(path[:end]) or second.get(path[:end])
@@ -110,7 +110,7 @@ class Document:
         self.problems.append(Problem(line, column, field_name(path), message))
 
     def forget(self, paths: Set[FieldPath]) -> None:
-        """Drop what was noted of values at or below `paths`, whose keys are refused themselves."""
+        """Remove problems of values at or below `paths`, because their keys are refused themselves."""
         places = {
             place
             for known, place in self.values.items()
@@ -128,7 +128,7 @@ def field_name(path: FieldPath) -> str:
 
 
 def holds_secret(path: FieldPath) -> bool:
-    """Say whether somebody may have put a secret there, which no message may then repeat."""
+    """Return whether the value may be a secret, which no message may repeat."""
     return any(isinstance(part, str) and _SECRET.search(part) for part in path)
 
 
@@ -210,7 +210,7 @@ class _Builder:
         self._documents = 0
 
     def take(self, event: Any) -> None:
-        """Take the next event in."""
+        """Process the next event."""
         match event:
             case yaml.AliasEvent():
                 raise _refused(event, "an alias (*)", "write the value out, or quote text that begins with *")
@@ -227,7 +227,7 @@ class _Builder:
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._open.pop()
 
-    # What they are called is not repeated: somebody may have meant it as a password.
+    # The name is not repeated, because it may have been meant as a password.
     def _refuse_decoration(self, event: Any) -> None:
         if event.anchor is not None:
             raise _refused(event, "an anchor (&)", "quote text that begins with &")

@@ -1,4 +1,4 @@
-"""pydantic behind one door: models for what users write, and errors that point into their file.
+"""The only place that validates with pydantic: models of what users write, and errors with line and column.
 
 Everything a user can write in a file has a model derived from `Model`; `validate` turns a document
 into an instance of it or into every problem at once, each at its line and column.
@@ -22,7 +22,7 @@ RESERVED_LABELS = frozenset(("job", "instance", "session", "client", "node", "se
 MAX_LABEL_VALUE = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-# Units go into tables, where spreadsheets would run one that begins like a formula.
+# Units go into tables, where spreadsheets would execute one that begins like a formula.
 _IN_UNITS = "A-Za-z0-9_%‰°²³µ$€£À-ÖØ-öø-ÿΑ-ω"  # Greek ones are meant
 _UNIT = re.compile(rf"[{_IN_UNITS}](?:[{_IN_UNITS}/.·*^() -]{{0,62}}[{_IN_UNITS})])?")
 _A_UNIT = (
@@ -35,7 +35,7 @@ _LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", re.ASCII)
 class Model(BaseModel):
     """What users write: frozen, strictly typed, no unknown keys.
 
-    `refused_keys` has advice on keys that people try although they are unknown on purpose.
+    `refused_keys` has advice on keys that people try but that are deliberately not supported.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
@@ -47,7 +47,7 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 def refuse(message: str) -> PydanticCustomError:
-    """Return the error with which a validator refuses a value, in our own words."""
+    """Return an error for a validator to raise, with our own message."""
     return PydanticCustomError("refused", "{message}", {"message": message})
 
 
@@ -114,7 +114,7 @@ _DURATION_SCHEMA = {
     "pattern": r"^(?!0+(\.0+)?[a-z])[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$",
     "examples": ["5s", "10m"],
 }
-# A pattern is asked of texts alone, a minimum of numbers alone.
+# In JSON Schema a pattern applies only to strings, and a minimum only to numbers.
 _NAME_SCHEMA = {"type": ["string", "number"], "pattern": f"^{_NAME.pattern}$", "minimum": 0}
 _LABEL_NAME_SCHEMA = {
     "type": "string",
@@ -134,7 +134,7 @@ Labels = dict[LabelName, LabelValue]
 
 
 def is_name(text: str) -> bool:
-    """Say whether a text can name a session, client, service or window."""
+    """Return whether a text can name a session, client, service or window."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -232,7 +232,7 @@ def _as_written(value: Any) -> str:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return what to add to a message on an unknown word: the nearest known one, or all of them."""
+    """Return a suffix for the message on an unknown word: the nearest known one, or all of them."""
     return _near(word, known) or (f"; known here: {', '.join(known)}" if known else "")
 
 

@@ -1,8 +1,7 @@
 """Waking early when something happens in a drop folder. The only place that imports watchdog.
 
-An event carries no content and proves nothing: it names a file that is worth a look now. On a network
-file system inotify sees nothing of what other nodes write, so there is no watcher at all
-there, and the poll does everything.
+An event only names a file to look at now. On a network file system inotify does not see what other nodes
+write, so there is no watcher there, only polling.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ class Watch(Protocol):
 
     mode: str
     lost: bool
-    """Whether a folder that is watched was deleted: of one made anew in its place it sees nothing."""
+    """Whether a watched folder was deleted: events of a new folder in its place are not seen."""
     is_makeshift: bool
-    """Whether there should be another one, which could not be started."""
+    """Whether the intended watcher could not be started."""
 
     def stop(self) -> None:
         """End it."""
 
 
 class Polling:
-    """No watcher: the poll alone."""
+    """No watcher, only polling."""
 
     mode = "poll"
     lost = False
@@ -51,7 +50,7 @@ class Polling:
         self.is_makeshift = is_makeshift
 
     def stop(self) -> None:
-        """Nothing runs, so nothing is to be ended."""
+        """Do nothing."""
 
 
 class Inotify:
@@ -66,14 +65,14 @@ class Inotify:
         Raises OSError when the kernel has no watch left to give, RuntimeError or PassingError when no thread.
         """
         self.lost = False
-        on_a_thread(lambda: None)  # watchdog 7 leaves an inotify instance behind where it can start none
+        on_a_thread(lambda: None)  # watchdog 7 leaks an inotify instance if no thread can be started
         self._observer = Observer()
         try:
             for folder, name in folders.items():
                 self._observer.schedule(_Wake(partial(wake, name), str(folder), self), str(folder))
             self._observer.start()
         except (OSError, RuntimeError):
-            self._observer.stop()  # those that did start would fill a queue nobody empties
+            self._observer.stop()  # the emitters that did start would fill a queue that nobody reads
             raise
 
     def stop(self) -> None:
@@ -89,7 +88,7 @@ class _Wake(FileSystemEventHandler):
 
     def dispatch(self, event: FileSystemEvent) -> None:
         if event.src_path == self._folder:
-            # What happened inside comes as an event of its own.
+            # Changes inside the folder have their own events.
             self._watch.lost |= event.event_type in ("deleted", "moved")
         # Our own reading opens and closes files as well.
         elif event.event_type in _CONTENT_EVENTS:
@@ -102,9 +101,9 @@ class _Wake(FileSystemEventHandler):
 def watch(
     folders: Mapping[Path, str], mode: str, wake: Callable[[str, str], None], mounts: str
 ) -> tuple[Watch, str]:
-    """Start what fits the folders; return it with the reason for the choice.
+    """Start the watcher that fits the folders; return it with the reason for the choice.
 
-    `folders` gives each folder the name with which, and the changed file's, `wake` is called.
+    `wake` is called with the folder's name in `folders`, and the name of the changed file.
     `mode` is `auto`, `inotify` or `poll`; `mounts` is the text of /proc/self/mounts.
     """
     kinds = {file_system_type(folder.resolve(), mounts) for folder in folders}

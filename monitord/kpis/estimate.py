@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-# Reasons why a value is missing, or stands for less than it should.
+# Reasons why a value is missing or incomplete.
 METRIC_ABSENT = "metric_absent"
 TARGET_DOWN = "target_down"
 NO_TARGETS = "no_targets"
@@ -28,12 +28,12 @@ SUMMARY_OWN_WINDOW = "summary_own_window"
 LOW_COVERAGE = "low_coverage"
 QUERY_FAILED = "query_failed"
 
-# What is left out of an increase, as a share of it, that is not worth telling.
+# The share of an increase that may be uncounted without being reported.
 UNCOUNTED_TOLERANCE = 0.001
 
 
 class Estimate(NamedTuple):
-    """A stat's value, or None with the reason; `reason` beside a value says what it lacks.
+    """A stat's value, or None with the reason; `reason` with a value explains why it is incomplete.
 
     `n` is how many observations it rests on: for a histogram those in the window (a rounded
     increase), for a gauge its samples, for a counter its series, for a minimum or maximum of a
@@ -75,7 +75,7 @@ def divide(dividend: float, divisor: float, n: int | None, reason: str = "") -> 
 
 
 def reason_uncounted(uncounted: float, increase: float) -> str:
-    """Say that counters born in the window held much that their increase leaves out, if they did.
+    """Return a reason if counters born in the window started with much that their increase leaves out.
 
     Counters that exporters start at 0 are born without a loss.
     """

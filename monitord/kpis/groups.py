@@ -26,7 +26,9 @@ Steps = Mapping[Group, Mapping[float, float]]  # Unix seconds -> value
 
 
 def group_of(labels: Mapping[str, str]) -> Group:
-    label = labels.get  # said for each series of each step: in a loop it would take twice as long
+    label = (
+        labels.get
+    )  # written out because it is called for each series of each step: a loop takes twice as long
     return Group(
         label("job", ""), label("instance", ""), label("client", ""),
         label("service", ""), label("node", ""), label("gpu", ""),
@@ -56,7 +58,7 @@ def read_buckets(answer: Answer) -> Buckets:
 def respelt_groups(answer: Answer) -> frozenset[Group]:
     """Return the groups whose histogram has a bound in two spellings, as two series.
 
-    So it is when Prometheus 3 went on with what version 2 had stored. An observation between the
+    That happens when Prometheus 3 continues with data that version 2 stored. An observation between the
     last sample of the one and the first of the other is in neither's increase.
     """
     bounds = Counter((group_of(series.labels), float(series.labels["le"])) for series in answer.series)

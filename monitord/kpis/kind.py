@@ -1,7 +1,7 @@
 """What all kinds of KPI have in common: the class that they derive from, and what it reads and returns.
 
-A kind is one object without state, in a module of its own in `kinds/`. It knows which stats it has and
-in which units, what a recipe must say for it, which queries are sent, and how the answers are read.
+A kind is an object without state, with its own module in `kinds/`. It defines which stats it has and in
+which units, what a recipe must contain, which queries are sent, and how the answers are read.
 """
 
 from __future__ import annotations

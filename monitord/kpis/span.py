@@ -11,7 +11,9 @@ from dataclasses import dataclass
 MAX_TILES = 120  # enough to see the extremes of a window, and far from Prometheus's 11,000 points
 SCRAPES_PER_TILE = 4  # rate() needs two samples; four still hold two when a scrape is late and one is lost
 BORN_AFTER_INTERVALS = 1.1  # up to here from its start, Prometheus extrapolates to the start of a range
-SOUGHT_BEFORE_INTERVALS = 3  # how far before the window a series is looked for that some scrapes missed
+SOUGHT_BEFORE_INTERVALS = (
+    3  # how far before the window to look for a series of which some scrapes are missing
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,9 @@ Query = InstantQuery | RangeQuery
 class Span:
     """A session's window as queries see it, in whole milliseconds.
 
-    `interval` is the longest scrape interval, in seconds, among the targets. `left_open` says that
-    the server asked leaves a sample at the very start of a range out of it. `most_tiles` says into
-    how many tiles it may be cut. `native` says that the server may hold native histograms.
+    `interval` is the longest scrape interval, in seconds, among the targets. `left_open` means
+    that the server excludes a sample at the very start of a range. `most_tiles` is the maximum number of
+    tiles. `native` means that the server may have native histograms.
     """
 
     session: str

@@ -54,7 +54,7 @@ def read_folder(folder: Path, *, missing_ok: bool = False) -> tuple[Recipe, ...]
 
 
 def check_recipe(content: bytes) -> Recipe:
-    """Return the recipe that a file's content stands for; raises InvalidFileError."""
+    """Return the recipe in a file's content; raises InvalidFileError."""
     return validate(Recipe, read_document(content))
 
 

@@ -1,4 +1,4 @@
-"""What a recipe file may say: KPIs, each with the metric it is read from and the stats it gives."""
+"""The format of a recipe file: KPIs, each with the metric that it is read from and its stats."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ JobPatterns = Annotated[
 ]
 
 
-# What a kind asks for, so far as a schema can say it without knowing what is null.
+# What each kind requires, as far as a schema can express it without knowing what is null.
 _KINDS: dict[str, JsonValue] = {
     "if": {"properties": {"kind": {"const": "expr"}}},
     "then": {"required": ["expr"]},
@@ -112,7 +112,7 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     increase divides the first's, so that `mean` is a ratio instead of a rate per second. `scale`
     turns what is measured into `unit`. `by` names the scopes beside `session` that get rows.
 
-    `expr` is PromQL evaluated at the window's end, once a scope. In it `$window` stands for the
+    `expr` is PromQL evaluated at the window's end, once per scope. In it `$window` is the
     window as a range (`[20123ms]`), `$selector` for the matchers that pick the session's series,
     `$by` for the scope's grouping labels: `sum by ($by) (increase(a_total{$selector}$window))`.
     """
@@ -168,7 +168,7 @@ def _measures(kpis: Iterable[Kpi]) -> dict[str, Measure]:
 
 
 def _about_own_kpis(text: str, info: ValidationInfo) -> str:
-    """Refuse a condition on anything else; KPIs that were refused themselves are complained of once."""
+    """Refuse a condition on anything but the recipe's own KPIs, unless these were refused themselves."""
     condition, kpis = parse_condition(text), info.data.get("kpis")
     if condition.kpi.startswith(REPORTED):
         raise refuse(
@@ -212,7 +212,7 @@ class Recipe(Model, title="recipe"):
 
 
 def metrics_of(kpi: Kpi, native: bool = True) -> tuple[tuple[str, ...], ...]:
-    """Return the sets of metrics any one of which a window needs to have the KPI; none if unknown."""
+    """Return sets of metrics: a window can have the KPI if it has all of any one set; empty if unknown."""
     return kind_of(kpi.kind).required_metrics(kpi, native)
 
 

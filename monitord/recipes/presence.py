@@ -1,7 +1,7 @@
-"""Which recipes a window's own metrics put in force. Pure.
+"""Which recipes apply to a window, by the metrics in it. Pure.
 
-Most packs are for services that a session does not run: they apply to windows that hold what they
-measure, so that a summary is not a list of what is absent.
+Most packs are for services that a session does not run. They apply only to windows with their metrics, so
+that a summary is not a list of missing values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from monitord.recipes.model import Recipe, metrics_of
 
 
 def presence_query(recipes: Sequence[Recipe], span: Span) -> InstantQuery | None:
-    """Return the query for which metrics the window holds, by job; None when nothing depends on it."""
+    """Return the query for the metrics in the window, by job; None when no recipe depends on it."""
     optional = (recipe for recipe in recipes if recipe.applies == "when_present")
     kpis = [kpi for recipe in optional for kpi in recipe.kpis]
     names = sorted({name for kpi in kpis for names in metrics_of(kpi, span.native) for name in names})

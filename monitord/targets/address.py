@@ -51,7 +51,7 @@ class Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host means the machine it is read on."""
+    """Return whether a host is a loopback name or address."""
     if host.lower() in LOOPBACK_NAMES:
         return True
     if not host[:1].isdigit() and ":" not in host:
@@ -65,8 +65,8 @@ def is_loopback(host: str) -> bool:
 def check_host(text: str) -> str:
     """Return a host name or IP address in lower case; raises ValueError when the text is neither.
 
-    What the C library would read as an IPv4 address though it is not written as one (`0xa9fea9fe`,
-    `10.1`, `012.0.0.1`) is refused: no rule about addresses may be got around by another spelling.
+    Other spellings that the C library reads as IPv4 addresses (`0xa9fea9fe`, `10.1`, `012.0.0.1`) are
+    refused, so that they cannot be used to get around rules about addresses.
     """
     if not _HOST.fullmatch(text):
         if not _is_address(text):
@@ -102,7 +102,7 @@ def parse_url(text: str) -> Address:
 
 
 def _refuse_user(text: str) -> None:
-    """Refuse what may hold a password, without a word of it, before anything else is said of it."""
+    """Refuse a URL that may contain a password, without repeating any of it."""
     if "@" in text:
         raise ValueError(
             "a URL must not contain a user or password, which all readers of the folder would see; "
@@ -172,7 +172,7 @@ def _port(text: str) -> int:
 
 
 def _check_escapes(text: str) -> None:
-    """Refuse what stands for no text: Prometheus gets paths and values as text, and escapes them itself."""
+    """Refuse escapes that are not UTF-8: Prometheus gets paths and values as text, and escapes them."""
     if odd := _ODD_PERCENT.search(text):
         raise ValueError(f"'{excerpt(odd[0])}' is not a valid escape in a URL; write %25 for a percent sign")
     for escapes in _ESCAPES.findall(text):

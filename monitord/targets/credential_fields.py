@@ -1,4 +1,4 @@
-"""What a target file says of access: the credentials of each endpoint, and where it refers to files. Pure."""
+"""The access part of a target file: the credentials of each endpoint, and the files it refers to. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def credentials_of(
 
     A service's own authentication replaces the file's, and its own tls the file's.
     """
-    if not spec.says_anything and not (service and service.says_anything):
+    if not spec.sets_access and not (service and service.sets_access):
         return None
     authenticates = service is not None and bool(service.basic_auth or service.bearer_token_file)
     authentication: AccessSpec = service if service and authenticates else spec
@@ -62,11 +62,11 @@ def check_access(document: Document, spec: TargetFileSpec) -> None:
 
 
 def _sections(spec: TargetFileSpec) -> Iterator[tuple[FieldPath, AccessSpec]]:
-    """Yield the parts of the file that say anything about access, with their paths."""
-    if spec.says_anything:
+    """Yield the parts of the file with access settings, with their paths."""
+    if spec.sets_access:
         yield (), spec
     for index, service in enumerate(spec.services):
-        if service.says_anything:
+        if service.sets_access:
             yield ("services", index), service
 
 

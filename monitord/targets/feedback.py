@@ -1,4 +1,4 @@
-"""`status/targets/<file>.json`: what a client reads to learn what became of its file. Pure.
+"""`status/targets/<file>.json`: the status of a target file, for its client. Pure.
 
 It is also the daemon's own memory: the version in force is restored from it after a restart.
 """
@@ -63,7 +63,7 @@ def deleted_status(file: str) -> dict[str, Any]:
 
 
 def restore(status: Mapping[str, Any], now: float) -> Entry | None:
-    """Return the entry that a published status stands for; None when nothing was in force.
+    """Return the entry of a published status; None when nothing was in force.
 
     A lease counts from `now` until the file is read again: it may have been touched meanwhile.
     Raises KeyError, TypeError or ValueError when the status is not one of ours.

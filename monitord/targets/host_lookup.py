@@ -1,7 +1,7 @@
-"""Looking up host names, for no longer than a moment: a dead name server must not hold the daemon up.
+"""Looking up host names, with a short time limit: a dead name server must not delay the daemon.
 
-HostLookup are looked up on a few threads, the newest first, so that nobody's thousand names delay another's.
-What is not known in time is left out; it is known to a later question once the answer has come.
+Names are looked up on a few threads, the newest first, so that one client's thousand names do not delay
+another's. Names that are not known in time are left out; a later call returns them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class HostLookup:
     def __call__(self, names: Collection[str], patience: float) -> dict[str, tuple[str, ...]]:
         """Return the addresses of those names that have any; wait for answers `patience` seconds at most.
 
-        What was asked for before is not waited for once more.
+        Names from an earlier call are not waited for again.
         """
         with self._changed:
             now = self._clock.monotonic()

@@ -21,7 +21,7 @@ _IGNORED_ENDINGS = ("~", ".tmp", ".swp")
 
 
 def is_target_file(name: str) -> bool:
-    """Say whether a name in the drop folder is meant as a target file."""
+    """Return whether a name in the drop folder is meant as a target file."""
     return name.endswith(SUFFIXES) and not name.startswith(".") and not name.endswith(_IGNORED_ENDINGS)
 
 

@@ -1,4 +1,4 @@
-"""Looking at the files that a target file refers to: whether each may be used as what it is meant for."""
+"""Checking the files that a target file refers to: whether each can be used for its purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus says of the targets, read from its list of them. Pure."""
+"""The health of targets, read from Prometheus's list of them. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def read_healths(body: bytes) -> dict[HealthKey, ScrapeHealth]:
     """Return the health of each target, from the answer of `/api/v1/targets`.
 
     The answer for 30,000 targets is 20 MB long: only what is needed of it is made into values.
-    Raises PrometheusError when it is no such answer.
+    Raises PrometheusError when it is another answer.
     """
     try:
         answer = msgspec.json.decode(body, type=_Answer)

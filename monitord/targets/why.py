@@ -1,7 +1,7 @@
-"""What became of a target, step by step, and what to do about it. Pure.
+"""The steps of a target file, how each went, and what to do about it. Pure.
 
-The way of a target file is one of steps, each of which leaves a trace: it is seen, parsed, put in
-force, written for Prometheus and scraped. The first step that failed is the reason for all after it.
+A target file is seen, parsed, put in force, written for Prometheus and scraped; each step leaves a trace.
+The first step that failed explains all later ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DaemonFacts:
-    """The session's daemon, as its heartbeat tells of it. `is_late`: that heartbeat is too old."""
+    """The session's daemon according to its heartbeat. `is_late`: the heartbeat is too old."""
 
     running: bool
     phase: str
@@ -58,10 +58,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the session's files say of one target file.
+    """Everything in the session's files about one target file.
 
     `endpoints` are those that were asked about. `written` is None when file_sd could not be read.
-    `is_ignored` says that no file of that name is ever read.
+    `is_ignored` means that files of this name are never read.
     """
 
     session: str
@@ -76,10 +76,10 @@ class Facts:
     @property
     def is_current(self) -> bool:
         """Whether the published status is about the file as it is now."""
-        told = self.status["modified_at"] if self.status else None
-        if self.found is None or told is None:
-            return self.found is None and told is None
-        return bool(told == to_iso(nearest_moment(self.found.modified_at)))
+        known = self.status["modified_at"] if self.status else None
+        if self.found is None or known is None:
+            return self.found is None and known is None
+        return bool(known == to_iso(nearest_moment(self.found.modified_at)))
 
     @property
     def updated_at(self) -> float | None:
@@ -98,26 +98,26 @@ class Step:
     problems: tuple[str, ...] = ()
 
 
-# What is wrong with the file comes before the daemon: mending it is the first thing to do either way.
+# Problems of the file come before those of the daemon, because they must be corrected in any case.
 _URGENT = ("seen", "parsed", "in force", "daemon", "written", "scraped")
 
 
 def explain(facts: Facts, now: float) -> dict[str, Any]:
-    """Return what became of a target file, ready to be printed as JSON."""
+    """Return the steps of a target file, ready to be printed as JSON."""
     steps = [step(facts) for step in (_daemon, _seen, _parsed, _in_force, _written, _scraped)]
     bad = any(step.outcome in (Outcome.FAILED, Outcome.PENDING) for step in steps)
     up = not bad and steps[-1].outcome is Outcome.OK
     return {
         "file": facts.file,
         "up": up,
-        "steps": [_told(step, now) for step in (*steps, _last_error(facts))],
+        "steps": [_step_json(step, now) for step in (*steps, _last_error(facts))],
         "endpoints": [_endpoint(endpoint, now) for endpoint in facts.endpoints],
         "next": _next(facts, {step.name: step for step in steps}, up=up),
     }
 
 
 def matching(text: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Return what says whether an endpoint is the one at a URL or `host:port`.
+    """Return a function that checks whether an endpoint is at a URL or `host:port`.
 
     A loopback address is that of whichever node the client runs on. Raises ValueError when the text is
     neither.
@@ -278,7 +278,7 @@ def _next(facts: Facts, steps: Mapping[str, Step], *, up: bool) -> str:
     return f"wait for it: monitord wait --session {facts.session} --for {wanted_file}"
 
 
-def _told(step: Step, now: float) -> dict[str, Any]:
+def _step_json(step: Step, now: float) -> dict[str, Any]:
     return {
         "step": step.name,
         "outcome": step.outcome.value,
@@ -290,10 +290,10 @@ def _told(step: Step, now: float) -> dict[str, Any]:
 
 
 def _endpoint(endpoint: Mapping[str, Any], now: float) -> dict[str, Any]:
-    told = ("url", "job", "health", "last_error", "last_scrape")
+    copied = ("url", "job", "health", "last_error", "last_scrape")
     scraped = endpoint["last_scrape"]
     age = None if scraped is None else round(now - from_iso(scraped), 3)
-    return {**{key: endpoint[key] for key in told}, "last_scrape_age_seconds": age}
+    return {**{key: endpoint[key] for key in copied}, "last_scrape_age_seconds": age}
 
 
 def _count(items: Sequence[Any]) -> str:

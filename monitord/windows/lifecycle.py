@@ -1,7 +1,7 @@
-"""What is to be done about a window, from its markers and what became of them so far. Pure.
+"""What to do about a window, from its markers and what was done for them so far. Pure.
 
-Nothing here remembers: after any crash the same markers lead to the same decision, and a window
-whose markers have been answered is left alone.
+There is no state here: after any crash the same markers lead to the same decision, and a window whose
+markers have been answered is left alone.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Nothing to do before `until` (Unix seconds; None: before a marker says so)."""
+    """Nothing to do before `until` (Unix seconds; None: until a marker changes)."""
 
     start: float | None
     until: float | None = None
@@ -65,7 +65,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The window is closed and wants collecting."""
+    """The window is closed and must be collected."""
 
     window: Window
 
@@ -80,7 +80,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """All that the markers ask for has been done; `by_artifacts` when the window's artifacts say so."""
+    """Everything that the markers request has been done; `by_artifacts` if the window's artifacts show it."""
 
     by_artifacts: bool = False
 
@@ -89,11 +89,11 @@ Decision = Open | Due | Ended | Answered
 
 
 def counted(markers: Markers, own_uid: int, published: Published | None = None) -> Counted:
-    """Sort out which markers count: those of the window's owner, and of the daemon's own user.
+    """Return the markers that count: those of the window's owner and of the daemon's own user.
 
-    The owner is who wrote the start marker, else the past-window marker. Whose artifacts are there
-    stays the owner for as long as such a marker of theirs is there, and nobody else closes or cancels
-    what they left. Without any owner all count.
+    The owner is the user who wrote the start marker, else the past-window marker. The owner of published
+    artifacts remains the owner as long as one of these markers is theirs, so that nobody else closes or
+    cancels their window. Without an owner all markers count.
     """
     known = published.owner_uid if published else None
     opening = [markers[kind] for kind in ("start", "yaml") if kind in markers]
@@ -103,33 +103,33 @@ def counted(markers: Markers, own_uid: int, published: Published | None = None) 
         return Counted(markers)
     ignored = {kind: marker for kind, marker in markers.items() if marker.uid not in (owner, own_uid)}
     counting = {kind: marker for kind, marker in markers.items() if kind not in ignored}
-    told = (f"{marker.file} is ignored: it belongs to uid {marker.uid}, but the window to uid {owner}"
+    notes = (f"{marker.file} is ignored: it belongs to uid {marker.uid}, but the window to uid {owner}"
             for marker in ignored.values())  # fmt: skip
-    return Counted(counting, tuple(sorted(told)))
+    return Counted(counting, tuple(sorted(notes)))
 
 
 def decide(
     markers: Markers, outcome: Outcome | None, now: float, published: Published | None = None
 ) -> Decision:
-    """Say what the markers of one window ask for; `now` is in Unix seconds.
+    """Return what to do for the markers of one window; `now` is in Unix seconds.
 
-    `markers` are those that count. What its artifacts answer is done, whatever was decided meanwhile
-    for a marker that has gone again.
+    `markers` are those that count. Markers that the artifacts answer need nothing more, whatever was
+    decided meanwhile for a marker that has since been removed.
     """
-    spoken = _effective(markers)
-    stamps = {marker.file: marker.modified_ns for marker in spoken.values()}
+    effective = _effective(markers)
+    stamps = {marker.file: marker.modified_ns for marker in effective.values()}
     if published is not None and stamps.items() <= published.markers.items():
         return Answered(by_artifacts=True)
     if outcome is not None and stamps.items() <= outcome.markers.items():
         return Answered()
-    problem = _problem(spoken)
+    problem = _problem(effective)
     if problem:
         return Ended(Outcome(State.FAILED, stamps), problem)
-    if "cancel" in spoken:
+    if "cancel" in effective:
         return Ended(Outcome(State.CANCELLED, stamps), "cancelled by its .cancel marker")
-    if "yaml" in spoken:
-        return _past_window(spoken["yaml"], stamps, now)
-    return _bracketed_window(spoken, stamps, now)
+    if "yaml" in effective:
+        return _past_window(effective["yaml"], stamps, now)
+    return _bracketed_window(effective, stamps, now)
 
 
 def truncate(markers: Markers, now: float) -> Window | None:
@@ -142,16 +142,16 @@ def truncate(markers: Markers, now: float) -> Window | None:
 
 
 def _effective(markers: Markers) -> dict[str, Marker]:
-    """Leave out a cancel that came after the stop: it ends an open window, never a finished one."""
-    spoken = dict(markers)
+    """Leave out a cancel marker that is newer than the stop marker: only an open window can be cancelled."""
+    effective = dict(markers)
     cancel, start, stop = (markers.get(kind) for kind in ("cancel", "start", "stop"))
     if cancel is None:
-        return spoken
+        return effective
     restarted = start is not None and start.at > cancel.at
     closed_before = start is not None and stop is not None and start.at <= stop.at < cancel.at
     if restarted or closed_before or "yaml" in markers:
-        del spoken["cancel"]
-    return spoken
+        del effective["cancel"]
+    return effective
 
 
 def _problem(markers: Markers) -> str:
@@ -211,7 +211,7 @@ def _bracketed_window(markers: Markers, stamps: Mapping[str, int], now: float) -
 
 
 def _window(markers: Markers, start: float, end: float) -> Window:
-    """Lay what the stop marker says over what the start marker said."""
+    """Return the window of both markers; the stop marker overrides the start marker."""
     labels: dict[str, str] = {}
     recipes: tuple[str, ...] = ()
     slo: tuple[str, ...] = ()

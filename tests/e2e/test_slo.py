@@ -147,9 +147,9 @@ def test_a_condition_that_is_none_is_refused_before_anything_is_measured(bench: 
 def test_a_marker_with_a_bad_condition_is_refused_as_check_says(bench: Bench) -> None:
     bad = bench.mark("bad.yaml", "from: 1\nto: 2\nslo:\n  - latency.p99 250 ms\n")
     assert bench.wait_window("bad")["state"] == "failed"
-    assert "4:5: slo[0]: 'latency.p99 250 ms' is no condition" in bench.window("bad")["reason"]
+    assert "4:5: slo[0]: 'latency.p99 250 ms' is not a condition" in bench.window("bad")["reason"]
     said = bench.monitord("check", bad, code=1).stdout
-    assert said.startswith(f"{bad}:4:5: slo[0]: 'latency.p99 250 ms' is no condition")
+    assert said.startswith(f"{bad}:4:5: slo[0]: 'latency.p99 250 ms' is not a condition")
     unfit = bench.mark(
         "unfit.yaml", "from: 1\nto: 2\nslo:\n  - answers.mean > 1 requests/s\n  - answer.mean > 1\n"
     )

@@ -87,7 +87,7 @@ class HistogramReading(ObservationReading):
         self.groups = {*classic, *read_values(answers["native_series"])}
         self._count = {**self._count, **{group: each.count for group, each in increase.items()}}
         self._sum = {**self._sum, **{group: each.sum for group, each in increase.items()}}
-        # Prometheus 2.42 knows no last native histogram of a range: there a birth is not told.
+        # Prometheus 2.42 has no last_over_time of native histograms: there a birth is not detected.
         held = {
             group: max(0.0, each.count - increase_of_born[group].count)
             for group, each in last.items()
