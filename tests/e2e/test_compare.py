@@ -114,7 +114,7 @@ def test_another_definition_is_refused_unless_forced(bench: Bench) -> None:
         ((",", "busy"), 1, "names 0 folders"),
         (("idle", "busy", "--max-regression", "latncy=5"), 1, "there is no KPI latncy"),
         (("idle", "busy", "--max-regression", "latency=5"), 1, "latency has no value on one side"),
-        (("idle", "busy", "--max-regression", "cpu_util=5"), 1, "say so with --better"),
+        (("idle", "busy", "--max-regression", "cpu_util=5"), 1, "use --better"),
         (("idle", "busy", "--max-regression", "throughput"), 2, "is not KPI=PERCENT"),
         (("idle", "busy", "--max-regression", "throughput=nan"), 2, "0 or more percent"),
         (("idle", "busy", "--better", "throughput=up"), 2, "KPI=lower or KPI=higher"),
