@@ -11,10 +11,10 @@ from typing import Any
 from monitord.artifacts.formats import cell, csv_line, json_bytes, to_csv
 from monitord.artifacts.layout import COVERAGE, INPUTS, QUERIES, SUMMARY, SUMMARY_JSON, TIMESERIES
 from monitord.collect import timeseries
+from monitord.collect.collected_window import CollectedWindow, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
 from monitord.collect.timeseries import Course
-from monitord.collect.window_result import QueryRecord, WindowResult
 from monitord.documents.timestamps import to_iso
 from monitord.kpis.span import InstantQuery
 
@@ -38,7 +38,7 @@ COVERAGE_COLUMNS = (
 )
 
 
-def window_files(collection: WindowResult, inputs: Mapping[str, bytes]) -> dict[str, bytes]:
+def window_files(collection: CollectedWindow, inputs: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the content of each file by its path in the artifact folder, the manifest excepted.
 
     `inputs` are what the window was measured from, by file name. They are published as they are:
@@ -68,7 +68,7 @@ def _timeseries(courses: Iterable[Course]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def summary(collection: WindowResult) -> dict[str, Any]:
+def summary(collection: CollectedWindow) -> dict[str, Any]:
     """Return the summary for programs: what each KPI is, and its rows."""
     kpis = [kpi for recipe in collection.request.recipes for kpi in recipe.kpis]
     return {
@@ -81,7 +81,7 @@ def summary(collection: WindowResult) -> dict[str, Any]:
     }
 
 
-def queries(collection: WindowResult) -> dict[str, Any]:
+def queries(collection: CollectedWindow) -> dict[str, Any]:
     """Return every query that was made, so that each number can be asked for again."""
     return {
         "schema": QUERIES_SCHEMA,

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from monitord.artifacts.contents import coverage_values
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.coverage import TargetCoverage, overall, worst
-from monitord.collect.window_result import WindowResult
 from monitord.documents.timestamps import to_iso
 from monitord.prometheus.child.outages import outage_json
 
@@ -40,7 +40,7 @@ class Provenance:
 
 
 def manifest(
-    collection: WindowResult, provenance: Provenance, warnings: Sequence[str] = ()
+    collection: CollectedWindow, provenance: Provenance, warnings: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return the manifest without its `files`, which are added when they have been written."""
     window, span = collection.request.window, collection.request.span
@@ -112,7 +112,7 @@ def public_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _targets(collection: WindowResult) -> list[dict[str, Any]]:
+def _targets(collection: CollectedWindow) -> list[dict[str, Any]]:
     declared = {
         (t.labels.get("job", ""), t.labels.get("instance", ""), t.labels.get("client", "")): t
         for t in collection.request.targets

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from monitord.collect.collected_window import CollectedWindow, QueryRecord
 from monitord.collect.cost import scraped_bytes_query
 from monitord.collect.coverage import TargetCoverage, cover_targets
 from monitord.collect.reported import reported_rows
@@ -14,7 +15,6 @@ from monitord.collect.slo import judge_slo
 from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
 from monitord.collect.timeseries import Course, over_time
 from monitord.collect.verdict import Reason, judge
-from monitord.collect.window_result import QueryRecord, WindowResult
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.kpis.kinds import kind_of
 from monitord.kpis.promql import up_query
@@ -48,7 +48,7 @@ def collect(
     client: QueryClient,
     now: Callable[[], float] = _CLOCK.now,
     extra_reasons: Sequence[Reason] = (),
-) -> WindowResult:
+) -> CollectedWindow:
     """Collect a window.
 
     The recipes named by the window's marker apply, or else those whose metrics the window has. A
@@ -74,7 +74,7 @@ def collect(
     records = tuple(asking.records)
     scraped_bytes = round(scraped.series[0].value) if scraped and scraped.series else None
     slo = judge_slo(request.window, request.recipes, rows, coverage)
-    return WindowResult(
+    return CollectedWindow(
         request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), slo,
         scraped_bytes, courses,
     )  # fmt: skip

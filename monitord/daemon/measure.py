@@ -23,13 +23,13 @@ from monitord.artifacts.manifest import KEPT, Provenance, has_data, manifest, re
 from monitord.artifacts.sample_files import Samples
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.collect.collect import collect
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.cost import Moment, own_cost
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import settle_query
 from monitord.collect.slo import worst_of
 from monitord.collect.stall import Stall
 from monitord.collect.verdict import Reason
-from monitord.collect.window_result import WindowResult
 from monitord.daemon.collection_threads import Collected
 from monitord.daemon.sampling import Sampling
 from monitord.daemon.skew import Skew, measure_skew
@@ -123,7 +123,7 @@ class Measurement:
             worst_of(result.status for result in collection.slo),
         )  # fmt: skip
 
-    def _provenance(self, collection: WindowResult, version: str) -> Provenance:
+    def _provenance(self, collection: CollectedWindow, version: str) -> Provenance:
         window, allocation = collection.request.window, read_allocation(os.environ)
         skew = measure_skew(self.session.status, SystemClock())
         return Provenance(
@@ -133,7 +133,7 @@ class Measurement:
         )  # fmt: skip
 
     def _kept(
-        self, collection: WindowResult, provenance: Provenance, permit: store.Permit
+        self, collection: CollectedWindow, provenance: Provenance, permit: store.Permit
     ) -> Collected | None:
         """Keep earlier artifacts that have data where these have none; None where nothing is to be kept."""
         told, artifacts = manifest(collection, provenance), self.session.artifacts
@@ -149,7 +149,7 @@ class Measurement:
         return Collected(answer["status"], str(folder), reasons_of(answer), slo)
 
     def _publish_what_fits(
-        self, collection: WindowResult, provenance: Provenance, samples: Samples, blocks: Blocks,
+        self, collection: CollectedWindow, provenance: Provenance, samples: Samples, blocks: Blocks,
         permit: store.Permit,
     ) -> Path:  # fmt: skip
         try:
@@ -160,7 +160,7 @@ class Measurement:
             return self._publish(collection, provenance, samples, without_blocks(error), permit)
 
     def _publish(
-        self, collection: WindowResult, provenance: Provenance, samples: Samples, blocks: Blocks,
+        self, collection: CollectedWindow, provenance: Provenance, samples: Samples, blocks: Blocks,
         permit: store.Permit,
     ) -> Path:  # fmt: skip
         files = window_files(collection, self._inputs(collection))
@@ -171,7 +171,7 @@ class Measurement:
         )  # fmt: skip
 
     @contextlib.contextmanager
-    def _blocks(self, collection: WindowResult) -> Iterator[Blocks]:
+    def _blocks(self, collection: CollectedWindow) -> Iterator[Blocks]:
         if not self.settings.windows.blocks:
             yield Blocks()
             return
@@ -197,7 +197,7 @@ class Measurement:
                 Reason("recipe_refused", f"the session's own recipes are left out: {error}")
             ]
 
-    def _own_cost(self, collection: WindowResult) -> Mapping[str, Any]:
+    def _own_cost(self, collection: CollectedWindow) -> Mapping[str, Any]:
         """Return what monitoring itself cost during the window."""
         window = collection.request.window
         return own_cost(self.usage(), window.start, window.end) | {
@@ -210,7 +210,7 @@ class Measurement:
         text = f"not every target was scraped after the window's end within {timeout:g} s"
         return [Reason("settle_timeout", text)] if unsettled else []
 
-    def _inputs(self, collection: WindowResult) -> dict[str, bytes]:
+    def _inputs(self, collection: CollectedWindow) -> dict[str, bytes]:
         """Return what the window was measured from; credentials are in none of these files."""
         session, window = self.session, collection.request.window
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}

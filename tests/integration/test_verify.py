@@ -18,9 +18,9 @@ from monitord.artifacts.sample_files import gather
 from monitord.artifacts.verify import verify_files
 from monitord.cli import execute
 from monitord.collect.collect import collect
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.timeseries import COLUMNS
-from monitord.collect.window_result import WindowResult
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.recipes.load import check_recipe, load_recipes, packaged_folder
@@ -90,7 +90,7 @@ def block(tmp_path_factory: pytest.TempPathFactory, start: float) -> Path:
     return write_block(tmp_path_factory.mktemp("block"), lines)
 
 
-def collected(client: PrometheusClient, start: float, version: str) -> WindowResult:
+def collected(client: PrometheusClient, start: float, version: str) -> CollectedWindow:
     targets = tuple(
         ExpectedTarget(f"http://{name}:1/metrics", labels_of(name), STEP)
         for name in (*SCRAPED, "never there")

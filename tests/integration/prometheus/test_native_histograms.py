@@ -23,9 +23,9 @@ from monitord.artifacts.manifest import Provenance, manifest
 from monitord.artifacts.sample_files import gather
 from monitord.artifacts.verify import verify_files
 from monitord.collect.collect import collect
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
-from monitord.collect.window_result import WindowResult
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import CLASSIC_BESIDE_NATIVE, Build, has_left_open_ranges
 from monitord.recipes.load import check_recipe
@@ -80,7 +80,7 @@ def exposition(scrape: int) -> bytes:
 class Measured:
     build: Build
     request: CollectionRequest
-    collection: WindowResult
+    collection: CollectedWindow
     client: PrometheusClient
 
     def row(self, kpi: str, stat: str, gpu: str = "") -> KpiRow:

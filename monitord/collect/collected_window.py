@@ -31,7 +31,7 @@ class QueryRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowResult:
+class CollectedWindow:
     """The result of a window; `start` and `end` (Unix seconds) are the time of the collection.
 
     `request.recipes` are those in force, `scraped_bytes` is the size of its scrapes; None is
