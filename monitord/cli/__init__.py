@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from monitord import __version__
-from monitord.cli.output import say, say_lines
+from monitord.cli._output import say, say_lines
 from monitord.errors import ExitCode, MonitordError
 
 # In the order in which a session goes; the texts are here so that `--help` need not import them all.

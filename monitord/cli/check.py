@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitord.cli.output import say
+from monitord.cli._output import say
 from monitord.errors import ExitCode, InvalidFileError, InvalidInputError, MonitordError, Problem
 
 if TYPE_CHECKING:

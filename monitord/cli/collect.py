@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from monitord.cli.markers import marker_content
-from monitord.cli.options import DURATION, MOMENT, check_name, open_session, session_option
-from monitord.cli.output import say
-from monitord.cli.slo import (
+from monitord.cli._options import DURATION, MOMENT, check_name, open_session, session_option
+from monitord.cli._output import say
+from monitord.cli._slo import (
     check_slo,
     junit_option,
     refuse_breach,
@@ -21,8 +20,9 @@ from monitord.cli.slo import (
     tell_slo,
     write_junit,
 )
+from monitord.cli.markers import marker_content
 from monitord.cli.wait import await_goal, window_check
-from monitord.client.overview import is_running
+from monitord.client.status import is_running
 from monitord.documents.timestamps import to_iso
 from monitord.errors import ExitCode, IncompleteDataError, InvalidInputError, NotReadyError
 from monitord.session.folder import Session

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from monitord.cli.output import say, say_lines
+from monitord.cli._output import say, say_lines
 from monitord.errors import ExitCode, InvalidInputError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _run(folder: Path) -> Run:
 
 def _print(comparison: Comparison, output: str) -> None:
     from monitord.artifacts.comparison_output import COLUMNS, cells, heading, to_json, to_junit, to_markdown
-    from monitord.cli.output import print_table
+    from monitord.cli._output import print_table
 
     match output:
         case "json":

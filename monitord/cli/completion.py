@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from monitord.cli.output import say_lines
+from monitord.cli._output import say_lines
 from monitord.errors import ExitCode
 
 

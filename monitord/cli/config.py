@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import open_session, output_option, root_option
-from monitord.cli.output import print_json, print_table
+from monitord.cli._options import open_session, output_option, root_option
+from monitord.cli._output import print_json, print_table
 from monitord.errors import ExitCode
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from monitord.cli.options import open_session, session_option
-from monitord.cli.output import progress, say
+from monitord.cli._options import open_session, session_option
+from monitord.cli._output import progress, say
 from monitord.errors import ExitCode, InvalidInputError
 from monitord.session.folder import Session
 from monitord.session.lease import HeldError, Holder, acquire, release
@@ -80,7 +80,7 @@ def _acquire(session: Session) -> Holder:
 def _refuse_queued(session: Session) -> None:
     if not session.submission.exists():
         return
-    from monitord.cli.jobs import all_jobs, describe
+    from monitord.client.jobs import all_jobs, describe
 
     if jobs := all_jobs(session):
         raise InvalidInputError(

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import SECONDS, root_option
-from monitord.cli.output import progress, say
-from monitord.cli.summary import print_summary
+from monitord.cli._options import SECONDS, root_option
+from monitord.cli._output import progress, say
+from monitord.cli._summary import print_summary
 from monitord.errors import ExitCode
 
 

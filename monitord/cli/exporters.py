@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import DURATION, check_name, open_session, output_option, session_option
-from monitord.cli.output import print_json, print_table, say, wait_for
+from monitord.cli._options import DURATION, check_name, open_session, output_option, session_option
+from monitord.cli._output import print_json, print_table, say, wait_for
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError
 
 _job_option = click.option(
@@ -136,7 +136,7 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
     Example:
       monitord exporters stop --session bench01 --slurm-job 1234567
     """
-    from monitord.cli.jobs import seldom
+    from monitord.client.jobs import seldom
     from monitord.documents.durations import format_duration
     from monitord.exporters.registration import files_pattern
     from monitord.exporters.steps import end, find_job, remove_files
@@ -209,7 +209,7 @@ def run(
 
 
 def _command(root: Path, session: str, slurm_job_id: str) -> list[str]:
-    from monitord.cli.daemon_command import MONITORD
+    from monitord.client.daemon_command import MONITORD
 
     return [
         *MONITORD, "exporters", "run", f"--root={root}", f"--session={session}",

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monitord.cli.options import check_name
-from monitord.cli.output import say
+from monitord.cli._options import check_name
+from monitord.cli._output import say
 from monitord.documents.strict_yaml import read_document, write_document
 from monitord.errors import InvalidFileError, InvalidInputError
 from monitord.session.folder import Session

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from monitord.cli.daemon_command import MONITORD, run_arguments
-from monitord.cli.options import check_name, daemon_options, open_session, session_option
+from monitord.cli._options import check_name, daemon_options, open_session, session_option
+from monitord.client.daemon_command import MONITORD, run_arguments
 from monitord.errors import PassingError, is_passing
 from monitord.session.folder import Session
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from monitord.cli.output import say_lines
+from monitord.cli._output import say_lines
 from monitord.errors import ExitCode
 
 KINDS = ("targets", "window", "recipe", "settings")  # of schemas.py, which would load pydantic
@@ -25,7 +25,7 @@ def command(kind: str, example: bool) -> int:
       monitord schema targets --example > targets/mine.yaml
     """
     if example:
-        from monitord.cli.starters import STARTERS
+        from monitord.client.starters import STARTERS
 
         say_lines(STARTERS[kind])
     else:

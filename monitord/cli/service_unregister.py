@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitord.cli.options import open_session, session_option
+from monitord.cli._options import open_session, session_option
 from monitord.errors import ExitCode, InvalidInputError
 
 

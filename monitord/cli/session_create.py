@@ -9,8 +9,8 @@ from shlex import quote
 
 import click
 
-from monitord.cli.options import DURATION, check_name, root_option
-from monitord.cli.output import say
+from monitord.cli._options import DURATION, check_name, root_option
+from monitord.cli._output import say
 from monitord.documents.durations import format_duration
 from monitord.errors import ExitCode
 from monitord.session.folder import Session

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from monitord.cli.daemon_command import MONITORD, run_arguments
-from monitord.cli.options import DURATION, daemon_options, open_session, session_option
-from monitord.cli.output import say
+from monitord.cli._options import DURATION, daemon_options, open_session, session_option
+from monitord.cli._output import say
 from monitord.cli.wait import await_goal, lives, ready_check, refuse_deletion
-from monitord.client.overview import daemon_status
+from monitord.client.daemon_command import MONITORD, run_arguments
+from monitord.client.status import daemon_status
 from monitord.errors import ExitCode, NotReadyError, PrometheusError
 from monitord.session.folder import Session
 from monitord.system.children import Child, spawn_detached

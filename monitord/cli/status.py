@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import open_session, output_option, session_option
-from monitord.cli.output import print_json, print_table, say
-from monitord.client.overview import daemon_status, describe_problem, overview
+from monitord.cli._options import open_session, output_option, session_option
+from monitord.cli._output import print_json, print_table, say
+from monitord.client.status import daemon_status, describe_problem, overview
 from monitord.errors import ExitCode
 from monitord.session.folder import Session
 
@@ -48,7 +48,7 @@ def _jobs(session: Session) -> list[dict[str, Any]]:
     daemon = daemon_status(session)
     if not session.submission.exists() and not daemon.get("slurm_job_id"):
         return []  # nothing of Slurm's is loaded for a daemon that is none of its jobs
-    from monitord.cli.jobs import job_ids, job_json, queued_jobs
+    from monitord.client.jobs import job_ids, job_json, queued_jobs
     from monitord.errors import SlurmError
 
     try:
@@ -92,7 +92,7 @@ def _why_silent(daemon: dict[str, Any]) -> str:
 
 def _print_jobs(jobs: list[dict[str, Any]]) -> None:
     if jobs:
-        from monitord.cli.jobs import line_of
+        from monitord.client.jobs import line_of
 
         for job in jobs:
             say(f"job         {line_of(job)}")

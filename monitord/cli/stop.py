@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitord.cli.options import DURATION, open_session, session_option
-from monitord.cli.output import say, wait_for
+from monitord.cli._options import DURATION, open_session, session_option
+from monitord.cli._output import say, wait_for
 from monitord.cli.wait import lives
-from monitord.client.overview import daemon_status
+from monitord.client.status import daemon_status
 from monitord.errors import ExitCode, NotReadyError
 from monitord.session.folder import Session
 from monitord.session.lease import is_alive_here
@@ -40,7 +40,7 @@ def command(session_name: str, root: Path, timeout: float) -> int:
     Example:
       monitord stop --session bench01
     """
-    from monitord.cli.jobs import may_have_jobs
+    from monitord.client.jobs import may_have_jobs
 
     session = open_session(root, session_name)
     deadline = time.monotonic() + timeout
@@ -70,7 +70,7 @@ def _stop_process(session: Session, deadline: float) -> bool:
 
 def _stop_jobs(session: Session, deadline: float) -> bool:
     """End the session's jobs; return whether there was anything to end."""
-    from monitord.cli.jobs import all_jobs
+    from monitord.client.jobs import all_jobs
     from monitord.slurm.runner import SlurmRunner
 
     slurm, jobs = SlurmRunner(), all_jobs(session)
@@ -92,7 +92,7 @@ def _stop_jobs(session: Session, deadline: float) -> bool:
 
 
 def _end_job(session: Session, slurm: SlurmRunner, job_id: str, deadline: float) -> None:
-    from monitord.cli.jobs import seldom
+    from monitord.client.jobs import seldom
 
     slurm.signal_batch(job_id, "TERM")
 

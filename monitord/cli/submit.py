@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from monitord.cli.daemon_command import run_arguments
-from monitord.cli.jobs import all_jobs, batch_script, describe
-from monitord.cli.output import say, say_lines
+from monitord.cli._output import say, say_lines
 from monitord.cli.wait import Check, await_goal, ready_check
-from monitord.client.overview import daemon_status
+from monitord.client.daemon_command import run_arguments
+from monitord.client.jobs import all_jobs, batch_script, describe
+from monitord.client.status import daemon_status
 from monitord.documents.timestamps import to_iso
 from monitord.errors import NotReadyError, SlurmError
 from monitord.session.folder import Session

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from monitord.cli.options import output_option
-from monitord.cli.output import print_json, say
+from monitord.cli._options import output_option
+from monitord.cli._output import print_json, say
 from monitord.errors import ExitCode
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import DURATION, check_name, open_session, session_option
-from monitord.cli.output import progress, wait_for
-from monitord.client.overview import daemon_status, describe_problem, has_recent_heartbeat
+from monitord.cli._options import DURATION, check_name, open_session, session_option
+from monitord.cli._output import progress, wait_for
+from monitord.client.status import daemon_status, describe_problem, has_recent_heartbeat
 from monitord.documents.durations import format_duration
 from monitord.documents.timestamps import to_iso
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError, PrometheusError

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import open_session, output_option, session_option
-from monitord.cli.output import print_json, print_table, say
-from monitord.client.evidence import Evidence
+from monitord.cli._options import open_session, output_option, session_option
+from monitord.cli._output import print_json, print_table, say
+from monitord.client.why import Evidence
 from monitord.errors import ExitCode, InvalidInputError
 from monitord.session.folder import Session
 from monitord.targets.why import explain

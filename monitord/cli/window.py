@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from monitord.cli.markers import marker_content
-from monitord.cli.options import (
+from monitord.cli._options import (
     DURATION,
     check_name,
     label_option,
@@ -20,10 +19,11 @@ from monitord.cli.options import (
     output_option,
     session_option,
 )
-from monitord.cli.output import print_json, print_table, say
-from monitord.cli.slo import check_slo, refuse_breach, refuse_undecided, slo_option, tell_slo
+from monitord.cli._output import print_json, print_table, say
+from monitord.cli._slo import check_slo, refuse_breach, refuse_undecided, slo_option, tell_slo
+from monitord.cli.markers import marker_content
 from monitord.cli.wait import await_goal, window_check
-from monitord.client.overview import window_statuses
+from monitord.client.status import window_statuses
 from monitord.errors import ExitCode, InvalidInputError, MonitordError
 from monitord.session.folder import Session
 from monitord.system.atomic import publish, read_json

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitord.client.overview import daemon_status, is_ready
+from monitord.client.status import daemon_status, is_ready
 from monitord.errors import MonitordError, NotReadyError
 from monitord.prometheus.child.logfmt import listening_url
 from monitord.session.folder import Session

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from monitord.cli.output import say
+from monitord.cli._output import say
 from monitord.errors import IncompleteDataError, InvalidInputError, SloBreachedError
 from monitord.session.folder import Session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from monitord.cli.output import print_table, say
+from monitord.cli._output import print_table, say
 from monitord.system.atomic import read_json
 
 COLUMNS = ("KPI", "STAT", "VALUE", "UNIT", "BUCKET", "COVERAGE", "STATUS")

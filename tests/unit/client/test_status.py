@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from monitord.client.overview import PATIENCE_SECONDS, daemon_status, is_ready, is_running, overview
+from monitord.client.status import PATIENCE_SECONDS, daemon_status, is_ready, is_running, overview
 from monitord.documents.timestamps import to_iso
 from monitord.session.folder import Session
 from monitord.session.lease import Holder, process_start

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitord.client.overview import PATIENCE_SECONDS, daemon_status, is_running, target_statuses
+from monitord.client.status import PATIENCE_SECONDS, daemon_status, is_running, target_statuses
 from monitord.documents.timestamps import from_iso
 from monitord.session.folder import Session
 from monitord.session.liveness import daemon_holder
@@ -125,6 +125,6 @@ def _look(path: Path) -> FileFacts | None:
     content = read_plain(path, _MAX_BYTES + 1)
     if content is None:
         return FileFacts(modified_at, None)
-    import hashlib  # noqa: PLC0415  # it loads OpenSSL, which `why URL` may never need
+    import hashlib  # it loads OpenSSL, which `why URL` may never need
 
     return FileFacts(modified_at, hashlib.sha256(content).hexdigest())

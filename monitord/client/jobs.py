@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import monitord
-from monitord.client.overview import daemon_status
+from monitord.client.status import daemon_status
 from monitord.documents.timestamps import to_iso
 from monitord.session.folder import Session
 from monitord.slurm.job import Job
