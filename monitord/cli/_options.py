@@ -9,10 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from monitord.documents.durations import parse_duration
-from monitord.documents.timestamps import from_iso
-from monitord.errors import InvalidInputError
-from monitord.session.folder import Session, default_root
+from monitord.session.folder import default_root, session_names
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -23,6 +20,8 @@ class _Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
+        from monitord.documents.durations import parse_duration
+
         try:
             return parse_duration(value)
         except ValueError as error:
@@ -45,6 +44,8 @@ class _Moment(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
+        from monitord.documents.timestamps import from_iso
+
         try:
             return from_iso(value)
         except ValueError as error:
@@ -96,7 +97,7 @@ def root_option(function: CommandT) -> CommandT:
 
 
 def session_option(function: CommandT) -> CommandT:
-    """Add `--session` and `--root`; read both with `open_session`."""
+    """Add `--session` and `--root`; both are for `open_session`."""
     return click.option(
         "--session", "-s", "session_name", required=True, envvar="MONITORD_SESSION", metavar="S",
         shell_complete=_complete_sessions, help="The session's name [env: MONITORD_SESSION].",
@@ -124,28 +125,6 @@ def daemon_options(function: CommandT) -> CommandT:
     return function
 
 
-def open_session(root: Path, name: str) -> Session:
-    """Return an existing session. Raises InvalidInputError naming those that exist."""
-    session = Session(root, check_name(name, "session"))
-    if not session.exists():
-        others = sorted(path.parent.name for path in root.glob("*/session.yaml"))
-        known = f"there are: {', '.join(others)}" if others else "there are none yet"
-        raise InvalidInputError(
-            f"no session {name} in {root} ({known}); create it with: monitord session-create --run-id {name}"
-        )
-    return session
-
-
-def check_name(name: str, what: str) -> str:
-    """Return a name that can be part of a path. Raises InvalidInputError."""
-    # The same rule as validation.is_name, which would load pydantic for it.
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name, re.ASCII):
-        raise InvalidInputError(
-            f"{name!r} cannot name a {what}; use letters, digits, '.', '_' and '-', a letter or digit first"
-        )
-    return name
-
-
 def _complete_sessions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     root = ctx.params.get("root") or default_root()
-    return sorted(path.parent.name for path in Path(root).glob(f"{incomplete}*/session.yaml"))
+    return [name for name in session_names(Path(root)) if name.startswith(incomplete)]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from monitord.cli._options import open_session, session_option
+from monitord.cli._options import session_option
 from monitord.errors import ExitCode, InvalidInputError
+from monitord.session.folder import open_session
 from monitord.system.listing import paths_in
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from monitord.cli._options import DURATION, MOMENT, check_name, open_session, session_option
+from monitord.cli._options import DURATION, MOMENT, session_option
 from monitord.cli._output import say
 from monitord.cli._slo import (
     check_slo,
@@ -25,8 +25,9 @@ from monitord.cli.wait import await_goal, window_check
 from monitord.client.status import is_running
 from monitord.documents.timestamps import to_iso
 from monitord.errors import ExitCode, IncompleteDataError, InvalidInputError, NotReadyError
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
 from monitord.system.atomic import publish, read_json
+from monitord.system.names import check_name
 
 MANIFEST = "MANIFEST.json"
 

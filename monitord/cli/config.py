@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from monitord.cli._options import open_session, output_option, root_option
+from monitord.cli._options import output_option, root_option
 from monitord.cli._output import print_json, print_table
 from monitord.errors import ExitCode
+from monitord.session.folder import open_session
 
 
 @click.group("config")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from monitord.cli._options import open_session, session_option
+from monitord.cli._options import session_option
 from monitord.cli._output import progress, say
 from monitord.errors import ExitCode, InvalidInputError
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
 from monitord.session.lease import HeldError, Holder, acquire, release
 from monitord.session.takeover import signs_of
 from monitord.system.fresh_listing import nothing

@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
-from monitord.cli._options import DURATION, check_name, open_session, output_option, session_option
+from monitord.cli._options import DURATION, output_option, session_option
 from monitord.cli._output import print_json, print_table, say, wait_for
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError
+from monitord.session.folder import open_session
+from monitord.system.names import check_name
 
 _job_option = click.option(
     "--slurm-job", "slurm_job_id", required=True, envvar="SLURM_JOB_ID", metavar="J",

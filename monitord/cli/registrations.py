@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from monitord.cli._options import check_name
 from monitord.cli._output import say
 from monitord.documents.strict_yaml import read_document, write_document
 from monitord.errors import InvalidFileError, InvalidInputError
 from monitord.session.folder import Session
 from monitord.system.atomic import publish, read_plain
+from monitord.system.names import check_name
 from monitord.targets.parse import parse
 from monitord.targets.resolve import Place
 

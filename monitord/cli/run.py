@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from monitord.cli._options import check_name, daemon_options, open_session, session_option
+from monitord.cli._options import daemon_options, session_option
 from monitord.client.daemon_command import MONITORD, run_arguments
 from monitord.errors import PassingError, is_passing
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
+from monitord.system.names import check_name
 
 WHAT_NEXT = (
     "the daemon cannot run at this moment; start it again once that has passed, as systemd and "

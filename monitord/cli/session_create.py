@@ -9,12 +9,13 @@ from shlex import quote
 
 import click
 
-from monitord.cli._options import DURATION, check_name, root_option
+from monitord.cli._options import DURATION, root_option
 from monitord.cli._output import say
 from monitord.documents.durations import format_duration
 from monitord.errors import ExitCode
 from monitord.session.folder import Session
 from monitord.system.folders import lets_others_replace, lets_pass
+from monitord.system.names import check_name
 
 
 @click.command("session-create")

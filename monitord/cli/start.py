@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from monitord.cli._options import DURATION, daemon_options, open_session, session_option
+from monitord.cli._options import DURATION, daemon_options, session_option
 from monitord.cli._output import say
 from monitord.cli.wait import await_goal, lives, ready_check, refuse_deletion
 from monitord.client.daemon_command import MONITORD, run_arguments
 from monitord.client.status import daemon_status
 from monitord.errors import ExitCode, NotReadyError, PrometheusError
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
 from monitord.system.children import Child, spawn_detached
 
 LOCAL_SECONDS = 60.0

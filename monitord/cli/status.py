@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from monitord.cli._options import open_session, output_option, session_option
+from monitord.cli._options import output_option, session_option
 from monitord.cli._output import print_json, print_table, say
 from monitord.client.status import daemon_status, describe_problem, overview
 from monitord.errors import ExitCode
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
 
 
 @click.command("status")

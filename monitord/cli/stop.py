@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitord.cli._options import DURATION, open_session, session_option
+from monitord.cli._options import DURATION, session_option
 from monitord.cli._output import say, wait_for
 from monitord.cli.wait import lives
 from monitord.client.status import daemon_status
 from monitord.errors import ExitCode, NotReadyError
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
 from monitord.session.lease import is_alive_here
 from monitord.session.liveness import daemon_holder
 

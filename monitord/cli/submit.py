@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from monitord.cli._output import say, say_lines
 from monitord.cli.wait import Check, await_goal, ready_check
 from monitord.client.daemon_command import run_arguments
-from monitord.client.jobs import all_jobs, batch_script, describe
+from monitord.client.jobs import all_jobs, describe
 from monitord.client.status import daemon_status
 from monitord.documents.timestamps import to_iso
 from monitord.errors import NotReadyError, SlurmError
@@ -25,6 +25,7 @@ from monitord.slurm.refusal import ControllerDownError, OutcomeUnknownError
 from monitord.slurm.runner import SlurmRunner
 from monitord.slurm.submission import Submission, sbatch_options, ssh_lines
 from monitord.system.atomic import publish, to_json
+from monitord.system.packaged import packaged
 
 # A question to the controller, which all users of the cluster share.
 ASK_EVERY_SECONDS = 2.0
@@ -40,7 +41,7 @@ def submit(
         raise NotReadyError(f"session {session.name} has a job already: {jobs}; {how} -s {session.name}")
     mark = Mark(session_key(str(session.folder.resolve())), f"start-{os.urandom(8).hex()}")
     options = sbatch_options(session.name, session.folder, session.logs, given, more, mark)
-    script, arguments = str(batch_script()), tuple(run_arguments(session, flags)[1:])
+    script, arguments = str(packaged("slurm/monitord.sbatch")), tuple(run_arguments(session, flags)[1:])
     submission = Submission("", to_iso(time.time()), script, options, arguments, sys.executable)
     try:
         submission = replace(submission, job_id=_submit(submission))

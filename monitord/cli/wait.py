@@ -9,16 +9,17 @@ from typing import Any
 
 import click
 
-from monitord.cli._options import DURATION, check_name, open_session, session_option
+from monitord.cli._options import DURATION, session_option
 from monitord.cli._output import progress, wait_for
 from monitord.client.status import daemon_status, describe_problem, has_recent_heartbeat
 from monitord.documents.durations import format_duration
 from monitord.documents.timestamps import to_iso
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError, PrometheusError
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
 from monitord.session.lease import held_by, read_holder
 from monitord.session.liveness import Watch
 from monitord.system.atomic import read_json
+from monitord.system.names import check_name
 
 REFUSAL_SECONDS = 1.0
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from monitord.cli._options import open_session, output_option, session_option
+from monitord.cli._options import output_option, session_option
 from monitord.cli._output import print_json, print_table, say
 from monitord.client.why import Evidence
 from monitord.errors import ExitCode, InvalidInputError
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
 from monitord.targets.why import explain
 
 
@@ -48,7 +48,7 @@ def command(session_name: str, root: Path, output: str, what: str) -> int:
 
 
 def _facts(session: Session, what: str, now: float) -> Any:
-    evidence = Evidence(session, now, _is_target_file)
+    evidence = Evidence(session, now)
     if "://" not in what and not re.search(r":[0-9]+$", what):
         return [evidence.of_file(_name_of(session, what))]
     try:
@@ -71,11 +71,6 @@ def _name_of(session: Session, what: str) -> str:
             f"cp {what} {session.targets}/"
         )
     return path.name
-
-
-def _is_target_file(name: str) -> bool:
-    # The rule of targets.parse, which would load pydantic for it.
-    return name.endswith((".yaml", ".yml")) and not name.startswith(".")
 
 
 def _print_answer(answer: dict[str, Any]) -> None:

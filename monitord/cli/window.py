@@ -11,22 +11,16 @@ from typing import Any
 
 import click
 
-from monitord.cli._options import (
-    DURATION,
-    check_name,
-    label_option,
-    open_session,
-    output_option,
-    session_option,
-)
+from monitord.cli._options import DURATION, label_option, output_option, session_option
 from monitord.cli._output import print_json, print_table, say
 from monitord.cli._slo import check_slo, refuse_breach, refuse_undecided, slo_option, tell_slo
 from monitord.cli.markers import marker_content
 from monitord.cli.wait import await_goal, window_check
 from monitord.client.status import window_statuses
 from monitord.errors import ExitCode, InvalidInputError, MonitordError
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
 from monitord.system.atomic import publish, read_json
+from monitord.system.names import check_name
 
 _id_option = click.option("--id", "window_id", required=True, metavar="ID", help="The window's name.")
 

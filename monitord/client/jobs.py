@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import monitord
 from monitord.client.status import daemon_status
 from monitord.documents.timestamps import to_iso
 from monitord.session.folder import Session
@@ -24,13 +22,6 @@ PATIENCE_SECONDS = 12.0
 def seldom(_seconds: float) -> None:
     """Wait between questions to the controller, which all users share; for `wait_for`."""
     time.sleep(0.5)
-
-
-def batch_script() -> Path:
-    """Return the packaged batch script: of an installed package, or of the checkout."""
-    package = Path(monitord.__file__).parent
-    installed = package / "etc" / "slurm" / "monitord.sbatch"
-    return installed if installed.is_file() else package.parent / "slurm" / "monitord.sbatch"
 
 
 def submission_of(session: Session) -> Submission | None:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monitord.client.status import PATIENCE_SECONDS, daemon_status, is_running, target_statuses
+from monitord.documents.limits import MAX_BYTES
 from monitord.documents.timestamps import from_iso
 from monitord.session.folder import Session
 from monitord.session.liveness import daemon_holder
 from monitord.system.atomic import read_json, read_plain
 from monitord.targets.address import parse_exporter, parse_url
 from monitord.targets.feedback import HealthKey, health_key
+from monitord.targets.file_names import is_target_file
 from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, matching
-
-_MAX_BYTES = 64 * 1024  # a longer target file is refused unread
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A session's folder as it is now; `is_target_file` tells which names are ever read."""
+    """A session's folder as it is now."""
 
     session: Session
     now: float
-    is_target_file: Callable[[str], bool]
 
     def of_file(self, name: str) -> Facts:
         """Return the facts of one target file."""
@@ -59,7 +58,7 @@ class Evidence:
         written: Mapping[HealthKey, Written] | None,
     ) -> Facts:
         found = _look(self.session.targets / name)
-        ignored = status is None and not self.is_target_file(name)
+        ignored = status is None and not is_target_file(name)
         return Facts(
             self.session.name, name, self._daemon(), found, status, tuple(endpoints), written, ignored
         )
@@ -100,12 +99,12 @@ class Evidence:
         unknown = (
             name
             for name in (path.name for path in self.session.targets.iterdir())
-            if self.is_target_file(name) and statuses.get(name, {}).get("state") != "accepted"
+            if is_target_file(name) and statuses.get(name, {}).get("state") != "accepted"
         )
         return {
             name
             for name in unknown
-            if wanted in (read_plain(self.session.targets / name, _MAX_BYTES + 1) or b"").lower()
+            if wanted in (read_plain(self.session.targets / name, MAX_BYTES + 1) or b"").lower()
         }
 
 
@@ -122,7 +121,7 @@ def _look(path: Path) -> FileFacts | None:
         modified_at = path.lstat().st_mtime_ns / 1e9
     except OSError:
         return None
-    content = read_plain(path, _MAX_BYTES + 1)
+    content = read_plain(path, MAX_BYTES + 1)
     if content is None:
         return FileFacts(modified_at, None)
     import hashlib  # it loads OpenSSL, which `why URL` may never need

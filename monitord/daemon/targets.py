@@ -26,7 +26,7 @@ from monitord.system.listing import paths_in
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.dropdir import DropFolder
 from monitord.targets.feedback import Health, HealthKey, deleted_status, health_key, restore, target_status
-from monitord.targets.parse import is_target_file
+from monitord.targets.file_names import is_target_file
 from monitord.targets.registry import (
     Entry,
     State,

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from monitord.documents.strict_yaml import MAX_BYTES
+from monitord.documents.limits import MAX_BYTES
 
 # A writer that is done leaves a last line that ends; one that was cut off mostly does not.
 QUIET_SECONDS = 0.025

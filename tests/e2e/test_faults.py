@@ -251,7 +251,7 @@ def test_a_name_that_cannot_be_a_windows_is_told(bench: Bench) -> None:
     bench.run()
     bench.mark("my run.start")
     status = bench.wait_window("my run", "failed")
-    assert "'my run' cannot name a window" in status["reason"]
+    assert "'my run' is not a valid window name" in status["reason"]
 
 
 def test_stop_by_command_then_delete(bench: Bench) -> None:

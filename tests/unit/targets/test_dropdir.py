@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from monitord.documents.strict_yaml import MAX_BYTES
+from monitord.documents.limits import MAX_BYTES
 from monitord.targets import dropdir
 from monitord.targets.dropdir import DropFolder, DroppedFile, Look, read_file
-from monitord.targets.parse import is_target_file
+from monitord.targets.file_names import is_target_file
 
 WALL = 1_700_000_000.0
 TEXT = b"client: c1\nservices:\n  - name: triton\n    endpoint: http://h:8000/\nlabels: {run: x}\n"

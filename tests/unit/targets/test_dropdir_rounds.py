@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monitord.targets import dropdir
 from monitord.targets.dropdir import DropFolder, Look
-from monitord.targets.parse import is_target_file
+from monitord.targets.file_names import is_target_file
 
 WALL = 1_700_000_000.0
 NAMES = [f"{letter}.yaml" for letter in "abcdef"]
