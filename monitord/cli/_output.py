@@ -11,11 +11,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitord.system.printable import shown, shown_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitord.session.folder import Session
 
 POLL_SECONDS = 0.1
 
@@ -28,6 +33,13 @@ def say(text: object, *, err: bool = False) -> None:
 def say_lines(text: str, *, err: bool = False) -> None:
     """Print lines; but for their ends, what a terminal would act on stands in them as an escape."""
     click.echo(shown(text.removesuffix("\n"), keep="\n\t"), err=err)
+
+
+def print_registration(session: Session, file: Path) -> None:
+    """Print a target file that was dropped, and how to find out whether the daemon accepted it."""
+    say(file)
+    how = f"monitord wait --session {session.name} --for target={file.name}"
+    say(f"registered; wait until it is scraped with: {how}", err=True)
 
 
 def print_json(value: Any) -> None:

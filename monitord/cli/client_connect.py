@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import label_option, session_option
+from monitord.cli._output import print_registration
 from monitord.errors import ExitCode
 from monitord.session.folder import open_session
 
@@ -38,17 +39,18 @@ def command(
       monitord client-connect --session bench01 --client-id c1 --node mel0042 \\
           --node-exporter mel0042:9100 --label run=warm
     """
-    from monitord.cli.registrations import client_file, register
+    from monitord.client.registrations import connect_client
 
     session = open_session(root, session_name)
     exporters = {"node": node_exporter, "dcgm": dcgm_exporter}
-    content = {
-        "client": client_id,
-        "node": node,
-        "exporters": {kind: address for kind, address in exporters.items() if address is not None},
-        "labels": dict(labels),
-        "lease": lease,
-        "slurm_job": slurm_job,
-    }
-    register(session, client_file(session, client_id), content)
+    file = connect_client(
+        session,
+        client_id,
+        node=node,
+        exporters={kind: address for kind, address in exporters.items() if address is not None},
+        labels=dict(labels),
+        lease=lease,
+        slurm_job=slurm_job,
+    )
+    print_registration(session, file)
     return ExitCode.OK

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import session_option
-from monitord.errors import ExitCode, InvalidInputError
+from monitord.cli._output import say
+from monitord.errors import ExitCode
 from monitord.session.folder import open_session
-from monitord.system.listing import paths_in
 
 
 @click.command("client-disconnect")
@@ -22,12 +22,8 @@ def command(session_name: str, root: Path, client_id: str) -> int:
     Example:
       monitord client-disconnect --session bench01 --client-id c1
     """
-    from monitord.cli.registrations import client_file, withdraw
+    from monitord.client.registrations import disconnect_client
 
-    session = open_session(root, session_name)
-    own = client_file(session, client_id)
-    files = [file for file in (own, *paths_in(session.targets, f"{client_id}+", ".yaml")) if file.exists()]
-    if not files:
-        raise InvalidInputError(f"client {client_id} has registered nothing in session {session_name}")
-    withdraw(files)
+    for file in disconnect_client(open_session(root, session_name), client_id):
+        say(file)
     return ExitCode.OK

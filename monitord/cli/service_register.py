@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import label_option, session_option
+from monitord.cli._output import print_registration
 from monitord.errors import ExitCode
 from monitord.session.folder import open_session
 
@@ -40,15 +41,11 @@ def command(
       monitord service-register --session bench01 --client-id c1 --name triton \\
           --endpoint http://mel0042:8000/metrics --label model=llama3-8b
     """
-    from monitord.cli.registrations import client_file, register, service_file, slurm_job_of
+    from monitord.client.registrations import register_service
 
     session = open_session(root, session_name)
-    service = {"name": name, "endpoint": endpoint, **({"labels": dict(labels)} if labels else {})}
-    content = {
-        "client": client_id,
-        "services": [service],
-        "lease": lease,
-        "slurm_job": slurm_job or slurm_job_of(client_file(session, client_id)),
-    }
-    register(session, service_file(session, client_id, name), content)
+    file = register_service(
+        session, client_id, name, endpoint, labels=dict(labels), lease=lease, slurm_job=slurm_job
+    )
+    print_registration(session, file)
     return ExitCode.OK

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import session_option
-from monitord.errors import ExitCode, InvalidInputError
+from monitord.cli._output import say
+from monitord.errors import ExitCode
 from monitord.session.folder import open_session
 
 
@@ -22,11 +23,7 @@ def command(session_name: str, root: Path, client_id: str, name: str) -> int:
     Example:
       monitord service-unregister --session bench01 --client-id c1 --name triton
     """
-    from monitord.cli.registrations import service_file, withdraw
+    from monitord.client.registrations import unregister_service
 
-    session = open_session(root, session_name)
-    file = service_file(session, client_id, name)
-    if not file.exists():
-        raise InvalidInputError(f"service {name} of client {client_id} is not registered: there is no {file}")
-    withdraw([file])
+    say(unregister_service(open_session(root, session_name), client_id, name))
     return ExitCode.OK

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitord.errors import SlurmError
+from monitord.client.drop_files import drop, remove
+from monitord.errors import InvalidInputError, SlurmError
 from monitord.exporters.exporter import Exporter
 from monitord.exporters.kinds import Kind, MissingProgramError, find_program
 from monitord.exporters.registration import Node
 from monitord.exporters.report import Report, State
 from monitord.session.folder import Session
-from monitord.system.atomic import publish, read_if_exists
 from monitord.system.children import child_environment
 from monitord.system.clock import SystemClock
 
@@ -53,10 +53,10 @@ class _Agent:
     """The exporters of one node, their target file, and what was told of them."""
 
     def __init__(self, session: Session, node: Node, exporters: Mapping[str, Exporter]) -> None:
+        self._session = session
         self._node = node
         self._exporters = exporters
         self._file = session.targets / node.file_name()
-        self._mode = session.file_mode
         self._clock = SystemClock()
         self._published = b""
         self._told: dict[str, Report] = {}
@@ -89,12 +89,11 @@ class _Agent:
         if content == self._published:
             return True
         try:
-            publish(self._file, content, self._mode)
-        except OSError as error:
-            failure = f"cannot write {self._file}: {error.strerror}"
-            if failure != self._failure:
-                self._failure = failure
-                sys.stderr.write(f"monitord: {failure}; tried again every {PUBLISH_AGAIN_SECONDS:g} s\n")
+            drop(self._session, self._file, content)
+        except InvalidInputError as error:
+            if str(error) != self._failure:
+                self._failure = str(error)
+                sys.stderr.write(f"monitord: {error}; tried again every {PUBLISH_AGAIN_SECONDS:g} s\n")
             return False
         self._published, self._failure = content, ""
         return True
@@ -108,10 +107,10 @@ class _Agent:
     def _withdraw(self) -> None:
         """Remove the file, unless another agent has taken it over."""
         try:
-            if self._published and read_if_exists(self._file) == self._published:
-                self._file.unlink(missing_ok=True)
-        except OSError as error:
-            sys.stderr.write(f"monitord: cannot remove {self._file}: {error.strerror}\n")
+            if self._published:
+                remove(self._file, self._published)
+        except InvalidInputError as error:
+            sys.stderr.write(f"monitord: {error}\n")
 
 
 @contextmanager

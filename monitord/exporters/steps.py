@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from monitord.client.drop_files import remove
 from monitord.errors import InvalidInputError, SlurmError
 from monitord.exporters.report import Outcome, read_outcome
 from monitord.slurm.hostlist import expand
@@ -132,10 +133,4 @@ def end(runner: SlurmRunner, job: Job, wait: Wait) -> bool:
 
 def remove_files(folder: Path, pattern: str) -> list[Path]:
     """Remove the registrations that are left of a job, and return them. Raises InvalidInputError."""
-    files = [file for file in paths_in(folder) if fnmatchcase(file.name, pattern)]
-    for file in files:
-        try:
-            file.unlink(missing_ok=True)
-        except OSError as error:
-            raise InvalidInputError(f"cannot remove {file}: {error.strerror}") from error
-    return files
+    return [file for file in paths_in(folder) if fnmatchcase(file.name, pattern) and remove(file)]
