@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from monitord.session.folder import Session
-
-POLL_SECONDS = 0.1
 
 
 def say(text: object, *, err: bool = False) -> None:
@@ -68,24 +65,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
     for cells in (columns, *rows):
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
-
-
-def wait_for(
-    done: Callable[[], bool],
-    timeout: float,
-    describe: Callable[[], str],
-    pause: Callable[[float], None] = time.sleep,
-) -> bool:
-    """Poll until `done`; return False when `timeout` seconds have passed. Shows progress on a terminal."""
-    deadline = time.monotonic() + timeout
-    with progress() as current:
-        while not done():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            current.show(describe())
-            pause(min(POLL_SECONDS, left))
-    return True
 
 
 class Progress:

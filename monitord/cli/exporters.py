@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from monitord.cli._options import DURATION, output_option, session_option
-from monitord.cli._output import print_json, print_table, say, wait_for
+from monitord.cli._output import print_json, print_table, progress, say
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError
 from monitord.session.folder import open_session
 from monitord.system.names import check_name
@@ -89,6 +89,7 @@ def start(
       monitord exporters start --session bench01 --slurm-job 1234567 --kinds node,dcgm
       monitord exporters start --session bench01 --kinds dcgm --image dcgm=/shared/dcgm-exporter.sif
     """
+    from monitord.client.waiting import wait_until
     from monitord.exporters.kinds import read_kinds
     from monitord.exporters.steps import agents_of, launch, nodes_of, running_job
     from monitord.slurm.runner import SlurmRunner
@@ -119,7 +120,12 @@ def start(
                 del open_steps[node]
         return not open_steps
 
-    wait_for(are_settled, timeout, lambda: f"waiting for the exporters of {', '.join(list(open_steps)[:4])}")
+    with progress() as shown:
+        wait_until(
+            are_settled,
+            timeout,
+            lambda: shown.show(f"waiting for the exporters of {', '.join(list(open_steps)[:4])}"),
+        )
     rows = [_row(outcomes[step.node], names, step.log) for step in steps]
     _print(rows, output)
     return ExitCode.OK if all(row["exporters"] for row in rows) else ExitCode.EXTERNAL
@@ -138,7 +144,8 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
     Example:
       monitord exporters stop --session bench01 --slurm-job 1234567
     """
-    from monitord.client.jobs import seldom
+    from monitord.client.jobs import pause_between_queries
+    from monitord.client.waiting import wait_until
     from monitord.documents.durations import format_duration
     from monitord.exporters.registration import files_pattern
     from monitord.exporters.steps import end, find_job, remove_files
@@ -150,7 +157,13 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
     runner = SlurmRunner()
 
     def wait(done: Callable[[], bool]) -> bool:
-        return wait_for(done, timeout / 2, lambda: "waiting for the exporters to end", seldom)
+        with progress() as shown:
+            return wait_until(
+                done,
+                timeout / 2,
+                lambda: shown.show("waiting for the exporters to end"),
+                pause=pause_between_queries,
+            )
 
     try:
         if job := find_job(runner, slurm_job_id):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from monitord.cli._options import daemon_options, session_option
-from monitord.client.daemon_command import MONITORD, run_arguments
+from monitord.client.daemon_command import DaemonOptions, daemon_command
 from monitord.errors import PassingError, is_passing
 from monitord.session.folder import Session, open_session
 from monitord.system.names import check_name
@@ -48,11 +48,10 @@ def command(
         from monitord.daemon.parent import run_supervised
         from monitord.system.children import spawn_sharing
 
-        given = {"no_auth": no_auth, "prometheus_binary": prometheus_binary, "port": port,
-                 "data_dir": data_dir, "handover": handover}  # fmt: skip
+        options = DaemonOptions(no_auth, prometheus_binary, port, data_dir, handover)
         # Whether there is such a session is for the daemon to find out: this process opens no file.
         session = Session(root.absolute(), check_name(session_name, "session"))
-        command = [*MONITORD, *run_arguments(session, given)]
+        command = daemon_command(session, options)
         return run_supervised(lambda: spawn_sharing(command))
     flags = {
         "prometheus.auth": False if no_auth else None,

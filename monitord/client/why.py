@@ -1,37 +1,100 @@
-"""What a session's files say of a target: the facts for `targets.why`, with no daemon asked."""
+"""Why a target is or is not scraped, from the session's files alone: the daemon need not run.
+
+This module collects the facts; `targets.why` explains them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitord.client.status import PATIENCE_SECONDS, daemon_status, is_running, target_statuses
+from monitord.client.status import (
+    PATIENCE_SECONDS,
+    daemon_status,
+    is_running,
+    target_status,
+    target_statuses,
+)
 from monitord.documents.limits import MAX_BYTES
 from monitord.documents.timestamps import from_iso
+from monitord.errors import InvalidInputError
 from monitord.session.folder import Session
 from monitord.session.liveness import daemon_holder
 from monitord.system.atomic import read_json, read_plain
 from monitord.targets.address import parse_exporter, parse_url
 from monitord.targets.feedback import HealthKey, health_key
 from monitord.targets.file_names import is_target_file
-from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, matching
+from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, explain, matching
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What became of the targets that were asked about, step by step, and what to do next."""
+
+    asked: str
+    targets: tuple[Mapping[str, Any], ...]
+
+    @property
+    def up(self) -> bool:
+        """Whether every endpoint is up."""
+        return all(answer["up"] for answer in self.targets)
+
+    @property
+    def next(self) -> str:
+        """What to do about the first target that is not up."""
+        down = next((f"{a['file']}: {a['next']}" for a in self.targets if not a["up"]), None)
+        return down or str(self.targets[0]["next"])
+
+
+def why(session: Session, asked: str, now: float) -> Explanation:
+    """Explain a target file, by its name or path, or the endpoints at a URL or HOST:PORT.
+
+    Raises InvalidInputError for a path outside of `targets/` and for an address that no file names.
+    """
+    return Explanation(asked, tuple(explain(facts, now) for facts in _facts(session, asked, now)))
+
+
+def _facts(session: Session, asked: str, now: float) -> list[Facts]:
+    evidence = Evidence(session, now)
+    if "://" not in asked and not re.search(r":[0-9]+$", asked):
+        return [evidence.of_file(_name_of(session, asked))]
+    try:
+        found = evidence.of_address(asked)
+    except ValueError as error:
+        raise InvalidInputError(f"{error}; give a file in targets/, a URL or HOST:PORT") from None
+    if not found:
+        raise InvalidInputError(
+            f"no file in {session.targets} names {asked}; register it, for example with: "
+            f"monitord service-register --session {session.name} --client-id C --name NAME --endpoint URL"
+        )
+    return found
+
+
+def _name_of(session: Session, asked: str) -> str:
+    path = Path(asked)
+    if len(path.parts) > 1 and path.parent.resolve() != session.targets.resolve():
+        raise InvalidInputError(
+            f"{asked} is not in {session.targets}, the only folder that is read; copy it there: "
+            f"cp {asked} {session.targets}/"
+        )
+    return path.name
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A session's folder as it is now."""
+    """The facts in a session's folder, as it is now."""
 
     session: Session
     now: float
 
     def of_file(self, name: str) -> Facts:
         """Return the facts of one target file."""
-        status = read_json(self.session.target_status(name))
-        known = status if isinstance(status, dict) else None
+        known = target_status(self.session, name)
         return self._facts(name, known, known["endpoints"] if known else (), self._written())
 
     def of_address(self, text: str) -> list[Facts]:

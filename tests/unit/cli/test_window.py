@@ -30,4 +30,4 @@ def test_a_window_of_another_user_is_not_closed_in_vain(
     counts = OURS in (owner, daemon)
     assert (session.windows / f"r.{verb}").exists() == counts
     assert isinstance(ran.exception, InvalidInputError) != counts
-    assert counts or "window r is of another user (uid 7): only they, or" in str(ran.exception)
+    assert counts or "window r belongs to another user (uid 7): only that user, or" in str(ran.exception)
