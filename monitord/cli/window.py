@@ -9,8 +9,6 @@ import click
 from monitord.cli._options import DURATION, label_option, output_option, session_option
 from monitord.cli._output import print_json, print_table, progress, say
 from monitord.cli._slo import print_conditions, slo_option
-from monitord.client.status import window_statuses
-from monitord.client.windows import cancel_window, close_opened, close_window, open_window
 from monitord.errors import ExitCode, MonitordError
 from monitord.session.folder import open_session
 
@@ -45,6 +43,8 @@ def start(
     Example:
       monitord window start --session bench01 --id run01 --label batch=32
     """
+    from monitord.client.windows import open_window
+
     session = open_session(root, session_name)
     say(open_window(session, window_id, labels=dict(labels), slo=slo).path)
     return ExitCode.OK
@@ -61,6 +61,8 @@ def stop(session_name: str, root: Path, window_id: str) -> int:
       monitord window stop --session bench01 --id run01
       monitord wait --session bench01 --for window=run01
     """
+    from monitord.client.windows import close_window
+
     say(close_window(open_session(root, session_name), window_id).path)
     return ExitCode.OK
 
@@ -75,6 +77,8 @@ def cancel(session_name: str, root: Path, window_id: str) -> int:
     Example:
       monitord window cancel --session bench01 --id run01
     """
+    from monitord.client.windows import cancel_window
+
     say(cancel_window(open_session(root, session_name), window_id).path)
     return ExitCode.OK
 
@@ -89,6 +93,8 @@ def list_windows(session_name: str, root: Path, output: str) -> int:
     Example:
       monitord window list --session bench01 -o json
     """
+    from monitord.client.status import window_statuses
+
     windows = window_statuses(open_session(root, session_name))
     if output == "json":
         print_json(windows)
@@ -134,6 +140,7 @@ def run(
     """
     from monitord.client.results import result_of
     from monitord.client.waiting import wait_for, window_check
+    from monitord.client.windows import close_opened, open_window
     from monitord.system.children import run_attached
 
     session = open_session(root, session_name)

@@ -15,8 +15,7 @@ from typing import Any
 from monitord.documents.timestamps import from_iso
 from monitord.errors import Problem
 from monitord.session.folder import Session
-from monitord.session.lease import HEARTBEAT_SECONDS
-from monitord.session.liveness import Watch, daemon_holder
+from monitord.session.lease import HEARTBEAT_SECONDS, daemon_holder, is_alive
 from monitord.system.atomic import read_json
 from monitord.system.listing import paths_in
 
@@ -59,9 +58,18 @@ class SessionStatus:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class DaemonState:
+    """Whether a daemon runs a session, and what was published last in `status/daemon.json`."""
+
+    running: bool
+    status: Mapping[str, Any]
+
+
 def read_status(session: Session, now: float, pause: Callable[[float], None] = time.sleep) -> SessionStatus:
     """Return a session's status. A daemon on another host may have to be watched for some seconds."""
-    running, daemon = _look(session, now, pause)
+    state = read_daemon(session, now, pause)
+    running, daemon = state.running, state.status
     ends_at = daemon.get("allocation_ends_at")
     return SessionStatus(
         session.name,
@@ -107,18 +115,28 @@ def window_statuses(session: Session) -> list[dict[str, Any]]:
     ]
 
 
-def is_running(session: Session, now: float, pause: Callable[[float], None] = time.sleep) -> bool:
+def read_daemon(session: Session, now: float, pause: Callable[[float], None] = time.sleep) -> DaemonState:
     """Return whether a daemon runs this session: its process on this host, its heartbeat on another.
 
     A heartbeat that looks old is watched for some seconds: the other host's clock may be wrong.
     """
-    return _look(session, now, pause)[0]
+    daemon, alive = daemon_status(session), is_alive(daemon_holder(session.lease))
+    if alive is not None or has_recent_heartbeat(daemon, now):
+        return DaemonState(alive is not False, daemon)
+    from monitord.session.liveness import Watch
+
+    return DaemonState(Watch(session).until_known(pause), daemon_status(session))
+
+
+def is_running(session: Session, now: float, pause: Callable[[float], None] = time.sleep) -> bool:
+    """Return whether a daemon runs this session."""
+    return read_daemon(session, now, pause).running
 
 
 def is_ready(session: Session, now: float) -> bool:
     """Return whether a daemon runs this session and its Prometheus answers."""
-    running, daemon = _look(session, now, time.sleep)
-    return running and daemon.get("phase") == "ready"
+    state = read_daemon(session, now)
+    return state.running and state.status.get("phase") == "ready"
 
 
 def has_recent_heartbeat(daemon: Mapping[str, Any], now: float) -> bool:
@@ -137,15 +155,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     return status if isinstance(status, dict) else None
 
 
-def _look(session: Session, now: float, pause: Callable[[float], None]) -> tuple[bool, dict[str, Any]]:
-    """Return whether a daemon runs, and its status; the file is read again only after a watch."""
-    watch, daemon = Watch(session), daemon_status(session)
-    found = watch.look()
-    if found is not None or has_recent_heartbeat(daemon, now):
-        return found is not False, daemon
-    return watch.until_known(pause), daemon_status(session)
-
-
 def _phase(session: Session, daemon: Mapping[str, Any], running: bool, now: float) -> dict[str, Any]:
     """Return the phase, and since when a daemon that has not reported its end has published nothing.
 
@@ -157,7 +166,7 @@ def _phase(session: Session, daemon: Mapping[str, Any], running: bool, now: floa
         return {"phase": phase}
     if running:
         return {"phase": phase} if has_recent_heartbeat(daemon, now) else _silent(daemon, phase)
-    holder = daemon_holder(session)
+    holder = daemon_holder(session.lease)
     is_elsewhere = holder is not None and holder.host != os.uname().nodename
     return _silent(daemon, "silent" if is_elsewhere else "dead")
 

@@ -15,8 +15,7 @@ from monitord.client.status import daemon_status
 from monitord.client.waiting import Show, has_daemon, show_nothing, wait_until
 from monitord.errors import NotReadyError
 from monitord.session.folder import Session
-from monitord.session.lease import is_alive_here
-from monitord.session.liveness import daemon_holder
+from monitord.session.lease import daemon_holder, is_alive_here
 from monitord.slurm.runner import SlurmRunner
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class _Stopping:
 
     def stop_process(self) -> bool:
         """End a daemon on this machine; return whether there was one."""
-        session, holder, here = self.session, daemon_holder(self.session), socket.gethostname()
+        session, holder, here = self.session, daemon_holder(self.session.lease), socket.gethostname()
         if holder is None or not has_daemon(session, self.show):
             return False
         if holder.host != here:

@@ -15,8 +15,7 @@ from typing import Any
 
 from monitord.client.status import (
     PATIENCE_SECONDS,
-    daemon_status,
-    is_running,
+    read_daemon,
     target_status,
     target_statuses,
 )
@@ -24,7 +23,7 @@ from monitord.documents.limits import MAX_BYTES
 from monitord.documents.timestamps import from_iso
 from monitord.errors import InvalidInputError
 from monitord.session.folder import Session
-from monitord.session.liveness import daemon_holder
+from monitord.session.lease import daemon_holder
 from monitord.system.atomic import read_json, read_plain
 from monitord.targets.address import parse_exporter, parse_url
 from monitord.targets.feedback import HealthKey, health_key
@@ -127,15 +126,15 @@ class Evidence:
         )
 
     def _daemon(self) -> DaemonFacts:
-        status = daemon_status(self.session)
-        told = status.get("updated_at")
-        at = None if told is None else from_iso(told)
-        running = is_running(self.session, self.now)
+        state = read_daemon(self.session, self.now)
+        running, status = state.running, state.status
+        updated_at = status.get("updated_at")
+        at = None if updated_at is None else from_iso(updated_at)
         phase = str(status.get("phase", "never started"))
         if not running and phase not in ("never started", "stopped", "failed"):
-            phase = "it ended without saying so"
-        # On another host that clock may be wrong: there a daemon runs only if its heartbeat is of now.
-        holder = daemon_holder(self.session)
+            phase = "it died"
+        # Another host's clock may be wrong: a daemon there counts as running only by a recent heartbeat.
+        holder = daemon_holder(self.session.lease)
         is_here = holder is not None and holder.host == os.uname().nodename
         late = at is not None and self.now - at >= PATIENCE_SECONDS and (is_here or not running)
         return DaemonFacts(

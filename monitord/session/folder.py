@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 from monitord.errors import InvalidInputError
 from monitord.system.atomic import publish, write_synced
@@ -273,6 +272,8 @@ def escape_file_name(name: str) -> str:
     What would grow too long for a file system ends in a digest of the whole instead, after `%~`,
     which no other escaped name holds.
     """
+    from urllib.parse import quote
+
     raw = os.fsencode(name)
     escaped = quote(raw, safe=_SAFE_IN_FILE_NAMES)
     if len(escaped) <= _LONGEST_NAME:
@@ -284,6 +285,8 @@ def escape_file_name(name: str) -> str:
 
 def unescape_file_name(name: str) -> str:
     """Reverse `escape_file_name`, where it did not have to shorten."""
+    from urllib.parse import unquote
+
     return unquote(name, errors="surrogateescape")
 
 

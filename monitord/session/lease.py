@@ -139,6 +139,20 @@ def highest_term(folder: Path) -> int | None:
     return max(_terms(folder), default=None)
 
 
+def daemon_holder(folder: Path) -> Holder | None:
+    """Return the daemon that holds the session; None when there is none."""
+    holder = read_holder(folder)
+    return None if holder is None or holder.deletes else holder
+
+
+def is_alive(holder: Holder | None) -> bool | None:
+    """Return whether a holder lives; None for one on another host, of which only its heartbeat shows it."""
+    if holder is None:
+        return False
+    here = os.uname().nodename  # socket.gethostname(), without loading socket
+    return is_alive_here(holder, here) if holder.host == here else None
+
+
 def is_alive_here(holder: Holder, host: str) -> bool:
     """Say whether the holder is a living process of this machine."""
     return holder.host == host and process_start(holder.pid) == holder.process_started
