@@ -1,4 +1,4 @@
-"""Options and arguments that commands share, and what they stand for."""
+"""Options that commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Duration(click.ParamType[float]):
 
 
 class _Seconds(_Duration):
-    """Seconds as a plain number, for an option that is named so; or a duration."""
+    """Seconds as a plain number, or a duration: for an option whose name says seconds."""
 
     name = "seconds"
 
@@ -68,17 +68,22 @@ class _Label(click.ParamType[tuple[str, str]]):
 
 _DAEMON_OPTIONS = (
     click.option(
-        "--no-auth", is_flag=True, help="Let everybody on this node into Prometheus, without a password."
+        "--no-auth",
+        is_flag=True,
+        help="Run Prometheus without a password: any user of the node can query it.",
     ),
     click.option(
-        "--prometheus-binary", metavar="P", help="Prometheus [default: $MONITORD_PROMETHEUS, else in $PATH]."
+        "--prometheus-binary",
+        metavar="P",
+        help="The prometheus program [default: $MONITORD_PROMETHEUS, else the one in $PATH].",
     ),
-    click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one."),
+    click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0: any free one."),
+    click.option("--data-dir", metavar="D", help="Folder of Prometheus's data, best on a node-local disk."),
     click.option(
-        "--data-dir", metavar="D", help="Where Prometheus keeps its data; a node-local disk is best."
-    ),
-    click.option(
-        "--continue", "handover", is_flag=True, help="Have another job go on when this allocation ends."
+        "--continue",
+        "handover",
+        is_flag=True,
+        help="Submit a job that continues the session when this one ends.",
     ),
 )
 
@@ -92,7 +97,7 @@ def root_option(function: CommandT) -> CommandT:
     """Add `--root`."""
     return click.option(
         "--root", type=click.Path(path_type=Path), default=default_root, metavar="DIR",
-        help="Where sessions live [default: $MONITORD_ROOT, else ~/.local/state/monitord].",
+        help="The folder that contains all sessions [default: $MONITORD_ROOT, else ~/.local/state/monitord].",
     )(function)  # fmt: skip
 
 
@@ -107,19 +112,29 @@ def session_option(function: CommandT) -> CommandT:
 def label_option(function: CommandT) -> CommandT:
     """Add `--label`, any number of times."""
     return click.option(
-        "--label", "labels", type=LABEL, multiple=True, metavar="K=V", help="Label; may be repeated."
+        "--label",
+        "labels",
+        type=LABEL,
+        multiple=True,
+        metavar="K=V",
+        help="Label KEY=VALUE; may be repeated.",
     )(function)
 
 
 def output_option(function: CommandT) -> CommandT:
     """Add `-o table|json`."""
     return click.option(
-        "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it."
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="Output format.",
     )(function)
 
 
 def daemon_options(function: CommandT) -> CommandT:
-    """Add what the daemon can be told about its Prometheus."""
+    """Add the options of the daemon."""
     for option in reversed(_DAEMON_OPTIONS):
         function = option(function)
     return function

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 slo_option = click.option(
     "--slo", "slo", multiple=True, metavar="CONDITION",
-    help="Condition that the window must keep, such as 'latency.p99 < 250 ms'; may be repeated.",
+    help="SLO condition that the window must meet, such as 'latency.p99 < 250 ms'; may be repeated.",
 )  # fmt: skip
 
 junit_option = click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    help="Write what became of the window and its conditions as JUnit XML.",
+    help="Also write the verdict and the conditions as JUnit XML.",
 )  # fmt: skip
 
 

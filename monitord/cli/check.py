@@ -14,14 +14,14 @@ KINDS = ("target", "window", "recipe", "settings")
 
 @click.command("check")
 @click.option(
-    "--kind", type=click.Choice(KINDS), help="What the files are [default: seen from name and content]."
+    "--kind", type=click.Choice(KINDS), help="Kind of the files [default: detected from name and content]."
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 def command(kind: str | None, files: tuple[Path, ...]) -> int:
     """Validate target, window, recipe and settings files offline.
 
-    Every problem is one line on standard output, FILE:LINE:COLUMN: FIELD: MESSAGE; the exit code is
-    then 1.
+    Prints one line per problem on standard output, FILE:LINE:COLUMN: FIELD: MESSAGE, and then exits
+    with 1.
 
     \b
     Example:

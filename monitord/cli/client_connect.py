@@ -18,8 +18,10 @@ from monitord.session.folder import open_session
 @click.option("--node", metavar="N", help="The client's node [default: this one].")
 @click.option("--node-exporter", metavar="H:P", help="Its node_exporter: host:port, a port, or a URL.")
 @click.option("--dcgm-exporter", metavar="H:P", help="Its dcgm-exporter: host:port, a port, or a URL.")
-@click.option("--lease", metavar="10m", help="Withdraw it when its file was not touched for this long.")
-@click.option("--slurm-job", metavar="J", help="Withdraw it once this Slurm job has left the queue.")
+@click.option(
+    "--lease", metavar="10m", help="Withdraw the client when its file is not touched for this long."
+)
+@click.option("--slurm-job", metavar="J", help="Withdraw the client when this Slurm job leaves the queue.")
 @label_option
 def command(
     session_name: str,
@@ -32,7 +34,9 @@ def command(
     slurm_job: str | None,
     labels: tuple[tuple[str, str], ...],
 ) -> int:
-    """Register a client: drop a target file with its node and exporters, and print its path.
+    """Register a client with its node and exporters.
+
+    Writes a target file into the session's targets/ and prints its path.
 
     \b
     Example:

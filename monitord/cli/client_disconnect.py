@@ -16,7 +16,9 @@ from monitord.session.folder import open_session
 @session_option
 @click.option("--client-id", required=True, metavar="C", help="The client's name.")
 def command(session_name: str, root: Path, client_id: str) -> int:
-    """Withdraw a client: remove the files that client-connect and service-register dropped for it.
+    """Withdraw a client and all of its services.
+
+    Removes the files that client-connect and service-register wrote, and prints their paths.
 
     \b
     Example:

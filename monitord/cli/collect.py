@@ -27,11 +27,19 @@ if TYPE_CHECKING:
 @click.command("collect")
 @session_option
 @click.option(
-    "--from-iso", "start", type=MOMENT, required=True, metavar="T", help="Begin: ISO 8601 with a zone."
+    "--from-iso",
+    "start",
+    type=MOMENT,
+    required=True,
+    metavar="T",
+    help="Start of the window: ISO 8601 with a time zone, or Unix seconds.",
 )
-@click.option("--to-iso", "end", type=MOMENT, required=True, metavar="T", help="End: ISO 8601 with a zone.")
+@click.option("--to-iso", "end", type=MOMENT, required=True, metavar="T", help="End of the window, likewise.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Copy the results here."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder to copy the results to; new or empty.",
 )
 @click.option("--run-id", metavar="ID", help="Name of the window [default: collect-DATE-TIME].")
 @slo_option
@@ -50,10 +58,11 @@ def command(
     junit: Path | None,
     timeout: float,
 ) -> int:
-    """Collect a past window: ask the daemon for it, wait, and copy its artifacts.
+    """Measure a window in the past.
 
-    Prints the folder of the results. Exits with 4 when the window breached an SLO condition, else with
-    5 when its data is incomplete or a condition could not be decided.
+    Requests the window from the running daemon, waits for the results and prints their folder. Exits with
+    4 when the window breached an SLO condition, else with 5 when its data is incomplete or a condition
+    could not be decided.
 
     \b
     Example:

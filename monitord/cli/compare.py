@@ -34,7 +34,7 @@ def _percents(_context: click.Context, _parameter: click.Parameter, given: Seque
 def _directions(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> dict[str, str]:
     found = dict(text.partition("=")[::2] for text in given)
     if not all(name and direction in {"lower", "higher"} for name, direction in found.items()):
-        raise click.BadParameter("write KPI=lower or KPI=higher")
+        raise click.BadParameter("write KPI=lower or KPI=higher, as in throughput=higher")
     return found
 
 
@@ -43,15 +43,15 @@ def _directions(_context: click.Context, _parameter: click.Parameter, given: Seq
 @click.argument("after", metavar="B[,B2...]")
 @click.option(
     "--max-regression", "limits", multiple=True, callback=_percents, metavar="KPI=PCT",
-    help="By how many percent a KPI or KPI.STAT of the session may be worse; may be repeated.",
+    help="How much worse a KPI or KPI.STAT may be, in percent; may be repeated.",
 )  # fmt: skip
 @click.option(
     "--better", "directions", multiple=True, callback=_directions, metavar="KPI=lower|higher",
-    help="Which way a KPI is better, where its recipe does not say so.",
+    help="Whether lower or higher is better, for a KPI whose recipe does not define it.",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Compare what is not comparable, and say so.")
+@click.option("--force", is_flag=True, help="Compare the folders even if they were measured differently.")
 @click.option(
-    "-o", "--output", type=click.Choice(OUTPUTS), default="table", show_default=True, help="The form."
+    "-o", "--output", type=click.Choice(OUTPUTS), default="table", show_default=True, help="Output format."
 )
 def command(
     before: str,
@@ -61,14 +61,14 @@ def command(
     force: bool,
     output: str,
 ) -> int:
-    """Put two artifact folders side by side, or repeats of them: before (A) and after (B).
+    """Compare the results of two windows, or of repeats: before (A) and after (B).
 
-    Of repeats the medians are compared, and the exact Mann-Whitney U test says how easily chance alone
-    would have set them so far apart. A KPI is the same when it does not tell them apart: p above 0.05,
-    or above the least that so few runs can give.
+    A and B are artifact folders. With repeats, their medians are compared, and the exact Mann-Whitney U
+    test decides whether they differ: a KPI counts as the same when p is above 0.05, or above the smallest
+    p that so few runs can give.
 
-    Folders that do not measure the same are refused, with why. Exits with 1 then, and with 4 when a KPI
-    is worse beyond --max-regression, or B breached an SLO condition of its own.
+    Folders that were not measured in the same way are refused with the reasons (exit code 1). Exits with 4
+    when a KPI is worse by more than --max-regression, or when B breached one of its SLO conditions.
 
     \b
     Example:
@@ -84,7 +84,7 @@ def command(
     problems = [*incomparable([*old, *new]), *ungated(rows, limits)]
     if problems and not force:
         listed = "\n".join(f"  {problem}" for problem in problems)
-        raise InvalidInputError(f"not comparable:\n{listed}\nuse --force to compare them all the same")
+        raise InvalidInputError(f"not comparable:\n{listed}\nuse --force to compare them anyway")
     comparison = Comparison(tuple(old), tuple(new), tuple(rows), tuple(problems))
     _print(comparison, output)
     for row in comparison.regressions:
@@ -101,10 +101,10 @@ def _runs(folders: str) -> list[Run]:
     names = [name for name in folders.split(",") if name]
     if not 1 <= len(names) <= LARGEST_GROUP:
         raise InvalidInputError(
-            f"{folders!r} names {len(names)} folders; give 1 to {LARGEST_GROUP}, with commas"
+            f"{folders!r} names {len(names)} folders; give 1 to {LARGEST_GROUP}, separated by commas"
         )
     if len({Path(name).resolve() for name in names}) < len(names):
-        raise InvalidInputError(f"{folders!r} names a folder twice; a run counts once")
+        raise InvalidInputError(f"{folders!r} names a folder twice; each run counts once")
     return [_run(Path(name)) for name in names]
 
 
@@ -115,13 +115,13 @@ def _run(folder: Path) -> Run:
     manifest, summary = (read_json(folder / name) for name in ("MANIFEST.json", "metrics_summary.json"))
     if not isinstance(manifest, dict) or not isinstance(summary, dict):
         raise InvalidInputError(
-            f"{folder} holds no artifacts of a window: no MANIFEST.json and metrics_summary.json"
+            f"{folder} is not a window's artifact folder: it has no MANIFEST.json and metrics_summary.json"
         )
     try:
         return run_of(str(folder), manifest, summary)
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"{folder}: its MANIFEST.json or summary is of another kind: {error!r}"
+            f"{folder}: its MANIFEST.json or metrics_summary.json has an unexpected form: {error!r}"
         ) from error
 
 

@@ -15,15 +15,15 @@ from monitord.session.folder import Session, open_session
 from monitord.system.names import check_name
 
 WHAT_NEXT = (
-    "the daemon cannot run at this moment; start it again once that has passed, as systemd and "
-    "run --supervised do by themselves"
+    "the problem may be temporary: start the daemon again later; systemd and run --supervised do so by "
+    "themselves"
 )
 
 
 @click.command("run")
 @session_option
 @daemon_options
-@click.option("--supervised", is_flag=True, help="Start the daemon again when it crashes; for batch jobs.")
+@click.option("--supervised", is_flag=True, help="Restart the daemon when it crashes; for batch jobs.")
 def command(
     session_name: str,
     root: Path,
@@ -36,9 +36,9 @@ def command(
 ) -> int:
     """Run the daemon of a session in the foreground, until SIGTERM or Ctrl-C.
 
-    It then closes and collects open windows, stops Prometheus and exits with 0. SIGUSR1 says that the
-    allocation is about to end: that is done in all the time which is left. It ends with 75 for trouble that
-    may pass, as a full disk is: start it again, as --supervised does.
+    On SIGTERM it closes and collects open windows, stops Prometheus and exits with 0. SIGUSR1 announces
+    the end of the allocation: the daemon does the same in the time that is left. Exit code 75 means a
+    temporary problem, such as a full disk: start the daemon again, as --supervised does.
 
     \b
     Example:
@@ -49,7 +49,7 @@ def command(
         from monitord.system.children import spawn_sharing
 
         options = DaemonOptions(no_auth, prometheus_binary, port, data_dir, handover)
-        # Whether there is such a session is for the daemon to find out: this process opens no file.
+        # The daemon checks that the session exists: this process opens no file.
         session = Session(root.absolute(), check_name(session_name, "session"))
         command = daemon_command(session, options)
         return run_supervised(lambda: spawn_sharing(command))

@@ -12,12 +12,12 @@ KINDS = ("targets", "window", "recipe", "settings")  # of schemas.py, which woul
 
 @click.command("schema")
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("--example", is_flag=True, help="Print a commented starter file instead.")
+@click.option("--example", is_flag=True, help="Print a commented example file instead.")
 def command(kind: str, example: bool) -> int:
     """Print the JSON Schema (draft 7) of target files, window markers, recipes or settings.
 
-    Editors with a YAML language server complete and check by it. Sessions made by session-create hold
-    all of them in schemas/.
+    Editors with a YAML language server use it to complete and check files. session-create writes all
+    schemas into the session's schemas/.
 
     \b
     Example:

@@ -16,12 +16,14 @@ from monitord.session.folder import open_session
 @session_option
 @click.option("--client-id", required=True, metavar="C", help="The client that the service belongs to.")
 @click.option("--name", required=True, metavar="NAME", help="The service's name.")
-@click.option("--endpoint", required=True, metavar="URL", help="The URL of its metrics.")
-@click.option("--lease", metavar="10m", help="Withdraw it when its file was not touched for this long.")
+@click.option("--endpoint", required=True, metavar="URL", help="The URL of the service's metrics.")
+@click.option(
+    "--lease", metavar="10m", help="Withdraw the service when its file is not touched for this long."
+)
 @click.option(
     "--slurm-job",
     metavar="J",
-    help="Withdraw it once this Slurm job has left the queue [default: that of client-connect].",
+    help="Withdraw the service when this Slurm job leaves the queue [default: the client's job].",
 )
 @label_option
 def command(
@@ -34,7 +36,9 @@ def command(
     slurm_job: str | None,
     labels: tuple[tuple[str, str], ...],
 ) -> int:
-    """Register a service: drop a target file for it, and print its path.
+    """Register a service of a client.
+
+    Writes a target file into the session's targets/ and prints its path.
 
     \b
     Example:

@@ -17,7 +17,9 @@ from monitord.session.folder import open_session
 @click.option("--client-id", required=True, metavar="C", help="The client that the service belongs to.")
 @click.option("--name", required=True, metavar="NAME", help="The service's name.")
 def command(session_name: str, root: Path, client_id: str, name: str) -> int:
-    """Withdraw a service: remove the file that service-register dropped for it.
+    """Withdraw one service of a client.
+
+    Removes the file that service-register wrote, and prints its path.
 
     \b
     Example:

@@ -17,12 +17,14 @@ from monitord.errors import ExitCode
 @click.option("--run-id", metavar="ID", help="The session's name [default: the date and time].")
 @click.option("--prom-host", metavar="H", help="Address that Prometheus listens on [default: 127.0.0.1].")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one [default: 9090]."
+    "--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0: any free one [default: 9090]."
 )
 @click.option(
     "--scrape-interval", type=DURATION, metavar="5s", help="How often targets are scraped [default: 5s]."
 )
-@click.option("--group", metavar="G", help="Unix group whose members may drop files and read the results.")
+@click.option(
+    "--group", metavar="G", help="Unix group whose members may register clients and read the results."
+)
 @root_option
 def command(
     run_id: str | None,
@@ -32,7 +34,7 @@ def command(
     group: str | None,
     root: Path,
 ) -> int:
-    """Create a session folder, and print where it is.
+    """Create a session folder and print its path.
 
     \b
     Example:

@@ -23,17 +23,19 @@ QUEUE_SECONDS = 600.0
 @click.command("start")
 @session_option
 @click.option("--local", is_flag=True, help="Run the daemon on this machine, in the background.")
-@click.option("--partition", metavar="P", help="Slurm's partition.")
-@click.option("--account", metavar="A", help="Slurm's account.")
-@click.option("--qos", metavar="Q", help="Slurm's quality of service.")
-@click.option("--time", "time", metavar="T", help="Time limit, as sbatch takes it [default: 04:00:00].")
+@click.option("--partition", metavar="P", help="Slurm partition.")
+@click.option("--account", metavar="A", help="Slurm account.")
+@click.option("--qos", metavar="Q", help="Slurm quality of service.")
+@click.option(
+    "--time", "time", metavar="T", help="Time limit, in any form that sbatch accepts [default: 04:00:00]."
+)
 @click.option("--nodelist", metavar="N", help="The node to run on.")
 @click.option("--constraint", metavar="C", help="Features that the node must have.")
-@click.option("--reservation", metavar="R", help="Slurm's reservation.")
+@click.option("--reservation", metavar="R", help="Slurm reservation.")
 @click.option("--sbatch-arg", "sbatch_args", multiple=True, metavar="ARG",
-              help="Any other option of sbatch, as --sbatch-arg=--mem=8G; may be repeated.")  # fmt: skip
+              help="Any other option of sbatch, such as --sbatch-arg=--mem=8G; may be repeated.")  # fmt: skip
 @daemon_options
-@click.option("--no-wait", is_flag=True, help="Return when it is submitted, and print the job's id.")
+@click.option("--no-wait", is_flag=True, help="Return once the job is submitted, and print its id.")
 @click.option(
     "--timeout", type=DURATION, metavar="10m", help="How long to wait [default: 10m, with --local 60s]."
 )
@@ -46,9 +48,10 @@ def command(
     sbatch_args: tuple[str, ...],
     **flags: Any,
 ) -> int:
-    """Start the daemon of a session as a Slurm job, wait until it is ready, print Prometheus's URL.
+    """Start the daemon of a session, as a Slurm job or on this machine.
 
-    With --local it is started on this machine instead, in the background.
+    Waits until Prometheus is ready and prints its URL. With --local, the daemon runs on this machine in
+    the background instead of in a job.
 
     \b
     Example:

@@ -37,7 +37,9 @@ def start(
     labels: tuple[tuple[str, str], ...],
     slo: tuple[str, ...],
 ) -> int:
-    """Open a window: touch its start marker, and print the marker's path.
+    """Open a window.
+
+    Writes its start marker into the session's windows/ and prints the marker's path.
 
     \b
     Example:
@@ -54,7 +56,9 @@ def start(
 @session_option
 @_id_option
 def stop(session_name: str, root: Path, window_id: str) -> int:
-    """Close a window, which has it collected: touch its stop marker, and print the marker's path.
+    """Close a window; the daemon then collects it.
+
+    Writes its stop marker into the session's windows/ and prints the marker's path.
 
     \b
     Example:
@@ -71,7 +75,9 @@ def stop(session_name: str, root: Path, window_id: str) -> int:
 @session_option
 @_id_option
 def cancel(session_name: str, root: Path, window_id: str) -> int:
-    """End an open window with nothing collected: touch its cancel marker, and print the marker's path.
+    """End an open window without collecting it.
+
+    Writes its cancel marker into the session's windows/ and prints the marker's path.
 
     \b
     Example:
@@ -111,7 +117,7 @@ def list_windows(session_name: str, root: Path, output: str) -> int:
 @label_option
 @slo_option
 @click.option("--timeout", type=DURATION, default="120s", show_default=True, metavar="120s",
-              help="How long to wait for the results once the command has ended.")  # fmt: skip
+              help="How long to wait for the results after the command.")  # fmt: skip
 @click.option("--no-wait", is_flag=True, help="Do not wait for the results.")
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND...")
 def run(
@@ -124,14 +130,14 @@ def run(
     no_wait: bool,
     arguments: tuple[str, ...],
 ) -> int:
-    """Run a command inside a window, and exit with the command's own exit code.
+    """Run a command inside a window.
 
-    The results are waited for, and their folder is printed; monitoring that fails says so on
-    standard error and never fails the command.
+    Waits for the results, prints their folder on standard error, and exits with the command's own exit
+    code. When monitoring fails, that is reported on standard error and does not change the exit code.
 
-    With SLO conditions, from --slo or a recipe, a command that ended with 0 exits with 4 when one was
-    breached and with 5 when one could not be decided, and with --slo results that do not come are an
-    error too. Any other code of the command's own wins.
+    SLO conditions come from --slo or from a recipe. When the command exits with 0, a breached condition
+    makes the exit code 4, and one that could not be decided 5. With --slo, missing results are an error,
+    too. When the command exits with another code, that code is kept.
 
     \b
     Example:

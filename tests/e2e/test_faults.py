@@ -364,7 +364,7 @@ def test_start_that_does_not_get_ready_in_time_ends_with_3(bench: Bench) -> None
     ran = bench.monitord(
         "start", "--local", "-s", "bench", "--prometheus-binary", binary, "--timeout", "2s", code=3
     )
-    assert "not so after 2s" in ran.stderr
+    assert "timed out after 2s" in ran.stderr
     bench.monitord("stop", "-s", "bench")
     bench.wait_alone()
 
