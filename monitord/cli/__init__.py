@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from monitord import __version__
-from monitord.cli._output import say, say_lines
+from monitord.cli._output import print_line, print_lines
 from monitord.errors import ExitCode, MonitordError
 
 # In the order in which a session uses them; the texts are here so that `--help` need not import every module.
@@ -103,13 +103,13 @@ def execute(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         lines = io.StringIO()
         error.show(lines)
-        say_lines(lines.getvalue(), err=True)
+        print_lines(lines.getvalue(), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("monitord: interrupted", err=True)
+        print_line("monitord: interrupted", err=True)
         return ExitCode.INTERRUPTED
     except MonitordError as error:
-        say_lines(f"monitord: {error}", err=True)
+        print_lines(f"monitord: {error}", err=True)
         return error.exit_code
     except _ReaderGoneError:
         # The reader of our output has closed the pipe; without this, Python would report that once more.
@@ -118,7 +118,7 @@ def execute(arguments: Sequence[str]) -> int:
     except Exception:  # noqa: BLE001  # a defect: no other exit code applies
         import traceback
 
-        say_lines(traceback.format_exc(), err=True)
-        say("monitord: this is a defect of monitord; please report it with the lines above", err=True)
+        print_lines(traceback.format_exc(), err=True)
+        print_line("monitord: this is a defect of monitord; please report it with the lines above", err=True)
         return ExitCode.DEFECT
     return int(code or ExitCode.OK)

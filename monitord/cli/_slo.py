@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitord.cli._output import say
+from monitord.cli._output import print_line
 from monitord.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -36,4 +36,4 @@ def write_junit(result: WindowResult, file: Path | None) -> None:
 def print_conditions(result: WindowResult) -> None:
     """Print the outcome of each SLO condition on standard error."""
     for status, text in result.conditions():
-        say(f"slo {status}: {text}", err=True)
+        print_line(f"slo {status}: {text}", err=True)

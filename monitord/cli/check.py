@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitord.cli._output import say
+from monitord.cli._output import print_line
 from monitord.errors import ExitCode, InvalidFileError
 
 KINDS = ("target", "window", "recipe", "settings")
@@ -37,7 +37,7 @@ def command(kind: str | None, files: tuple[Path, ...]) -> int:
         except InvalidFileError as error:
             valid = False
             for problem in error.problems:
-                say(f"{file}:{problem}")
+                print_line(f"{file}:{problem}")
         else:
-            say(f"{file}: valid {what}", err=True)
+            print_line(f"{file}: valid {what}", err=True)
     return ExitCode.OK if valid else ExitCode.INVALID

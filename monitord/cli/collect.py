@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitord.cli._options import DURATION, MOMENT, session_option
-from monitord.cli._output import progress, say
+from monitord.cli._output import print_line, progress
 from monitord.cli._slo import (
     junit_option,
     print_conditions,
@@ -78,6 +78,8 @@ def command(
     window_id = check_name(run_id or time.strftime("collect-%Y%m%d-%H%M%S", time.gmtime()), "window")
     if end <= start:
         raise InvalidInputError("--to-iso must be later than --from-iso")
+    if end > time.time() + timeout:
+        raise InvalidInputError("--to-iso is in the future: a window can be collected once it has ended")
     check_conditions(session, slo)
     if not is_running(session, time.time()):
         raise NotReadyError(
@@ -93,7 +95,7 @@ def command(
     result = result_of(session, window_id)
     if out is not None:
         result.copy_to(out)
-    say(out or result.folder)
+    print_line(out or result.folder)
     return _report(result, junit)
 
 
@@ -103,5 +105,5 @@ def _report(result: WindowResult, junit: Path | None) -> int:
     result.refuse_breach()
     result.refuse_incomplete()
     result.refuse_undecided()
-    say("the window is complete", err=True)
+    print_line("the window is complete", err=True)
     return ExitCode.OK

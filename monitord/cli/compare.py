@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from monitord.cli._output import say, say_lines
+from monitord.cli._output import print_line, print_lines
 from monitord.errors import ExitCode, InvalidInputError
 
 if TYPE_CHECKING:
@@ -89,9 +89,11 @@ def command(
     _print(comparison, output)
     for row in comparison.regressions:
         name = f"{row.key[0]}.{row.key[1]}"
-        say(f"monitord: {name} is worse by {abs(row.change or 0):.4g} %, more than {row.limit:g} %", err=True)
+        print_line(
+            f"monitord: {name} is worse by {abs(row.change or 0):.4g} %, more than {row.limit:g} %", err=True
+        )
     for text in comparison.breaches:
-        say(f"monitord: B breached {text}", err=True)
+        print_line(f"monitord: B breached {text}", err=True)
     return ExitCode.SLO_BREACHED if comparison.regressions or comparison.breaches else ExitCode.OK
 
 
@@ -131,12 +133,12 @@ def _print(comparison: Comparison, output: str) -> None:
 
     match output:
         case "json":
-            say_lines(to_json(comparison).decode())
+            print_lines(to_json(comparison).decode())
         case "junit":
-            say_lines(to_junit(comparison).decode())
+            print_lines(to_junit(comparison).decode())
         case "markdown":
-            say_lines(to_markdown(comparison))
+            print_lines(to_markdown(comparison))
         case _:
             for line in heading(comparison):
-                say(line)
+                print_line(line)
             print_table(COLUMNS, [cells(row) for row in comparison.told])

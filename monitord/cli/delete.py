@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import session_option
-from monitord.cli._output import progress, say
+from monitord.cli._output import print_line, progress
 from monitord.errors import ExitCode
 from monitord.session.folder import open_session
 
@@ -31,5 +31,5 @@ def command(session_name: str, root: Path, keep_artifacts: bool) -> int:
     with progress() as shown:
         delete(session, keep_artifacts=keep_artifacts, show=shown.show)
     if keep_artifacts:
-        say(session.artifacts)
+        print_line(session.artifacts)
     return ExitCode.OK

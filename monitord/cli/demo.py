@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from monitord.cli._options import SECONDS, root_option
-from monitord.cli._output import progress, say
+from monitord.cli._output import print_line, progress
 from monitord.cli._summary import print_summary
 from monitord.errors import ExitCode
 
@@ -41,8 +41,8 @@ def command(seconds: float, root: Path) -> int:
 
         result = Tour(root.absolute(), name, seconds, log, shown.show).run()
     print_summary(result.artifacts)
-    say(_truth_line(result.truth))
-    say(f"artifacts: {result.artifacts}")
+    print_line(_truth_line(result.truth))
+    print_line(f"artifacts: {result.artifacts}")
     return ExitCode.OK
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from monitord.cli._options import DURATION, output_option, session_option
-from monitord.cli._output import print_json, print_table, progress, say
+from monitord.cli._output import print_json, print_line, print_table, progress
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError
 from monitord.session.folder import open_session
 from monitord.system.names import check_name
@@ -175,13 +175,13 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
     finally:
         # Also when Slurm or a node does not answer: nothing of the job should be scraped any longer.
         for file in remove_files(session.targets, files_pattern(number)):
-            say(f"withdrew a registration that was left behind: {file}", err=True)
+            print_line(f"withdrew a registration that was left behind: {file}", err=True)
     if not has_ended:
         raise NotReadyError(
             f"timed out: exporters of job {slurm_job_id} still run after {format_duration(timeout)}; they "
             f"are no longer registered; see: squeue --steps --jobs={slurm_job_id}"
         )
-    say(f"exporters of job {slurm_job_id} stopped", err=True)
+    print_line(f"exporters of job {slurm_job_id} stopped", err=True)
     return ExitCode.OK
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from monitord.cli._output import say_lines
+from monitord.cli._output import print_lines
 from monitord.errors import ExitCode
 
 KINDS = ("targets", "window", "recipe", "settings")  # of schemas.py, which would load pydantic
@@ -27,9 +27,9 @@ def command(kind: str, example: bool) -> int:
     if example:
         from monitord.client.starters import STARTERS
 
-        say_lines(STARTERS[kind])
+        print_lines(STARTERS[kind])
     else:
         from monitord.client.schemas import schema_of, write_schema
 
-        say_lines(write_schema(schema_of(kind)).decode())
+        print_lines(write_schema(schema_of(kind)).decode())
     return ExitCode.OK

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import session_option
-from monitord.cli._output import say
+from monitord.cli._output import print_line
 from monitord.errors import ExitCode
 from monitord.session.folder import open_session
 
@@ -27,5 +27,5 @@ def command(session_name: str, root: Path, client_id: str, name: str) -> int:
     """
     from monitord.client.registrations import unregister_service
 
-    say(unregister_service(open_session(root, session_name), client_id, name))
+    print_line(unregister_service(open_session(root, session_name), client_id, name))
     return ExitCode.OK

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import DURATION, root_option
-from monitord.cli._output import say
+from monitord.cli._output import print_line
 from monitord.errors import ExitCode
 
 
@@ -46,10 +46,12 @@ def command(
     created = create_session(
         root.absolute(), name, prom_host=prom_host, port=port, scrape_interval=scrape_interval, group=group
     )
-    say(created.session.folder)
+    print_line(created.session.folder)
     for warning in created.warnings:
-        say(f"warning: {warning}", err=True)
+        print_line(f"warning: {warning}", err=True)
     # A session can run on one machine everywhere; sbatch in $PATH suggests a Slurm job.
     how = "--partition P" if shutil.which("sbatch") else "--local"
-    say(f"created session {name}; start its daemon with: monitord start --session {name} {how}", err=True)
+    print_line(
+        f"created session {name}; start its daemon with: monitord start --session {name} {how}", err=True
+    )
     return ExitCode.OK

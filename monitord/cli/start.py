@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from monitord.cli._options import DURATION, daemon_options, session_option
-from monitord.cli._output import progress, say, say_lines
+from monitord.cli._output import print_line, print_lines, progress
 from monitord.errors import ExitCode
 from monitord.session.folder import open_session
 
@@ -79,16 +79,16 @@ def command(
 
         before = daemon_status(session)
         submission = submit(session, given, sbatch_args, options)
-        say(f"submitted job {submission.job_id}", err=True)
+        print_line(f"submitted job {submission.job_id}", err=True)
         if no_wait:
-            say(submission.job_id)
+            print_line(submission.job_id)
             return ExitCode.OK
         with progress() as shown:
             await_job(session, submission, before, QUEUE_SECONDS if timeout is None else timeout, shown.show)
     daemon = daemon_status(session)
     if not local:
         _print_how_to_connect(daemon)
-    say(daemon["prometheus"]["url"])
+    print_line(daemon["prometheus"]["url"])
     return ExitCode.OK
 
 
@@ -116,7 +116,7 @@ def _print_how_to_connect(daemon: Mapping[str, Any]) -> None:
     here, there = ssh_lines(
         url.hostname or "", url.port, daemon["host"], getpass.getuser(), socket.gethostname()
     )
-    say_lines(
+    print_lines(
         f"Prometheus runs on {daemon['host']}; to reach it from this host: {here}\n"
         f"from your own machine: {there}",
         err=True,

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from monitord.cli._options import output_option, session_option
-from monitord.cli._output import print_json, print_table, say
+from monitord.cli._output import print_json, print_line, print_table
 from monitord.client.status import SessionStatus, describe_problem, read_status
 from monitord.errors import ExitCode
 from monitord.session.folder import open_session
@@ -49,21 +49,21 @@ def _print_daemon(seen: SessionStatus) -> None:
         if daemon["running"]
         else ""
     )
-    say(f"session     {seen.session}  {seen.folder}")
-    say(f"daemon      {daemon['phase']}{where}")
+    print_line(f"session     {seen.session}  {seen.folder}")
+    print_line(f"daemon      {daemon['phase']}{where}")
     if daemon.get("silent_since"):
-        say(f"silent      since {daemon['silent_since']}: {_why_silent(daemon)}")
+        print_line(f"silent      since {daemon['silent_since']}: {_why_silent(daemon)}")
     if prometheus:
-        say(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
+        print_line(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
     for warning in prometheus.get("warnings") or ():
-        say(f"warning     {warning}")
+        print_line(f"warning     {warning}")
     _print_jobs(seen.jobs)
     if daemon.get("restart_count"):
-        say(f"restarts    {daemon['restart_count']}, as counted by Slurm")
+        print_line(f"restarts    {daemon['restart_count']}, as counted by Slurm")
     if seen.time_left_seconds is not None and daemon["running"]:
-        say(f"time left   {seen.time_left_seconds / 60:.0f} min of the allocation")
+        print_line(f"time left   {seen.time_left_seconds / 60:.0f} min of the allocation")
     if daemon.get("last_error"):
-        say(f"last error  {daemon['last_error']}")
+        print_line(f"last error  {daemon['last_error']}")
 
 
 def _why_silent(daemon: Mapping[str, Any]) -> str:
@@ -79,7 +79,7 @@ def _print_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
         from monitord.client.jobs import describe_json
 
         for job in jobs:
-            say(f"job         {describe_json(job)}")
+            print_line(f"job         {describe_json(job)}")
 
 
 def _prometheus_facts(prometheus: Mapping[str, Any]) -> list[str]:

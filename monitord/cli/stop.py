@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import DURATION, session_option
-from monitord.cli._output import progress, say
+from monitord.cli._output import print_line, progress
 from monitord.errors import ExitCode
 from monitord.session.folder import open_session
 
@@ -33,5 +33,5 @@ def command(session_name: str, root: Path, timeout: float) -> int:
     with progress() as shown:
         stopped = stop(session, timeout, shown.show)
     what = "stopped" if stopped else "has no running daemon"
-    say(f"session {session_name} {what}", err=True)
+    print_line(f"session {session_name} {what}", err=True)
     return ExitCode.OK

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import output_option
-from monitord.cli._output import print_json, say
+from monitord.cli._output import print_json, print_line
 from monitord.errors import ExitCode
 
 
@@ -47,10 +47,10 @@ def command(output: str, folder: Path) -> int:
         )
         return ExitCode.INVALID if differences else ExitCode.OK
     for each in differences:
-        say(str(each))
+        print_line(str(each))
     for note in derivation.notes:
-        say(f"{folder}: {note}", err=True)
+        print_line(f"{folder}: {note}", err=True)
     if not differences:
         derived = f"; recomputed {derivation.rows} rows and {derivation.points} points over time"
-        say(f"{folder}: every file matches its manifest{derived if derivation.rows else ''}", err=True)
+        print_line(f"{folder}: every file matches its manifest{derived if derivation.rows else ''}", err=True)
     return ExitCode.INVALID if differences else ExitCode.OK

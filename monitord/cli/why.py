@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitord.cli._options import output_option, session_option
-from monitord.cli._output import print_json, print_table, say
+from monitord.cli._output import print_json, print_line, print_table
 from monitord.client.why import why
 from monitord.errors import ExitCode
 from monitord.session.folder import open_session
@@ -49,7 +49,7 @@ def command(session_name: str, root: Path, output: str, what: str) -> int:
     else:
         for answer in found.targets:
             _print_answer(answer)
-        say(f"next: {found.next}")
+        print_line(f"next: {found.next}")
     return ExitCode.OK if found.up else ExitCode.INVALID
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from monitord.cli._options import DURATION, label_option, output_option, session_option
-from monitord.cli._output import print_json, print_table, progress, say
+from monitord.cli._output import print_json, print_line, print_table, progress
 from monitord.cli._slo import print_conditions, slo_option
 from monitord.errors import ExitCode, MonitordError
 from monitord.session.folder import open_session
@@ -48,7 +48,7 @@ def start(
     from monitord.client.windows import open_window
 
     session = open_session(root, session_name)
-    say(open_window(session, window_id, labels=dict(labels), slo=slo).path)
+    print_line(open_window(session, window_id, labels=dict(labels), slo=slo).path)
     return ExitCode.OK
 
 
@@ -67,7 +67,7 @@ def stop(session_name: str, root: Path, window_id: str) -> int:
     """
     from monitord.client.windows import close_window
 
-    say(close_window(open_session(root, session_name), window_id).path)
+    print_line(close_window(open_session(root, session_name), window_id).path)
     return ExitCode.OK
 
 
@@ -85,7 +85,7 @@ def cancel(session_name: str, root: Path, window_id: str) -> int:
     """
     from monitord.client.windows import cancel_window
 
-    say(cancel_window(open_session(root, session_name), window_id).path)
+    print_line(cancel_window(open_session(root, session_name), window_id).path)
     return ExitCode.OK
 
 
@@ -167,9 +167,9 @@ def run(
     except MonitordError as error:
         if slo and code == ExitCode.OK:
             raise
-        say(f"monitord: {error}", err=True)
+        print_line(f"monitord: {error}", err=True)
         return code
-    say(result.folder, err=True)
+    print_line(result.folder, err=True)
     print_conditions(result)
     if code == ExitCode.OK:
         result.refuse_breach()

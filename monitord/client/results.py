@@ -35,7 +35,9 @@ class WindowResult:
         """Raise IncompleteDataError unless the window is complete."""
         if self.manifest["status"] != "complete":
             reasons = "; ".join(reason["message"] for reason in self.manifest["reasons"])
-            raise IncompleteDataError(f"the window is {self.manifest['status']}: {reasons}")
+            status = self.manifest["status"]
+            verdict = "failed" if status == "failed" else f"is {status}"
+            raise IncompleteDataError(f"the window {verdict}: {reasons}")
 
     def refuse_undecided(self) -> None:
         """Raise IncompleteDataError when a condition is unknown: none passes without data."""

@@ -62,7 +62,7 @@ _RECIPE = """\
 # A session's own recipes lie in its recipes/; one with a packaged recipe's name replaces it.
 
 name: mine
-help: What this service says of itself.
+help: The service's own metrics.
 services: ["*"]                # job names that it fits; * and ? stand for anything
 
 kpis:

@@ -121,8 +121,9 @@ def ready_check(session: Session, *, now: Callable[[], float] = time.time) -> Ch
         is_running = has_recent_heartbeat(daemon, now()) if found is None else found
         if daemon.get("phase") == "degraded" and is_running:
             raise PrometheusError(daemon.get("last_error") or "the daemon no longer restarts Prometheus")
-        phase = daemon.get("phase", "not started")
-        return Progress(phase == "ready" and is_running, f"the daemon is {phase}{_details(daemon)}")
+        phase = daemon.get("phase")
+        state = f"the daemon is {phase}" if phase else "the daemon has not started"
+        return Progress(phase == "ready" and is_running, state + _details(daemon))
 
     return check
 

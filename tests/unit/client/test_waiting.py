@@ -78,7 +78,7 @@ def test_any_other_goal_is_refused(session: Session, goal: str) -> None:
 
 
 def test_a_goal_names_its_check(session: Session) -> None:
-    assert check_for(session, "ready")().state == "the daemon is not started"
+    assert check_for(session, "ready")().state == "the daemon has not started"
     assert "no such file" in check_for(session, "target=/any/where/c1.yaml")().state
     assert check_for(session, "window=r")().state == "not seen by the daemon yet"
     with pytest.raises(InvalidInputError, match="is not a valid window name"):
