@@ -64,12 +64,14 @@ def await_job(
     before: Mapping[str, Any],
     timeout: float,
     show: Show = show_nothing,
+    *,
+    slurm: SlurmRunner | None = None,
 ) -> None:
     """Wait until the job's daemon is ready. Raises SlurmError when the job ends before that.
 
     `before` is the daemon's status from before the submission.
     """
-    progress = _JobProgress(session, submission, before)
+    progress = _JobProgress(session, submission, before, slurm or SlurmRunner())
     try:
         wait_for(progress.check, "the daemon to be ready", timeout, show)
     except NotReadyError as error:
@@ -95,7 +97,7 @@ class _JobProgress:
     session: Session
     submission: Submission
     before: Mapping[str, Any]
-    slurm: SlurmRunner = field(default_factory=SlurmRunner)
+    slurm: SlurmRunner
     monotonic: Callable[[], float] = time.monotonic
     _is_ready: Check = field(init=False)
     _queried_at: float = float("-inf")
