@@ -14,8 +14,8 @@ from monitord.collect.collection import Collection, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
 from monitord.collect.timeseries import Course
-from monitord.documents.timestamps import to_iso
 from monitord.recipes.span import InstantQuery
+from monitord.system.timestamps import to_iso
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
 QUERIES_SCHEMA = "monitord/queries/v1"

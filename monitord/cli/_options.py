@@ -44,7 +44,7 @@ class _Moment(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        from monitord.documents.timestamps import from_iso
+        from monitord.system.timestamps import from_iso
 
         try:
             return from_iso(value)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import SlurmError
 from monitord.session.folder import Session
 from monitord.slurm.job import Job
@@ -17,6 +16,7 @@ from monitord.slurm.mark import of_session, session_key
 from monitord.slurm.runner import SlurmRunner
 from monitord.slurm.submission import Submission, key_of, read_submission
 from monitord.system.atomic import read_json
+from monitord.system.timestamps import to_iso
 
 # After this, Slurm is reported as not answering.
 PATIENCE_SECONDS = 12.0

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitord.documents.timestamps import from_iso
 from monitord.errors import Problem
 from monitord.session.folder import Session
 from monitord.session.lease import HEARTBEAT_SECONDS, daemon_holder, is_alive
 from monitord.system.atomic import read_json
 from monitord.system.listing import paths_in
+from monitord.system.timestamps import from_iso
 
 # Where only what is shown depends on it, a heartbeat of another host counts as recent for this long.
 PATIENCE_SECONDS = 4 * HEARTBEAT_SECONDS

@@ -14,7 +14,6 @@ from monitord.client.daemon_command import DaemonOptions, run_arguments
 from monitord.client.jobs import all_jobs, describe
 from monitord.client.status import daemon_status
 from monitord.client.waiting import Check, Progress, Show, ready_check, show_nothing, wait_for
-from monitord.documents.timestamps import to_iso
 from monitord.errors import NotReadyError, SlurmError
 from monitord.session.folder import Session
 from monitord.slurm.job import Job
@@ -24,6 +23,7 @@ from monitord.slurm.runner import SlurmRunner
 from monitord.slurm.submission import Submission, sbatch_options
 from monitord.system.atomic import publish, to_json
 from monitord.system.packaged import packaged
+from monitord.system.timestamps import to_iso
 
 # Between queries to the Slurm controller, which all users of the cluster share.
 QUERY_SECONDS = 2.0

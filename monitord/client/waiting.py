@@ -18,12 +18,12 @@ from monitord.client.status import (
     target_status,
     window_status,
 )
-from monitord.documents.timestamps import to_iso
 from monitord.errors import InvalidInputError, NotReadyError, PrometheusError
 from monitord.session.folder import Session
 from monitord.session.lease import held_by, read_holder
 from monitord.session.liveness import Watch
 from monitord.system.names import check_name
+from monitord.system.timestamps import to_iso
 
 POLL_SECONDS = 0.1
 REFUSAL_SECONDS = 1.0

@@ -20,11 +20,11 @@ from monitord.client.status import (
     target_statuses,
 )
 from monitord.documents.limits import MAX_BYTES
-from monitord.documents.timestamps import from_iso
 from monitord.errors import InvalidInputError
 from monitord.session.folder import Session
 from monitord.session.lease import daemon_holder
 from monitord.system.atomic import read_json, read_plain
+from monitord.system.timestamps import from_iso
 from monitord.targets.address import parse_exporter, parse_url
 from monitord.targets.feedback import HealthKey, health_key
 from monitord.targets.file_names import is_target_file

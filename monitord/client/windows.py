@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from monitord.client.drop_files import drop
-from monitord.documents.timestamps import to_iso
 from monitord.errors import InvalidFileError, InvalidInputError
 from monitord.session.folder import Session
 from monitord.system.names import check_name
+from monitord.system.timestamps import to_iso
 
 
 @dataclass(frozen=True, slots=True)

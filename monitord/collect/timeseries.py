@@ -15,11 +15,11 @@ from typing import NamedTuple
 from monitord.collect.groups import Group
 from monitord.collect.readings import Reading, read
 from monitord.collect.request import CollectionRequest
-from monitord.documents.timestamps import to_iso
 from monitord.prometheus.api.series import Answer, HistogramSeries, Series
 from monitord.recipes.model import GROUP_LABELS, Kpi, Recipe, quantile_of
 from monitord.recipes.promql import SCOPES, kpi_queries
 from monitord.recipes.span import MAX_TILES, Query, Span
+from monitord.system.timestamps import to_iso
 
 MAX_STEPS = 120  # as many points as a plot needs: all that there is to know is in the raw samples
 MAX_TARGET_STEPS = 3_600  # with many targets there are fewer steps: an answer has a value for each

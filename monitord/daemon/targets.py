@@ -15,7 +15,6 @@ from structlog.typing import FilteringBoundLogger
 
 from monitord.daemon.expiry import AT_ONCE, Expiry
 from monitord.daemon.reading import TargetReader
-from monitord.documents.timestamps import from_iso, to_iso
 from monitord.file_sd.shards import Shards
 from monitord.prometheus.config.run_folder import RunFolder
 from monitord.session.folder import Session
@@ -23,6 +22,7 @@ from monitord.session.settings import Settings
 from monitord.system.atomic import read_json, sync_folder, to_json
 from monitord.system.clock import Clock
 from monitord.system.listing import paths_in
+from monitord.system.timestamps import from_iso, to_iso
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.dropdir import DropFolder
 from monitord.targets.feedback import Health, HealthKey, deleted_status, health_key, restore, target_status

@@ -25,8 +25,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from monitord.demo.journal import Journal
 from monitord.demo.load import OpenLoop
 from monitord.demo.workload import service_times
-from monitord.documents.timestamps import from_iso
 from monitord.system.clock import Clock, SystemClock
+from monitord.system.timestamps import from_iso
 
 _JSON = "application/json"
 

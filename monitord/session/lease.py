@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import NotReadyError
 from monitord.system.atomic import TEMPORARY_PREFIX, publish, read_if_exists, remove_leftovers, write_synced
+from monitord.system.timestamps import to_iso
 
 STALE_SECONDS = 30.0
 QUIET_SECONDS = 15.0

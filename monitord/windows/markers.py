@@ -15,10 +15,10 @@ from pydantic_core import CoreSchema
 
 from monitord.documents.conditions import ConditionText
 from monitord.documents.strict_yaml import read_document
-from monitord.documents.timestamps import YEAR_10000, check_moment, from_iso
 from monitord.documents.validation import Labels, Model, Name, UnitOrNone, refuse, validate
 from monitord.errors import InvalidFileError, Problem
 from monitord.system.names import bad_name, is_name
+from monitord.system.timestamps import YEAR_10000, check_moment, from_iso
 
 KINDS = ("start", "stop", "cancel", "yaml")
 

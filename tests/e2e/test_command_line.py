@@ -18,7 +18,7 @@ import pytest
 
 from monitord import __version__
 from monitord.cli import COMMANDS
-from monitord.documents.timestamps import to_iso
+from monitord.system.timestamps import to_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches, refused
 from tests.fakes.exporter import FakeExporter, counter

@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from monitord.documents.timestamps import to_iso
 from monitord.recipes.load import packaged_folder
+from monitord.system.timestamps import to_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.exporter import FakeExporter, counter

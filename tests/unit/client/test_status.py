@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from monitord.client.status import PATIENCE_SECONDS, daemon_status, is_ready, is_running, read_status
-from monitord.documents.timestamps import to_iso
 from monitord.session.folder import Session
 from monitord.session.lease import Holder, process_start
+from monitord.system.timestamps import to_iso
 
 NOW = 1_700_000_000.0
 

@@ -23,10 +23,10 @@ from monitord.client.waiting import (
     wait_for,
     window_check,
 )
-from monitord.documents.timestamps import to_iso
 from monitord.errors import InvalidInputError, NotReadyError, PrometheusError
 from monitord.session.folder import Session
 from monitord.session.lease import HeldError, Holder, process_start
+from monitord.system.timestamps import to_iso
 from tests.fakes.clock import FakeClock
 
 

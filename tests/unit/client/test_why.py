@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from monitord.cli import execute
-from monitord.documents.timestamps import to_iso
 from monitord.session.folder import Session
 from monitord.session.lease import Holder, process_start
+from monitord.system.timestamps import to_iso
 
 CONTENT = b"services: [{name: web, endpoint: 'http://mel0042:8000/metrics'}]\n"
 
