@@ -70,8 +70,8 @@ def _why_silent(daemon: Mapping[str, Any]) -> str:
     if daemon["running"]:
         return "the daemon runs but cannot publish its status: the session folder hangs, or its disk is full"
     if daemon["phase"] == "dead":
-        return "the daemon died"
-    return f"the daemon on {daemon['host']} died, or the session folder hangs on that host"
+        return "the daemon ended unexpectedly"
+    return f"the daemon on {daemon['host']} ended unexpectedly, or the session folder hangs on that host"
 
 
 def _print_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:

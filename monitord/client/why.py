@@ -132,7 +132,7 @@ class Evidence:
         at = None if updated_at is None else from_iso(updated_at)
         phase = str(status.get("phase", "never started"))
         if not running and phase not in ("never started", "stopped", "failed"):
-            phase = "it died"
+            phase = "it ended unexpectedly"
         # Another host's clock may be wrong: a daemon there counts as running only by a recent heartbeat.
         holder = daemon_holder(self.session.lease)
         is_here = holder is not None and holder.host == os.uname().nodename
