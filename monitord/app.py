@@ -13,7 +13,7 @@ from pathlib import Path
 
 from monitord import __version__
 from monitord.artifacts import store
-from monitord.client.overview import daemon_status
+from monitord.client.status import daemon_status
 from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.allocation import AllocationWatch
 from monitord.daemon.credential_check import AccessCheck

@@ -15,8 +15,8 @@ from monitord.collect.collected_window import CollectedWindow, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
 from monitord.collect.timeseries import Course
-from monitord.documents.timestamps import to_iso
 from monitord.kpis.span import InstantQuery
+from monitord.system.timestamps import to_iso
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
 QUERIES_SCHEMA = "monitord/queries/v1"

@@ -23,13 +23,13 @@ from monitord.collect.offline import OfflineClient, StoredSeries
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.timeseries import TimePoint
-from monitord.documents.timestamps import from_iso
 from monitord.errors import InvalidInputError, PrometheusError
 from monitord.prometheus.api.version import has_left_open_ranges, has_old_extrapolation
 from monitord.recipes.load import read_folder
 from monitord.recipes.model import Recipe
 from monitord.system.atomic import read_json
 from monitord.system.listing import files_below
+from monitord.system.timestamps import from_iso
 from monitord.windows.model import Window
 
 Key = tuple[str, ...]

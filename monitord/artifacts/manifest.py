@@ -10,8 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 from monitord.artifacts.contents import coverage_values
 from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.coverage import TargetCoverage, overall, worst
-from monitord.documents.timestamps import to_iso
 from monitord.prometheus.child.outages import outage_json
+from monitord.system.timestamps import to_iso
 
 SCHEMA = "monitord/manifest/v1"
 KEPT = "artifacts_kept"

@@ -13,7 +13,6 @@ from itertools import groupby
 from typing import NamedTuple
 
 from monitord.collect.request import CollectionRequest
-from monitord.documents.timestamps import to_iso
 from monitord.kpis.groups import Group
 from monitord.kpis.kind import Reading
 from monitord.kpis.kinds import kind_of
@@ -21,6 +20,7 @@ from monitord.kpis.promql import SCOPES
 from monitord.kpis.span import MAX_TILES, Query, Span
 from monitord.prometheus.api.series import Answer, HistogramSeries, Series
 from monitord.recipes.model import GROUP_LABELS, Kpi, Recipe
+from monitord.system.timestamps import to_iso
 
 MAX_STEPS = 120  # enough points for a plot; everything is in the raw samples
 MAX_TARGET_STEPS = 3_600  # with many targets there are fewer steps: an answer has a value for each

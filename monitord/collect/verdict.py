@@ -9,8 +9,8 @@ from typing import Literal
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest
 from monitord.collect.stall import Stall
-from monitord.documents.timestamps import to_iso
 from monitord.prometheus.child.outages import Outage
+from monitord.system.timestamps import to_iso
 
 WindowStatus = Literal["complete", "partial", "truncated", "failed"]
 

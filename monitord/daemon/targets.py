@@ -15,7 +15,6 @@ from structlog.typing import FilteringBoundLogger
 
 from monitord.daemon.expiry import AT_ONCE, Expiry
 from monitord.daemon.reading import TargetReader
-from monitord.documents.timestamps import from_iso, to_iso
 from monitord.dropfolder.folder import DropFolder
 from monitord.file_sd.shards import Shards
 from monitord.prometheus.config.run_folder import RunFolder
@@ -24,9 +23,10 @@ from monitord.session.settings import Settings
 from monitord.system.atomic import read_json, sync_folder, to_json
 from monitord.system.clock import Clock
 from monitord.system.listing import paths_in
+from monitord.system.timestamps import from_iso, to_iso
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.feedback import deleted_status, restore, target_status
-from monitord.targets.parse import is_target_file
+from monitord.targets.file_names import is_target_file
 from monitord.targets.registry import (
     Entry,
     State,

@@ -19,13 +19,13 @@ from monitord.daemon.collection_threads import Collect, Collections, Running
 from monitord.daemon.expiry import AT_ONCE
 from monitord.daemon.window_markers import WindowMarkers
 from monitord.daemon.window_statuses import WindowStatuses
-from monitord.documents.timestamps import from_iso
 from monitord.dropfolder.folder import DropFolder
 from monitord.errors import MonitordError, PassingError, PrometheusUnavailableError
 from monitord.session.folder import Session
 from monitord.session.settings import Settings
 from monitord.system.clock import Clock
 from monitord.system.listing import names_in
+from monitord.system.timestamps import from_iso
 from monitord.windows.lifecycle import (
     TERMINAL,
     Answered,

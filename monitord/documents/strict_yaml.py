@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
+from monitord.documents.limits import MAX_BYTES
 from monitord.errors import InvalidFileError, Problem, excerpt
 
-MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8
 MAX_EVENTS = 50_000
 

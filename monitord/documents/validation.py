@@ -17,11 +17,11 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from monitord.documents.durations import parse_duration
 from monitord.documents.strict_yaml import Document, FieldPath, PlainFloat, PlainInt, Refused, holds_secret
 from monitord.errors import InvalidFileError, excerpt
+from monitord.system.names import NAME_PATTERN, NAME_RULE, is_name
 
 RESERVED_LABELS = frozenset(("job", "instance", "session", "client", "node", "service", "le", "quantile"))
 MAX_LABEL_VALUE = 1024
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 # Units go into tables, where spreadsheets would execute one that begins like a formula.
 _IN_UNITS = "A-Za-z0-9_%‰°²³µ$€£À-ÖØ-öø-ÿΑ-ω"  # Greek ones are meant
 _UNIT = re.compile(rf"[{_IN_UNITS}](?:[{_IN_UNITS}/.·*^() -]{{0,62}}[{_IN_UNITS})])?")
@@ -75,8 +75,9 @@ def _formed(form: re.Pattern[str], value: Any, what: str) -> Any:
 def _name(value: Any) -> Any:
     if isinstance(value, PlainInt | PlainFloat):
         value = value.text
-    advice = "use letters, digits, '.', '_' and '-', at most 128, a letter or digit first"
-    return _formed(_NAME, value, f"a name; {advice}")
+    if isinstance(value, str) and not is_name(value):
+        raise refuse(f"'{excerpt(value)}' is not a name; {NAME_RULE}")
+    return value
 
 
 def _unit(value: Any) -> Any:
@@ -115,7 +116,7 @@ _DURATION_SCHEMA = {
     "examples": ["5s", "10m"],
 }
 # In JSON Schema a pattern applies only to strings, and a minimum only to numbers.
-_NAME_SCHEMA = {"type": ["string", "number"], "pattern": f"^{_NAME.pattern}$", "minimum": 0}
+_NAME_SCHEMA = {"type": ["string", "number"], "pattern": f"^{NAME_PATTERN}$", "minimum": 0}
 _LABEL_NAME_SCHEMA = {
     "type": "string",
     "pattern": f"^(?!(?:{'|'.join(sorted(RESERVED_LABELS))})$){_LABEL_NAME.pattern}$",
@@ -131,11 +132,6 @@ Unit = Annotated[str, BeforeValidator(_unit), WithJsonSchema(_UNIT_SCHEMA)]
 UnitOrNone = Annotated[str, BeforeValidator(_unit_or_none), WithJsonSchema(_UNIT_OR_NONE_SCHEMA)]
 LabelValue = Annotated[str, BeforeValidator(_label_value), WithJsonSchema(_LABEL_VALUE_SCHEMA)]
 Labels = dict[LabelName, LabelValue]
-
-
-def is_name(text: str) -> bool:
-    """Return whether a text can name a session, client, service or window."""
-    return _NAME.fullmatch(text) is not None
 
 
 _EXPECTED = {

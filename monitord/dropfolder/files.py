@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitord.documents.strict_yaml import MAX_BYTES
+from monitord.documents.limits import MAX_BYTES
 from monitord.system.atomic import open_plain
 
 Signature = tuple[int, int, int, int]

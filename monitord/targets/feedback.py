@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monitord.documents.timestamps import from_iso, to_iso
 from monitord.errors import Problem
+from monitord.system.timestamps import from_iso, to_iso
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Registration
 from monitord.targets.registry import Entry, Seen, State

@@ -7,22 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from monitord.documents.strict_yaml import Document, FieldPath, read_document
-from monitord.documents.validation import is_name, validate
+from monitord.documents.validation import validate
 from monitord.errors import InvalidFileError
+from monitord.system.names import is_name
 from monitord.targets.address import Address
 from monitord.targets.credential_fields import check_access, credentials_of, references_in
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Identity, Registration
 from monitord.targets.resolve import Host, Place, hosts_of
 from monitord.targets.spec import MAX_ENDPOINTS, ServiceSpec, TargetFileSpec
-
-SUFFIXES = (".yaml", ".yml")
-_IGNORED_ENDINGS = ("~", ".tmp", ".swp")
-
-
-def is_target_file(name: str) -> bool:
-    """Return whether a name in the drop folder is meant as a target file."""
-    return name.endswith(SUFFIXES) and not name.startswith(".") and not name.endswith(_IGNORED_ENDINGS)
 
 
 def parse(content: bytes, file: str, session: str, place: Place) -> Registration:

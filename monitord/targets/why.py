@@ -13,8 +13,8 @@ from enum import StrEnum
 from shlex import quote
 from typing import Any
 
-from monitord.documents.timestamps import from_iso, nearest_moment, to_iso
 from monitord.errors import Problem
+from monitord.system.timestamps import from_iso, nearest_moment, to_iso
 from monitord.targets.address import parse_exporter, parse_url
 from monitord.targets.scrape_health import HealthKey, health_key
 

@@ -15,9 +15,10 @@ from pydantic_core import CoreSchema
 
 from monitord.documents.conditions import ConditionText
 from monitord.documents.strict_yaml import Refused, read_document
-from monitord.documents.timestamps import YEAR_10000, check_moment, from_iso
-from monitord.documents.validation import Labels, Model, Name, UnitOrNone, is_name, refuse, validate
-from monitord.errors import InvalidFileError, Problem, excerpt
+from monitord.documents.validation import Labels, Model, Name, UnitOrNone, refuse, validate
+from monitord.errors import InvalidFileError, Problem
+from monitord.system.names import bad_name, is_name
+from monitord.system.timestamps import YEAR_10000, check_moment, from_iso
 
 KINDS = ("start", "stop", "cancel", "yaml")
 
@@ -153,9 +154,7 @@ def read_marker(
         raise ValueError(f"{name!r} is not the name of a marker")
     window_id, kind = parts
     if not is_name(window_id):
-        problem = (
-            f"{excerpt(window_id)!r} cannot name a window; use letters, digits, '.', '_' and '-', at most 128"
-        )
+        problem = bad_name(window_id, "window")
     if problem:
         return Marker(window_id, kind, modified_at, modified_ns, None, (Problem(1, 1, "", problem),), uid)
     try:

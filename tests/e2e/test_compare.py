@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from monitord.documents.timestamps import to_iso
 from monitord.recipes.load import packaged_folder
+from monitord.system.timestamps import to_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.exporter import FakeExporter, counter
@@ -109,7 +109,7 @@ def test_another_definition_is_refused_unless_forced(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("idle", "nowhere"), 1, "holds no artifacts of a window"),
+        (("idle", "nowhere"), 1, "is not a window's artifact folder"),
         (("idle,idle", "busy"), 1, "names a folder twice"),
         ((",", "busy"), 1, "names 0 folders"),
         (("idle", "busy", "--max-regression", "latncy=5"), 1, "there is no KPI latncy"),

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from monitord.documents.timestamps import to_iso
+from monitord.system.timestamps import to_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.exporter import FakeExporter, counter
@@ -119,7 +119,7 @@ def test_window_run_ends_with_4_but_for_a_code_of_the_commands_own(bench: Bench)
     bench.monitord(*run, "ran7", "--", "sh", "-c", "exit 7", code=7)
     bench.monitord("window", "run", "-s", "bench", "--id", "ran0", "--", *MEASURED)
     assert outcomes(bench, "ran0") == {"answers.mean <= 60 requests/min": "met"}
-    assert "leave --no-wait out" in bench.monitord(*run, "w", "--no-wait", "--", "true", code=2).stderr
+    assert "remove --no-wait" in bench.monitord(*run, "w", "--no-wait", "--", "true", code=2).stderr
 
 
 def test_what_a_client_reports_is_judged_too(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.documents.timestamps import from_iso
+from monitord.system.timestamps import from_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.exporter import FakeExporter, counter

@@ -153,5 +153,5 @@ def test_the_command_says_what_was_derived(folder: Path, capsys: pytest.CaptureF
     assert execute(["verify", str(folder)]) == 0
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert re.search(r"\d\d rows and \d+ points over time derived again", shown.err)
+    assert re.search(r"recomputed \d+ rows and \d+ points over time", shown.err)
     assert "only a Prometheus can evaluate: looks" in shown.err

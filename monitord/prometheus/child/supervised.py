@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import MonitordError, PrometheusUnavailableError, is_passing
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.child.diagnosis import Cause
@@ -51,6 +50,7 @@ from monitord.session.folder import Session
 from monitord.session.settings import Settings
 from monitord.system.background import Run, on_a_thread
 from monitord.system.clock import Clock
+from monitord.system.timestamps import to_iso
 from monitord.targets.credentials import ScrapeCredentials
 
 _OWNER_ONLY = 0o600

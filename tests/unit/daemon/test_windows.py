@@ -29,11 +29,11 @@ from monitord.daemon import collection_threads as module
 from monitord.daemon import window_markers
 from monitord.daemon.collection_threads import Collected
 from monitord.daemon.windows import WindowReconciler
-from monitord.documents.timestamps import to_iso
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
 from monitord.session.folder import Session
 from monitord.session.settings import Settings
 from monitord.system.background import Workers
+from monitord.system.timestamps import to_iso
 from monitord.windows.markers import Marker, read_marker
 from monitord.windows.model import Window
 from tests.conftest import wait_until

@@ -12,7 +12,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitord.documents.strict_yaml import MAX_BYTES, PlainFloat, PlainInt, Refused, read_document
+from monitord.documents.limits import MAX_BYTES
+from monitord.documents.strict_yaml import PlainFloat, PlainInt, Refused, read_document
 from monitord.errors import InvalidFileError, Problem
 
 PROMPT = 0.5  # seconds; the slowest takes a tenth of it

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from monitord.documents.strict_yaml import MAX_BYTES, read_document
-from monitord.documents.validation import Duration, Labels, Model, Name, is_name, validate
+from monitord.documents.limits import MAX_BYTES
+from monitord.documents.strict_yaml import read_document
+from monitord.documents.validation import Duration, Labels, Model, Name, validate
 from monitord.errors import InvalidFileError
 
 
@@ -121,17 +122,6 @@ def test_what_reading_refused_is_complained_of_once() -> None:
     assert len(problems("yes")) == 1
     assert len(problems("count: 017")) == 1
     assert len(problems("a: &x 1")) == 1
-
-
-@given(st.text(max_size=140))
-def test_names_are_the_same_everywhere(text: str) -> None:
-    ok = is_name(text)
-    assert ok == (
-        0 < len(text) <= 128
-        and text[0].isascii()
-        and text[0].isalnum()
-        and all(c.isascii() and (c.isalnum() or c in "._-") for c in text)
-    )
 
 
 def test_sixty_four_kilobytes_of_unknown_keys_are_done_with_quickly() -> None:

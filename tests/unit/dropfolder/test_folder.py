@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from monitord.documents.strict_yaml import MAX_BYTES
+from monitord.documents.limits import MAX_BYTES
 from monitord.dropfolder import files, scan
 from monitord.dropfolder import folder as dropfolder
 from monitord.dropfolder.files import DroppedFile, read_file
 from monitord.dropfolder.folder import DropFolder, Look
-from monitord.targets.parse import is_target_file
+from monitord.targets.file_names import is_target_file
 
 WALL = 1_700_000_000.0
 TEXT = b"client: c1\nservices:\n  - name: triton\n    endpoint: http://h:8000/\nlabels: {run: x}\n"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monitord.dropfolder import folder as dropfolder
 from monitord.dropfolder.files import read_file
 from monitord.dropfolder.folder import DropFolder, Look
-from monitord.targets.parse import is_target_file
+from monitord.targets.file_names import is_target_file
 
 WALL = 1_700_000_000.0
 NAMES = [f"{letter}.yaml" for letter in "abcdef"]

@@ -26,7 +26,7 @@ from monitord.system.listing import files_below, names_in, paths_in
 from tests.fakes.clock import FakeClock
 
 BLOCK = "01M86F82PG3361JH6SAJSEDSW9"
-HINTS = {"cli/options.py"}
+HINTS = {"session/folder.py"}
 """Where a listing only helps whoever mistyped a name."""
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monitord.errors import InvalidFileError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.targets.model import Registration
-from monitord.targets.parse import is_target_file, parse
+from monitord.targets.parse import parse
 from monitord.targets.resolve import Place
 
 SLURM = Place("mel0001", under_slurm=True)
@@ -107,17 +107,6 @@ def test_a_service_label_beats_the_files_label() -> None:
     text = f"{SERVICE}http://h:1/\n    labels: {{a: inner}}\nlabels: {{a: outer, b: b}}"
     [endpoint] = register(text).endpoints
     assert (endpoint.labels["a"], endpoint.labels["b"]) == ("inner", "b")
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("a.yaml", True), ("a.yml", True), ("a+b c\n.yaml", True), (".a.yaml", False), ("a.yaml~", False),
-        ("a.yaml.tmp", False), (".a.yaml.swp", False), ("a.json", False), ("yaml", False), ("a.YAML", False),
-    ],
-)  # fmt: skip
-def test_which_names_are_target_files(name: str, meant: bool) -> None:
-    assert is_target_file(name) is meant
 
 
 @pytest.mark.parametrize(

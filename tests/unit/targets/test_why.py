@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monitord.documents.timestamps import to_iso
+from monitord.system.timestamps import to_iso
 from monitord.targets.scrape_health import health_key
 from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, explain, matching
 

@@ -36,7 +36,7 @@ def test_other_names_are_no_markers(name: str) -> None:
 @pytest.mark.parametrize("name", ["run 1", "ü", "-a", "a\n", "x" * 129, "a\udc80"])
 def test_a_name_that_cannot_be_a_windows_is_told(name: str) -> None:
     (problem,) = read_marker(f"{name}.start", AT, NS, b"").problems
-    assert "cannot name a window; use letters" in problem.message
+    assert "is not a valid window name; use letters" in problem.message
     assert problem.message.isprintable()
 
 

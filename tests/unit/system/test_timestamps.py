@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.documents.timestamps import from_iso, to_iso
+from monitord.system.timestamps import from_iso, to_iso
 
 _YEAR_2106 = 2**32 * 1000  # milliseconds; beyond, a float of seconds is too coarse
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from monitord.client.overview import PATIENCE_SECONDS, daemon_status, is_ready, is_running, overview
-from monitord.documents.timestamps import to_iso
+from monitord.client.status import PATIENCE_SECONDS, daemon_status, is_ready, is_running, read_status
 from monitord.session.folder import Session
 from monitord.session.lease import Holder, process_start
+from monitord.system.timestamps import to_iso
 
 NOW = 1_700_000_000.0
 
@@ -39,7 +39,7 @@ def daemon(
 
 
 def test_before_a_daemon_first_ran(session: Session) -> None:
-    found = overview(session, NOW)
+    found = read_status(session, NOW).as_json()
     assert found["daemon"] == {"running": False, "phase": "never started"}
     assert (found["prometheus"], found["targets"], found["windows"], found["time_left_seconds"]) == (
         None, [], [], None,
@@ -50,14 +50,14 @@ def test_before_a_daemon_first_ran(session: Session) -> None:
 def test_a_daemon_of_this_host_is_its_process_however_old_its_heartbeat(session: Session) -> None:
     daemon(session, age=10_000.0)
     assert is_ready(session, NOW)
-    assert overview(session, NOW)["daemon"]["phase"] == "ready"
+    assert read_status(session, NOW).daemon["phase"] == "ready"
 
 
 def test_a_daemon_of_this_host_that_publishes_nothing_is_said_to_be_silent(session: Session) -> None:
     daemon(session, age=0.0)
-    assert "silent_since" not in overview(session, NOW)["daemon"]
+    assert "silent_since" not in read_status(session, NOW).daemon
     daemon(session, age=60.0)
-    found = overview(session, NOW)["daemon"]
+    found = read_status(session, NOW).daemon
     assert (found["phase"], found["running"], found["silent_since"]) == ("ready", True, to_iso(NOW - 60.0))
 
 
@@ -66,7 +66,7 @@ def test_from_another_host_nobody_can_tell_an_end_from_a_folder_that_hangs(
 ) -> None:
     monkeypatch.setattr("monitord.session.liveness.SILENCE_SECONDS", 0.0)
     daemon(session, host="elsewhere", age=300.0)
-    found = overview(session, NOW, pause=lambda _: None)["daemon"]
+    found = read_status(session, NOW, pause=lambda _: None).daemon
     assert (found["phase"], found["running"], found["silent_since"]) == ("silent", False, to_iso(NOW - 300.0))
 
 
@@ -77,7 +77,7 @@ def test_from_another_host_nobody_can_tell_an_end_from_a_folder_that_hangs(
 def test_a_daemon_that_ended_without_saying_so_is_dead(session: Session, phase: str, shown: str) -> None:
     daemon(session, started=-1, phase=phase)
     assert not is_running(session, NOW)
-    assert overview(session, NOW)["daemon"]["phase"] == shown
+    assert read_status(session, NOW).daemon["phase"] == shown
 
 
 def unexpected(_seconds: float) -> None:
@@ -93,7 +93,9 @@ def test_a_recent_heartbeat_of_another_host_is_believed(session: Session, age: f
 @pytest.mark.parametrize("age", [PATIENCE_SECONDS, 3600.0, -3600.0])
 def test_one_that_another_clock_dates_off_is_watched(session: Session, age: float) -> None:
     daemon(session, host="mel0002", age=age)
-    assert overview(session, NOW, lambda _: daemon(session, host="mel0002", age=age - 5))["daemon"]["running"]
+    assert read_status(session, NOW, lambda _: daemon(session, host="mel0002", age=age - 5)).as_json()[
+        "daemon"
+    ]["running"]
 
 
 def test_a_starting_daemon_is_not_ready(session: Session) -> None:
@@ -104,8 +106,8 @@ def test_a_starting_daemon_is_not_ready(session: Session) -> None:
 
 def test_time_left_is_never_negative(session: Session) -> None:
     daemon(session, allocation_ends_at=to_iso(NOW + 90))
-    assert overview(session, NOW)["time_left_seconds"] == pytest.approx(90.0)
-    assert overview(session, NOW + 900)["time_left_seconds"] == 0.0
+    assert read_status(session, NOW).as_json()["time_left_seconds"] == pytest.approx(90.0)
+    assert read_status(session, NOW + 900).as_json()["time_left_seconds"] == 0.0
 
 
 def test_statuses_are_listed_and_what_is_none_is_left_out(session: Session) -> None:
@@ -113,7 +115,7 @@ def test_statuses_are_listed_and_what_is_none_is_left_out(session: Session) -> N
     session.target_status("a.yaml").write_text('{"file": "a.yaml"}')
     session.target_status("c.yaml").write_text("{")
     session.window_status("run.01").write_text('{"state": "open"}')
-    found = overview(session, NOW)
+    found = read_status(session, NOW).as_json()
     assert [status["file"] for status in found["targets"]] == ["a.yaml", "b.yaml"]
     assert found["windows"] == [{"id": "run.01", "state": "open"}]
     session.daemon_status.write_text("[]")

@@ -1,6 +1,6 @@
-"""Printing: tables on standard output, progress on a terminal's standard error.
+"""Printing: data on standard output; messages, and on a terminal progress, on standard error.
 
-The one door to a terminal: of what others wrote, nothing gets there that it would act on.
+The only module that writes to a terminal: control characters in text of others are printed as escapes.
 """
 
 from __future__ import annotations
@@ -8,26 +8,35 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitord.system.printable import shown, shown_json
 
-POLL_SECONDS = 0.1
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitord.session.folder import Session
 
 
-def say(text: object, *, err: bool = False) -> None:
-    """Print a line; what a terminal would act on stands in it as an escape, line ends as well."""
+def print_line(text: object, *, err: bool = False) -> None:
+    """Print one line; control characters in it, line ends included, are printed as escapes."""
     click.echo(shown(str(text)), err=err)
 
 
-def say_lines(text: str, *, err: bool = False) -> None:
-    """Print lines; but for their ends, what a terminal would act on stands in them as an escape."""
+def print_lines(text: str, *, err: bool = False) -> None:
+    """Print lines; control characters in them, but for line ends and tabs, are printed as escapes."""
     click.echo(shown(text.removesuffix("\n"), keep="\n\t"), err=err)
+
+
+def print_registration(session: Session, file: Path) -> None:
+    """Print a target file that was dropped, and how to find out whether the daemon accepted it."""
+    print_line(file)
+    how = f"monitord wait --session {session.name} --for target={file.name}"
+    print_line(f"registered; wait until it is scraped with: {how}", err=True)
 
 
 def print_json(value: Any) -> None:
@@ -38,7 +47,7 @@ def print_json(value: Any) -> None:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """Print a table: with rich on a terminal, else as aligned columns that `awk` can read.
 
-    What is in a cell stays there: a line end would make a row of its own.
+    A line end in a cell is printed as an escape: it would look like another row.
     """
     title, rows = shown(title), [tuple(map(shown, row)) for row in rows]
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
@@ -58,32 +67,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
-def wait_for(
-    done: Callable[[], bool],
-    timeout: float,
-    describe: Callable[[], str],
-    pause: Callable[[float], None] = time.sleep,
-) -> bool:
-    """Poll until `done`; return False when `timeout` seconds have passed. Shows progress on a terminal."""
-    deadline = time.monotonic() + timeout
-    with progress() as current:
-        while not done():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            current.show(describe())
-            pause(min(POLL_SECONDS, left))
-    return True
-
-
 class Progress:
-    """What is going on: lines that stay, and on a terminal one below them that comes and goes."""
+    """Progress messages: lines that stay, and on a terminal one last line that is replaced."""
 
     def __init__(self, status: Any = None) -> None:
         self._status = status
 
     def show(self, text: str) -> None:
-        """Say what is being waited for, where that can be taken back."""
+        """Show what is being waited for, on a terminal only."""
         if self._status is not None:
             from rich.text import Text
 
@@ -92,7 +83,7 @@ class Progress:
     def keep(self, text: str) -> None:
         """Print a line that stays."""
         if self._status is None:
-            say(text, err=True)
+            print_line(text, err=True)
         else:
             line = shown(text)
             self._status.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)

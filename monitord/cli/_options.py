@@ -1,4 +1,4 @@
-"""Options and arguments that commands share, and what they stand for."""
+"""Options that commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from monitord.documents.durations import parse_duration
-from monitord.documents.timestamps import from_iso
-from monitord.errors import InvalidInputError
-from monitord.session.folder import Session, default_root
+from monitord.session.folder import default_root, session_names
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -23,6 +20,8 @@ class _Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
+        from monitord.documents.durations import parse_duration
+
         try:
             return parse_duration(value)
         except ValueError as error:
@@ -30,7 +29,7 @@ class _Duration(click.ParamType[float]):
 
 
 class _Seconds(_Duration):
-    """Seconds as a plain number, for an option that is named so; or a duration."""
+    """Seconds as a plain number, or a duration: for an option whose name says seconds."""
 
     name = "seconds"
 
@@ -45,6 +44,8 @@ class _Moment(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
+        from monitord.system.timestamps import from_iso
+
         try:
             return from_iso(value)
         except ValueError as error:
@@ -67,17 +68,22 @@ class _Label(click.ParamType[tuple[str, str]]):
 
 _DAEMON_OPTIONS = (
     click.option(
-        "--no-auth", is_flag=True, help="Let everybody on this node into Prometheus, without a password."
+        "--no-auth",
+        is_flag=True,
+        help="Run Prometheus without a password: any user of the node can query it.",
     ),
     click.option(
-        "--prometheus-binary", metavar="P", help="Prometheus [default: $MONITORD_PROMETHEUS, else in $PATH]."
+        "--prometheus-binary",
+        metavar="P",
+        help="The prometheus program [default: $MONITORD_PROMETHEUS, else the one in $PATH].",
     ),
-    click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0 takes a free one."),
+    click.option("--port", type=click.IntRange(0, 65535), help="Port of Prometheus; 0: any free one."),
+    click.option("--data-dir", metavar="D", help="Folder of Prometheus's data, best on a node-local disk."),
     click.option(
-        "--data-dir", metavar="D", help="Where Prometheus keeps its data; a node-local disk is best."
-    ),
-    click.option(
-        "--continue", "handover", is_flag=True, help="Have another job go on when this allocation ends."
+        "--continue",
+        "handover",
+        is_flag=True,
+        help="Submit a job that continues the session when this one ends.",
     ),
 )
 
@@ -91,12 +97,12 @@ def root_option(function: CommandT) -> CommandT:
     """Add `--root`."""
     return click.option(
         "--root", type=click.Path(path_type=Path), default=default_root, metavar="DIR",
-        help="Where sessions live [default: $MONITORD_ROOT, else ~/.local/state/monitord].",
+        help="The folder that contains all sessions [default: $MONITORD_ROOT, else ~/.local/state/monitord].",
     )(function)  # fmt: skip
 
 
 def session_option(function: CommandT) -> CommandT:
-    """Add `--session` and `--root`; read both with `open_session`."""
+    """Add `--session` and `--root`; both are for `open_session`."""
     return click.option(
         "--session", "-s", "session_name", required=True, envvar="MONITORD_SESSION", metavar="S",
         shell_complete=_complete_sessions, help="The session's name [env: MONITORD_SESSION].",
@@ -106,46 +112,34 @@ def session_option(function: CommandT) -> CommandT:
 def label_option(function: CommandT) -> CommandT:
     """Add `--label`, any number of times."""
     return click.option(
-        "--label", "labels", type=LABEL, multiple=True, metavar="K=V", help="Label; may be repeated."
+        "--label",
+        "labels",
+        type=LABEL,
+        multiple=True,
+        metavar="K=V",
+        help="Label KEY=VALUE; may be repeated.",
     )(function)
 
 
 def output_option(function: CommandT) -> CommandT:
     """Add `-o table|json`."""
     return click.option(
-        "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it."
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="Output format.",
     )(function)
 
 
 def daemon_options(function: CommandT) -> CommandT:
-    """Add what the daemon can be told about its Prometheus."""
+    """Add the options of the daemon."""
     for option in reversed(_DAEMON_OPTIONS):
         function = option(function)
     return function
 
 
-def open_session(root: Path, name: str) -> Session:
-    """Return an existing session. Raises InvalidInputError naming those that exist."""
-    session = Session(root, check_name(name, "session"))
-    if not session.exists():
-        others = sorted(path.parent.name for path in root.glob("*/session.yaml"))
-        known = f"there are: {', '.join(others)}" if others else "there are none yet"
-        raise InvalidInputError(
-            f"no session {name} in {root} ({known}); create it with: monitord session-create --run-id {name}"
-        )
-    return session
-
-
-def check_name(name: str, what: str) -> str:
-    """Return a name that can be part of a path. Raises InvalidInputError."""
-    # The same rule as validation.is_name, which would load pydantic for it.
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name, re.ASCII):
-        raise InvalidInputError(
-            f"{name!r} cannot name a {what}; use letters, digits, '.', '_' and '-', a letter or digit first"
-        )
-    return name
-
-
 def _complete_sessions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     root = ctx.params.get("root") or default_root()
-    return sorted(path.parent.name for path in Path(root).glob(f"{incomplete}*/session.yaml"))
+    return [name for name in session_names(Path(root)) if name.startswith(incomplete)]

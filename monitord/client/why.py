@@ -1,38 +1,99 @@
-"""What a session's files say of a target: the facts for `targets.why`, with no daemon asked."""
+"""Why a target is or is not scraped, from the session's files alone: the daemon need not run.
+
+This module collects the facts; `targets.why` explains them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitord.client.overview import PATIENCE_SECONDS, daemon_status, is_running, target_statuses
-from monitord.documents.timestamps import from_iso
+from monitord.client.status import (
+    PATIENCE_SECONDS,
+    read_daemon,
+    target_status,
+    target_statuses,
+)
+from monitord.documents.limits import MAX_BYTES
+from monitord.errors import InvalidInputError
 from monitord.session.folder import Session
-from monitord.session.liveness import daemon_holder
+from monitord.session.lease import daemon_holder
 from monitord.system.atomic import read_json, read_plain
+from monitord.system.timestamps import from_iso
 from monitord.targets.address import parse_exporter, parse_url
+from monitord.targets.file_names import is_target_file
 from monitord.targets.scrape_health import HealthKey, health_key
-from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, matching
+from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, explain, matching
 
-_MAX_BYTES = 64 * 1024  # a longer target file is refused unread
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What became of the targets that were asked about, step by step, and what to do next."""
+
+    asked: str
+    targets: tuple[Mapping[str, Any], ...]
+
+    @property
+    def up(self) -> bool:
+        """Whether every endpoint is up."""
+        return all(answer["up"] for answer in self.targets)
+
+    @property
+    def next(self) -> str:
+        """What to do about the first target that is not up."""
+        down = next((f"{a['file']}: {a['next']}" for a in self.targets if not a["up"]), None)
+        return down or str(self.targets[0]["next"])
+
+
+def why(session: Session, asked: str, now: float) -> Explanation:
+    """Explain a target file, by its name or path, or the endpoints at a URL or HOST:PORT.
+
+    Raises InvalidInputError for a path outside of `targets/` and for an address that no file names.
+    """
+    return Explanation(asked, tuple(explain(facts, now) for facts in _facts(session, asked, now)))
+
+
+def _facts(session: Session, asked: str, now: float) -> list[Facts]:
+    evidence = Evidence(session, now)
+    if "://" not in asked and not re.search(r":[0-9]+$", asked):
+        return [evidence.of_file(_name_of(session, asked))]
+    try:
+        found = evidence.of_address(asked)
+    except ValueError as error:
+        raise InvalidInputError(f"{error}; give a file in targets/, a URL or HOST:PORT") from None
+    if not found:
+        raise InvalidInputError(
+            f"no file in {session.targets} names {asked}; register it, for example with: "
+            f"monitord service-register --session {session.name} --client-id C --name NAME --endpoint URL"
+        )
+    return found
+
+
+def _name_of(session: Session, asked: str) -> str:
+    path = Path(asked)
+    if len(path.parts) > 1 and path.parent.resolve() != session.targets.resolve():
+        raise InvalidInputError(
+            f"{asked} is not in {session.targets}, the only folder that is read; copy it there: "
+            f"cp {asked} {session.targets}/"
+        )
+    return path.name
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A session's folder as it is now; `is_target_file` tells which names are ever read."""
+    """The facts in a session's folder, as it is now."""
 
     session: Session
     now: float
-    is_target_file: Callable[[str], bool]
 
     def of_file(self, name: str) -> Facts:
         """Return the facts of one target file."""
-        status = read_json(self.session.target_status(name))
-        known = status if isinstance(status, dict) else None
+        known = target_status(self.session, name)
         return self._facts(name, known, known["endpoints"] if known else (), self._written())
 
     def of_address(self, text: str) -> list[Facts]:
@@ -59,21 +120,21 @@ class Evidence:
         written: Mapping[HealthKey, Written] | None,
     ) -> Facts:
         found = _look(self.session.targets / name)
-        ignored = status is None and not self.is_target_file(name)
+        ignored = status is None and not is_target_file(name)
         return Facts(
             self.session.name, name, self._daemon(), found, status, tuple(endpoints), written, ignored
         )
 
     def _daemon(self) -> DaemonFacts:
-        status = daemon_status(self.session)
-        told = status.get("updated_at")
-        at = None if told is None else from_iso(told)
-        running = is_running(self.session, self.now)
+        state = read_daemon(self.session, self.now)
+        running, status = state.running, state.status
+        updated_at = status.get("updated_at")
+        at = None if updated_at is None else from_iso(updated_at)
         phase = str(status.get("phase", "never started"))
         if not running and phase not in ("never started", "stopped", "failed"):
             phase = "it ended unexpectedly"
-        # On another host that clock may be wrong: there a daemon runs only if its heartbeat is of now.
-        holder = daemon_holder(self.session)
+        # Another host's clock may be wrong: a daemon there counts as running only by a recent heartbeat.
+        holder = daemon_holder(self.session.lease)
         is_here = holder is not None and holder.host == os.uname().nodename
         late = at is not None and self.now - at >= PATIENCE_SECONDS and (is_here or not running)
         return DaemonFacts(
@@ -100,12 +161,12 @@ class Evidence:
         unknown = (
             name
             for name in (path.name for path in self.session.targets.iterdir())
-            if self.is_target_file(name) and statuses.get(name, {}).get("state") != "accepted"
+            if is_target_file(name) and statuses.get(name, {}).get("state") != "accepted"
         )
         return {
             name
             for name in unknown
-            if wanted in (read_plain(self.session.targets / name, _MAX_BYTES + 1) or b"").lower()
+            if wanted in (read_plain(self.session.targets / name, MAX_BYTES + 1) or b"").lower()
         }
 
 
@@ -122,9 +183,9 @@ def _look(path: Path) -> FileFacts | None:
         modified_at = path.lstat().st_mtime_ns / 1e9
     except OSError:
         return None
-    content = read_plain(path, _MAX_BYTES + 1)
+    content = read_plain(path, MAX_BYTES + 1)
     if content is None:
         return FileFacts(modified_at, None)
-    import hashlib  # noqa: PLC0415  # it loads OpenSSL, which `why URL` may never need
+    import hashlib  # it loads OpenSSL, which `why URL` may never need
 
     return FileFacts(modified_at, hashlib.sha256(content).hexdigest())

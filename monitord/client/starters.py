@@ -1,4 +1,4 @@
-"""Commented files to start from; each is valid as it stands.
+"""Commented example files; each is valid without a change.
 
 The first line names the schema to editors, relative to where the file belongs in a session's folder.
 """
@@ -7,10 +7,10 @@ from __future__ import annotations
 
 _TARGETS = """\
 # yaml-language-server: $schema=../schemas/targets.json
-# Drop it into the session's targets/; delete it, and nothing of it is scraped any more.
+# Put it into the session's targets/. Delete it there, and its targets are no longer scraped.
 
-# client: c1                   # who registers; default: this file's name without .yaml
-node: mel0042                  # the client's node: what bare ports and localhost mean
+# client: c1                   # the client's name; default: this file's name without .yaml
+node: mel0042                  # the client's node: bare ports and localhost refer to it
 
 # kind of exporter: port, host:port or URL
 exporters:
@@ -23,8 +23,8 @@ services:
   - name: triton
     endpoint: http://localhost:8000/metrics
     # labels: {model: llama3-8b}
-    # basic_auth: {username: bench, password_file: /home/you/secret}   # for your own daemon's files alone
-    # bearer_token_file: /home/you/token                               # or this one
+    # basic_auth: {username: bench, password_file: /home/you/secret}   # only if the daemon runs as you
+    # bearer_token_file: /home/you/token                               # instead of basic_auth
     # tls: {ca_file: /home/you/ca.pem}                                 # for https
     # interval: 5s             # default: the session's
     # timeout: 2s
@@ -32,13 +32,13 @@ services:
 labels:                        # on every series of this file
   run: bench01
 
-# lease: 10m                   # withdrawn when this file was not touched for so long
-# slurm_job: 1234567           # withdrawn once that job has left the queue
+# lease: 10m                   # withdrawn when this file is not touched for this long
+# slurm_job: 1234567           # withdrawn when that job leaves the queue
 """
 
 _WINDOW = """\
 # yaml-language-server: $schema=../schemas/window.json
-# As windows/run01.yaml this asks for a past window. For one that happens now no content is needed:
+# As windows/run01.yaml this requests a window in the past. A window that happens now needs no content:
 # touch windows/run01.start, and later windows/run01.stop.
 
 from: 2026-01-31T09:30:00Z     # ISO 8601 with a zone, or Unix seconds
@@ -47,11 +47,11 @@ to: 2026-01-31T09:40:00Z
 # labels: {variant: baseline}  # kept in the manifest
 # recipes: [http, node]        # default: all that are in force
 
-# slo:                         # conditions that it must keep
+# slo:                         # conditions that it must meet
 #   - latency.p99 < 250 ms
 #   - coverage >= 0.95
 
-# What the client measured itself; it stands beside the rest as reported.<name>.
+# What the client measured itself; it appears in the results as reported.<name>.
 # results:
 #   requests: 30000
 #   latency_p99: {value: 412.5, unit: ms}
@@ -59,10 +59,10 @@ to: 2026-01-31T09:40:00Z
 
 _RECIPE = """\
 # yaml-language-server: $schema=../schemas/recipe.json
-# A session's own recipes lie in its recipes/; one with a packaged recipe's name replaces it.
+# A session's own recipes are files in its recipes/; one with the name of a packaged recipe replaces it.
 
 name: mine
-help: What this service says of itself.
+help: The service's own metrics.
 services: ["*"]                # job names that it fits; * and ? stand for anything
 
 kpis:
@@ -72,27 +72,27 @@ kpis:
     kind: counter              # counter, gauge, histogram or expr
     metric: generated_tokens_total
     stats: [mean, max, total]
-    by: [service, node]        # rows beside the one of the whole session
+    by: [service, node]        # rows in addition to that of the whole session
 """
 
 _SETTINGS = """\
 # yaml-language-server: $schema=schemas/settings.json
-# A session's session.yaml; what is left out comes from the site's file, or is the default.
+# A session's session.yaml. A missing key has the value of the site's file, or else the default.
 
 session: bench01
 scrape_interval: 5s
 
 prometheus:
-  port: 0                      # 0 takes a free one
+  port: 0                      # 0: any free one
   # data_dir: /tmp/prometheus  # a node-local disk is best
   # retention: 15d
   # snapshots: end             # of the data into the session folder: auto, never, end or windows
   # tls: {enabled: true}       # https, with a generated certificate
 
-# targets: {allow: [10.0.0.0/8, "mel*"]}     # empty: whatever targets.deny does not list
+# targets: {allow: [10.0.0.0/8, "mel*"]}     # empty: all but targets.deny
 
 # windows: {settle_timeout: 30s, min_coverage: 0.95, samples: true, blocks: false}
-# status: {keep: 1d}                # for how long the status of what is gone stays
+# status: {keep: 1d}           # how long the status of a deleted file or window is kept
 """
 
 STARTERS = {"targets": _TARGETS, "window": _WINDOW, "recipe": _RECIPE, "settings": _SETTINGS}

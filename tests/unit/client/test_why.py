@@ -13,11 +13,9 @@ from typing import Any
 import pytest
 
 from monitord.cli import execute
-from monitord.cli.why import _is_target_file
-from monitord.documents.timestamps import to_iso
 from monitord.session.folder import Session
 from monitord.session.lease import Holder, process_start
-from monitord.targets.parse import is_target_file
+from monitord.system.timestamps import to_iso
 
 CONTENT = b"services: [{name: web, endpoint: 'http://mel0042:8000/metrics'}]\n"
 
@@ -195,20 +193,3 @@ def test_one_group_may_hold_many_targets(session: Session, capsys: Capture) -> N
     group = {"targets": ["mel0041:8000", "mel0042:8000"], "labels": {"client": "c1", "job": "web"}}
     (session.file_sd / "shard-c1.json").write_text(json.dumps([group]))
     assert detail(why(session, capsys, "c1.yaml", 0), "written") == "1 endpoint in file_sd: shard-c1.json"
-
-
-def test_the_names_of_target_files_are_those_of_the_daemon() -> None:
-    names = [
-        "a.yaml",
-        "a.yml",
-        ".a.yaml",
-        "a.yaml~",
-        "a.tmp",
-        "a.yaml.tmp",
-        "a.swp",
-        "a",
-        "yaml",
-        ".yaml",
-        "a.YAML",
-    ]
-    assert [_is_target_file(name) for name in names] == [is_target_file(name) for name in names]

@@ -1,4 +1,4 @@
-"""Printing what a window's artifacts say."""
+"""Printing the verdict and the KPIs of a window."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from monitord.artifacts.layout import MANIFEST, SUMMARY_JSON
-from monitord.cli.output import print_table, say
+from monitord.cli._output import print_line, print_table
 from monitord.system.atomic import read_json
 
 COLUMNS = ("KPI", "STAT", "VALUE", "UNIT", "BUCKET", "COVERAGE", "STATUS")
@@ -18,9 +18,9 @@ def print_summary(artifacts: Path) -> None:
     summary: Any = read_json(artifacts / SUMMARY_JSON)
     window = manifest["window"]
     covered = f"{len(manifest['targets'])} targets, coverage {_percent(manifest['coverage']['overall'])}"
-    say(f"window {window['id']}: {manifest['status']}, {window['seconds']:.1f} s, {covered}")
+    print_line(f"window {window['id']}: {manifest['status']}, {window['seconds']:.1f} s, {covered}")
     for reason in manifest["reasons"]:
-        say(f"  {reason['code']}: {reason['message']}")
+        print_line(f"  {reason['code']}: {reason['message']}")
     print_table(COLUMNS, [_row(row) for row in summary["rows"] if row["scope"] == "session"])
 
 
