@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from monitord.documents.networks import read_rule
 from monitord.documents.strict_yaml import (
@@ -160,17 +160,6 @@ class StatusSettings(Model, title="status"):
     )
 
 
-def _only(default: object) -> AfterValidator:
-    """Refuse any other value of a setting whose feature this version does not have."""
-
-    def check(value: Any) -> Any:
-        if value != default:
-            raise refuse("is not available in this version; leave it out")
-        return value
-
-    return AfterValidator(check)
-
-
 class AllocationSettings(Model, title="allocation"):
     """What the daemon does when its Slurm allocation is about to end."""
 
@@ -193,14 +182,19 @@ class LogSettings(Model, title="logs"):
     )
 
 
-class WebSettings(Model, title="web"):
-    """The HTTP API and page, which this version does not have."""
+# Keys of features that this version does not have, each with the one value that may be written for it.
+UNAVAILABLE: dict[str, Any] = {
+    "web": {"enabled": False, "host": "127.0.0.1", "port": 0},
+    "remote_write": [],
+    "query_url": None,
+}
 
-    enabled: Annotated[bool, _only(False), WithJsonSchema({"const": False})] = Field(
-        default=False, description="not available in this version"
-    )
-    host: str = Field(default="127.0.0.1", description="address that it listens on")
-    port: Port = Field(default=0, description="port that it listens on; 0 takes a free one")
+
+def _is_neutral(key: str, value: Any) -> bool:
+    neutral = UNAVAILABLE.get(key, ...)
+    if isinstance(neutral, dict) and isinstance(value, dict):
+        return value.items() <= neutral.items()
+    return bool(value == neutral)
 
 
 class Settings(Model):
@@ -229,13 +223,16 @@ class Settings(Model):
     handover: bool = Field(
         default=False, description="whether another job is submitted that goes on when the allocation ends"
     )
-    web: WebSettings = Field(default=WebSettings(), description="not available in this version")
-    remote_write: Annotated[list[Any], _only([]), WithJsonSchema({"const": []})] = Field(
-        default=[], description="not available in this version"
-    )
-    query_url: Annotated[str | None, _only(None), WithJsonSchema({"const": None})] = Field(
-        default=None, description="not available in this version"
-    )
+
+    refused_keys = dict.fromkeys(UNAVAILABLE, "is not available in this version; leave it out")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unavailable(cls, values: Any) -> Any:
+        """Drop the keys of `UNAVAILABLE` that hold their neutral value; any other value is refused."""
+        if not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if not _is_neutral(key, value)}
 
 
 def check_settings(content: bytes) -> Settings:

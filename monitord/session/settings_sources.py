@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from monitord.documents.strict_yaml import Document, Refused, read_document
-from monitord.documents.validation import Model, did_you_mean, validate
+from monitord.documents.validation import did_you_mean, validate
 from monitord.errors import InvalidFileError, InvalidInputError, Problem
-from monitord.session.settings import Settings, leaves, nested
+from monitord.session.settings import UNAVAILABLE, Settings, leaves, nested
 from monitord.system.atomic import read_if_exists
 
 SITE_FILE = Path("/etc/monitord/monitord.yaml")
@@ -83,11 +83,10 @@ def _overlay(merged: dict[str, Any], sources: dict[str, str], values: Mapping[st
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    known = {_variable(key): (key, default) for key, default in leaves(Settings().model_dump())}
+    defaults = {**Settings().model_dump(), **UNAVAILABLE}
+    known = {_variable(key): (key, default) for key, default in leaves(defaults)}
     sections = tuple(
-        f"{_variable(name)}_"
-        for name, field in Settings.model_fields.items()
-        if isinstance(field.default, Model)
+        f"{_variable(name)}_" for name, default in defaults.items() if isinstance(default, Mapping)
     )
     values = {}
     for variable, text in environment.items():
@@ -124,7 +123,9 @@ def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Setting
 
 def _blame(problem: Problem, sources: Mapping[str, str]) -> str:
     key = problem.field.partition("[")[0]  # an item of a list was set with all of it
-    return f"{sources.get(key, 'settings')}: {problem.field}: {problem.message}"
+    of_section = (source for name, source in sources.items() if name.startswith(f"{key}."))
+    source = sources.get(key) or next(of_section, "settings")
+    return f"{source}: {problem.field}: {problem.message}"
 
 
 def _variable(key: str) -> str:
