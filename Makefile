@@ -9,7 +9,10 @@ ELSEWHERE := tests/unit/test_*.py tests/unit/system tests/unit/session tests/uni
     tests/unit/targets/test_dropdir.py tests/unit/file_sd tests/unit/windows \
     tests/unit/daemon/test_[lpw]*.py tests/unit/artifacts/test_store.py tests/unit/prometheus/data
 
-.PHONY: help setup tools demo test pythons check soak bench clean
+# What `make coverage` runs; all tests when empty.
+TESTS ?=
+
+.PHONY: help setup tools demo test pythons coverage check soak bench clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -38,6 +41,12 @@ test: check tools  ## linters, then every test, on real Prometheus and node_expo
 	python -m pytest -n 4 --dist loadfile
 	@tests/setup/pythons newest "$(VENV)" -n 4 --dist loadfile $(ELSEWHERE)
 
+coverage: tools  ## every test, or TESTS="tests/unit" alone, and which lines and branches they do not reach
+	@rm -rf .coverage && mkdir .coverage
+	python -m coverage run -m pytest -n 4 --dist loadfile $(TESTS)
+	@python -m coverage combine --quiet
+	@python -m coverage report
+
 pythons: setup  ## every unit test on each other Python from 3.11 to 3.13 that this machine has
 	@tests/setup/pythons all "$(VENV)" -n 4 --dist loadfile tests/unit
 
@@ -56,4 +65,4 @@ bench: tools $(VENV)/peer/.installed  ## speed, as ratios to a floor, a peer or 
 	@python -m tests.bench $(GROUPS)
 
 clean:  ## remove what setup and the tools made
-	rm -rf $(VENV) $(VENV)-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) $(VENV)-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist build
