@@ -1,4 +1,4 @@
-"""Where each setting comes from.
+"""Read the settings from their sources.
 
 A flag beats `MONITORD_<SECTION>_<KEY>` in the environment, which beats the session's
 `session.yaml`, which beats the site's file, which beats the default.
@@ -34,11 +34,11 @@ def load_settings(
     flags: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[Settings, dict[str, Origin]]:
-    """Lay all sources over one another; return the settings and the origin of every dotted key.
+    """Merge all sources; return the settings, and the origin of every dotted key.
 
     `flags` maps dotted keys such as `prometheus.port` to values; None means not given.
-    Raises InvalidFileError naming the file, line and column, or InvalidInputError naming the
-    variable, the flag or the file that cannot be read.
+    Raises InvalidFileError with file, line and column, or InvalidInputError that names the
+    variable, flag or unreadable file.
     """
     site_file = _site_file(environment)
     merged: dict[str, Any] = {}
@@ -48,14 +48,14 @@ def load_settings(
             _overlay(merged, sources, read_settings_file(file), str(file))
     _overlay(merged, sources, _from_environment(environment), "environment")
     _overlay(merged, sources, {k: v for k, v in (flags or {}).items() if v is not None}, "flag")
-    settings = _validated(merged, sources)
+    settings = _validate(merged, sources)
     values = dict(leaves(settings.model_dump()))
     origins = {key: Origin(value, sources.get(key, "default")) for key, value in values.items()}
     return settings, origins
 
 
 def read_settings_file(file: Path) -> dict[str, Any]:
-    """Return the dotted keys that a settings file sets; none when there is no such file."""
+    """Return the dotted keys that a settings file sets; none if it does not exist."""
     try:
         content = read_if_exists(file)
         document = read_document(content or b"")
@@ -103,7 +103,7 @@ def _items(text: str) -> list[str]:
 
 
 def _parse_variable(variable: str, text: str) -> Any:
-    # A name or a host may look like something else to YAML; as a variable it is just its text.
+    # Text that is not a YAML scalar (`[::]`, `*`) is meant literally: a host, a name.
     try:
         value = read_document(text.encode()).value
     except UnicodeEncodeError:
@@ -113,16 +113,16 @@ def _parse_variable(variable: str, text: str) -> Any:
     return text if isinstance(value, Refused | dict | list) else value
 
 
-def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
+def _validate(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
     try:
         return validate(Settings, Document(value=nested(merged)))
     except InvalidFileError as error:
-        blamed = "\n".join(_blame(problem, sources) for problem in error.problems)
-        raise InvalidInputError(blamed) from None
+        messages = [_with_source(problem, sources) for problem in error.problems]
+        raise InvalidInputError("\n".join(messages)) from None
 
 
-def _blame(problem: Problem, sources: Mapping[str, str]) -> str:
-    key = problem.field.partition("[")[0]  # an item of a list was set with all of it
+def _with_source(problem: Problem, sources: Mapping[str, str]) -> str:
+    key = problem.field.partition("[")[0]  # a list is set as a whole
     of_section = (source for name, source in sources.items() if name.startswith(f"{key}."))
     source = sources.get(key) or next(of_section, "settings")
     return f"{source}: {problem.field}: {problem.message}"
