@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from monitord.prometheus.api.connection_info import Door
+from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.recipes.span import Span
 
 
 class Order(msgspec.Struct, frozen=True):
     """All raw samples of a window are to be written into a folder."""
 
-    door: Door
+    server: ConnectionInfo
     span: Span
     folder: str
 

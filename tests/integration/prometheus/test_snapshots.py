@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import PrometheusError
-from monitord.prometheus.api.client import AdminApiDisabledError, PrometheusClient
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.api.transport import AdminApiDisabledError
 from monitord.prometheus.api.version import Build
 from monitord.prometheus.child.process import PrometheusProcess
 from monitord.prometheus.data.restore import restore
