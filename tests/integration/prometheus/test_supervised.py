@@ -360,7 +360,9 @@ def test_one_that_prometheus_refuses_is_put_back_and_nobody_notices(world: World
     before = config.read_bytes()
     world.change(b"scrape_configs: 7\n", checked=False)
     world.told("prometheus.config_refused")
-    assert "Prometheus refused the new configuration, the old one holds" in world.prometheus.last_error
+    assert (
+        "Prometheus refused the new configuration, the old one stays in force" in world.prometheus.last_error
+    )
     assert "cannot unmarshal" in world.prometheus.last_error
     assert config.read_bytes() == before
     world.until(

@@ -28,4 +28,6 @@ def test_every_module_and_test_that_is_named_exists(document: Path) -> None:
 def test_the_index_of_decisions_has_each_of_them() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index) == sorted(path.name for path in folder.glob("0*.md"))
+    assert re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index) == sorted(
+        path.name for path in folder.glob("0*.md")
+    )
