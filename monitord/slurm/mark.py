@@ -50,7 +50,7 @@ def session_key(folder: str) -> str:
     return hashlib.sha256(folder.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def marked(options: Sequence[str], mark: Mark) -> tuple[str, ...]:
+def add_mark(options: Sequence[str], mark: Mark) -> tuple[str, ...]:
     """Return sbatch's options with a mark in the comment, after the user's own comment."""
     kept, comment, is_value = list[str](), "", False
     for option in options:
@@ -81,12 +81,12 @@ def read_found(text: str) -> tuple[Found, ...]:
 
 def of_session(found: Iterable[Found], key: str) -> tuple[str, ...]:
     """Return the jobs that run a session, the oldest first."""
-    return ids(job for job in found if any(mark.session == key for mark in job.marks))
+    return oldest_first(job for job in found if any(mark.session == key for mark in job.marks))
 
 
-def with_mark(found: Iterable[Found], mark: Mark) -> tuple[str, ...]:
+def jobs_with_mark(found: Iterable[Found], mark: Mark) -> tuple[str, ...]:
     """Return the jobs of one submission, the oldest first."""
-    return ids(job for job in found if mark in job.marks)
+    return oldest_first(job for job in found if mark in job.marks)
 
 
 def waiting_for(found: Iterable[Found], job_id: str, name: str) -> tuple[Found, ...]:
@@ -97,6 +97,6 @@ def waiting_for(found: Iterable[Found], job_id: str, name: str) -> tuple[Found, 
     )
 
 
-def ids(found: Iterable[Found]) -> tuple[str, ...]:
-    """Return the jobs' ids, the oldest first."""
+def oldest_first(found: Iterable[Found]) -> tuple[str, ...]:
+    """Return the ids of jobs, the oldest first."""
     return tuple(sorted({job.job_id for job in found}, key=int))

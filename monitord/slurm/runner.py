@@ -22,7 +22,7 @@ from monitord.slurm.job import (
     read_steps,
     read_submitted,
 )
-from monitord.slurm.mark import FOUND_FORMAT, Found, Mark, mark_of, read_found, with_mark
+from monitord.slurm.mark import FOUND_FORMAT, Found, Mark, jobs_with_mark, mark_of, read_found
 from monitord.slurm.refusal import (
     ControllerDownError,
     JobOverError,
@@ -149,7 +149,7 @@ class SlurmRunner:
         for pause in (0.0, *self._pauses):
             self._pause(pause)
             try:
-                jobs = with_mark(self.find(), mark)
+                jobs = jobs_with_mark(self.find(), mark)
             except SlurmError:
                 break
             if jobs:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from monitord.slurm.allocation import CLOSING_SHARE
-from monitord.slurm.mark import Found, Mark, ids, mark_of, marked, session_key, waiting_for
+from monitord.slurm.mark import Found, Mark, add_mark, mark_of, oldest_first, session_key, waiting_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def sbatch_options(
     limit = read_limit(given.get("time") or "")
     if limit is not None and limit * CLOSING_SHARE < SIGNAL_SECONDS:
         options.append(f"--signal=B:USR1@{max(1, round(limit * CLOSING_SHARE))}")
-    return marked((*options, *more), mark)
+    return add_mark((*options, *more), mark)
 
 
 def read_limit(text: str) -> float | None:
@@ -99,7 +99,7 @@ def read_limit(text: str) -> float | None:
 def successor_options(options: Sequence[str], job_id: str) -> tuple[str, ...]:
     """Return the options for a job that continues the session when this one has ended in any way."""
     kept = [option for option in options if not option.startswith(("--dependency", "--begin", "--nodelist"))]
-    return marked((*kept, f"--dependency=afterany:{job_id}"), Mark(key_of(options), job_id))
+    return add_mark((*kept, f"--dependency=afterany:{job_id}"), Mark(key_of(options), job_id))
 
 
 def successors(found: Sequence[Found], options: Sequence[str], job_id: str) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ def successors(found: Sequence[Found], options: Sequence[str], job_id: str) -> t
     Sites may rewrite comments, so jobs with the right name and dependency count too.
     """
     mark, name = Mark(key_of(options), job_id), _last(options, "--job-name=")
-    return ids((*(job for job in found if mark in job.marks), *waiting_for(found, job_id, name)))
+    return oldest_first((*(job for job in found if mark in job.marks), *waiting_for(found, job_id, name)))
 
 
 def key_of(options: Sequence[str]) -> str:

@@ -61,7 +61,7 @@ def accepted_by(connection: socket.socket) -> int | None:
     server, client = _address(connection.getpeername()), _address(connection.getsockname())
     for table in _TABLES if server[0].version == 4 else _TABLES[1:]:
         is_v6 = table is _TABLES[1]
-        wanted = f" {_as_listed(server, is_v6)} {_as_listed(client, is_v6)} "
+        wanted = f" {_in_kernel_format(server, is_v6)} {_in_kernel_format(client, is_v6)} "
         _, found, rest = table.read_text(encoding="ascii").partition(wanted)
         if found:
             _, _, _, _, uid, _, inode, *_ = rest.split(maxsplit=7)
@@ -113,7 +113,7 @@ def _address(name: tuple[Any, ...]) -> Address:
     return address, name[1]
 
 
-def _as_listed(end: Address, is_v6: bool) -> str:
+def _in_kernel_format(end: Address, is_v6: bool) -> str:
     """Format one end of a connection as the kernel does: hexadecimal words in host byte order."""
     address, port = end
     packed = address.packed

@@ -32,7 +32,7 @@ class AdminApiDisabledError(PrometheusError):
     """Prometheus was started without the API that takes snapshots."""
 
 
-class _TryAgainError(PrometheusUnavailableError):
+class _RetryableError(PrometheusUnavailableError):
     """The request was not evaluated, so repeating it costs nothing."""
 
 
@@ -90,7 +90,7 @@ class Transport:
             left = max(deadline - time.monotonic(), 0.001)
             try:
                 return take(self.send(method, f"/api/v1/{path}", parameters, left))
-            except _TryAgainError:
+            except _RetryableError:
                 if time.monotonic() + pause >= deadline:
                     raise
             time.sleep(pause)
@@ -114,7 +114,7 @@ class Transport:
         except requests.exceptions.SSLError as error:
             raise self._tls_failure(error) from error
         except (requests.ConnectionError, ChunkedEncodingError) as error:  # before or in mid-answer
-            raise _TryAgainError(
+            raise _RetryableError(
                 f"{self.url} cannot be reached; is the daemon running? ({_reason(error)})"
             ) from error
         except requests.RequestException as error:
@@ -156,7 +156,7 @@ class Transport:
         reason = _reason(error)
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             return PrometheusError(f"{self.url} shows a certificate that is not trusted here: {reason}")
-        return _TryAgainError(f"{self.url} broke off the TLS handshake ({reason})")
+        return _RetryableError(f"{self.url} broke off the TLS handshake ({reason})")
 
     def _error_answer(self, status: int, payload: dict[str, Any]) -> PrometheusError:
         # 503 here is a query that was cancelled or took too long: it was evaluated, so no retry.
@@ -171,7 +171,7 @@ class Transport:
     def _not_the_api(self, response: requests.Response) -> PrometheusError:
         status = response.status_code
         if status == 503:
-            return _TryAgainError(f"{self.url} is not ready (HTTP 503); wait until Prometheus has started")
+            return _RetryableError(f"{self.url} is not ready (HTTP 503); wait until Prometheus has started")
         if 300 <= status < 400:
             return PrometheusError(
                 f"{self.url} redirects elsewhere (HTTP {status}); give the URL of Prometheus itself"
