@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from monitord.kpis.span import Span
-from monitord.prometheus.api.connection_info import Door
+from monitord.prometheus.api.connection_info import ConnectionInfo
 
 
 class Order(msgspec.Struct, frozen=True):
     """All raw samples of a window are to be written into a folder."""
 
-    door: Door
+    server: ConnectionInfo
     span: Span
     folder: str
 

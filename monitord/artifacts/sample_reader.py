@@ -26,7 +26,7 @@ from monitord.artifacts.sample_order import (
     to_line,
 )
 from monitord.errors import ExitCode, MonitordError, PassingError, PrometheusUnavailableError
-from monitord.prometheus.api.client import open_door
+from monitord.prometheus.api.client import connect
 from monitord.system.background import on_a_thread
 
 
@@ -54,7 +54,7 @@ def _listen(orders: SimpleQueue[bytes]) -> None:
 
 def _carry_out(order: Order, replies: BinaryIO) -> Reply:
     try:
-        with open_door(order.door) as client:
+        with connect(order.server) as client:
             samples = gather(order.span, client, Path(order.folder), going=lambda: _send(replies, Going()))
     except PrometheusUnavailableError as error:
         return Unavailable(str(error))

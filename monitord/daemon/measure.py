@@ -186,7 +186,7 @@ class Measurement:
     ) -> AbstractContextManager[Callable[[], Samples]]:
         if not self.settings.windows.samples:
             return nullcontext(Samples)
-        return self.sampling.reading(client.door, request.span)
+        return self.sampling.reading(client.connection_info, request.span)
 
     def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
         """Return the recipes in force; a session's own that cannot be used cost only themselves."""

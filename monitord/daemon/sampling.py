@@ -26,7 +26,7 @@ from monitord.artifacts.sample_files import NOT_INSTALLED, Samples
 from monitord.artifacts.sample_order import Going, Order, Unavailable, Unwritten, Written, read_reply, to_line
 from monitord.errors import ExitCode, PrometheusUnavailableError, is_passing
 from monitord.kpis.span import Span
-from monitord.prometheus.api.connection_info import Door
+from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.session.folder import Session
 from monitord.system.atomic import TEMPORARY_PREFIX
 from monitord.system.background import start_thread
@@ -86,7 +86,7 @@ class Sampling:
         return child.pid if child else None
 
     @contextmanager
-    def reading(self, door: Door, span: Span) -> Iterator[Callable[[], Samples]]:
+    def reading(self, server: ConnectionInfo, span: Span) -> Iterator[Callable[[], Samples]]:
         """Begin to read all raw samples of a window; what is yielded waits for them.
 
         They are in files that are gone after the context. Raises PassingError when there is no thread to
@@ -100,7 +100,7 @@ class Sampling:
         # Named so that what a crash leaves here is removed with other leftovers.
         folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}samples-", dir=self._artifacts))
         future: Future[Samples] = Future()
-        self._jobs.put((Order(door, span, str(folder)), future))
+        self._jobs.put((Order(server, span, str(folder)), future))
         try:
             yield future.result
         finally:

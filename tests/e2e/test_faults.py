@@ -342,7 +342,7 @@ def test_a_signal_while_it_starts_ends_it(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("#!/bin/sh\necho hello\n", "is not Prometheus"), (None, "no executable file")]
+    ("content", "said"), [("#!/bin/sh\necho hello\n", "is not Prometheus"), (None, "not an executable file")]
 )
 def test_an_unusable_prometheus_ends_with_6(bench: Bench, content: str | None, said: str) -> None:
     binary = bench.root / "prometheus"

@@ -20,7 +20,7 @@ from zlib import crc32
 import pytest
 
 from monitord.errors import PrometheusError, PrometheusUnavailableError
-from monitord.prometheus.api.client import PrometheusClient, open_door
+from monitord.prometheus.api.client import PrometheusClient, connect
 from monitord.prometheus.api.version import Build
 from monitord.prometheus.api.vitals import Vitals
 from monitord.prometheus.child.outage_log import OutageLog
@@ -180,7 +180,10 @@ def test_whoever_has_the_port_of_one_that_ended_is_sent_nothing(world: World, tm
         with pytest.raises(PrometheusUnavailableError, match=r"has ended|nothing was sent"):
             client.query("vector(1)")
         # What threads and the reader of raw samples were handed, and what does not know of the end.
-        with open_door(client.door) as handed, pytest.raises(PrometheusUnavailableError, match="nothing was"):
+        with (
+            connect(client.connection_info) as handed,
+            pytest.raises(PrometheusUnavailableError, match="nothing was"),
+        ):
             handed.query("vector(1)")
         assert not client.ready()
         world.told("prometheus.ready", 2)  # on another port
@@ -357,7 +360,9 @@ def test_one_that_prometheus_refuses_is_put_back_and_nobody_notices(world: World
     before = config.read_bytes()
     world.change(b"scrape_configs: 7\n", checked=False)
     world.told("prometheus.config_refused")
-    assert "Prometheus refused the new configuration, the old one holds" in world.prometheus.last_error
+    assert (
+        "Prometheus refused the new configuration, the old one stays in force" in world.prometheus.last_error
+    )
     assert "cannot unmarshal" in world.prometheus.last_error
     assert config.read_bytes() == before
     world.until(

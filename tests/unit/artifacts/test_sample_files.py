@@ -51,13 +51,13 @@ def matrix(*result: Any, **more: Any) -> dict[str, Any]:
     ("sent", "said"),
     [
         (PrometheusError("query processing would load too many samples"), "too many samples"),
-        ({"status": "success"}, "not Prometheus's API"),
-        (matrix({"metric": {}, "values": {"1": "2"}}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": []}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, ""]]}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, "null"]]}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, "2", 3]]}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, "2"], [], [3, "4"]]}), "not Prometheus's API"),
+        ({"status": "success"}, "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": {"1": "2"}}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": []}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, ""]]}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "null"]]}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "2", 3]]}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "2"], [], [3, "4"]]}), "the format of Prometheus's API"),
     ],
 )
 def test_a_query_that_failed_is_a_warning(tmp_path: Path, sent: Any, said: str) -> None:

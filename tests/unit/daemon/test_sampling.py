@@ -18,13 +18,13 @@ from monitord.daemon import sampling as module
 from monitord.daemon.sampling import READER, Sampling
 from monitord.errors import PassingError, PrometheusUnavailableError
 from monitord.kpis.span import Span
-from monitord.prometheus.api.connection_info import Door
+from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.session.folder import Session
 from monitord.system.children import AskedChild, child_environment, spawn_asked
 from tests.conftest import wait_until
 from tests.fakes.log import events, recording_log
 
-DOOR, SPAN = Door("http://127.0.0.1:1", 0.1), Span("s", 0.0, 10.0, 5.0)
+SERVER, SPAN = ConnectionInfo("http://127.0.0.1:1", 0.1), Span("s", 0.0, 10.0, 5.0)
 WRITTEN = Samples({"samples/a": Path("/a")}, {"samples/a": 7}, ("odd",))
 SAID = '{"type":"Written","files":{"samples/a":"/a"},"rows":{"samples/a":7},"warnings":["odd"]}'
 REPLY = f"print({SAID!r}, flush=True)"
@@ -56,7 +56,7 @@ def start(session: Session) -> Iterator[Start]:
 
 
 def read(sampling: Sampling) -> Samples:
-    with sampling.reading(DOOR, SPAN) as samples:
+    with sampling.reading(SERVER, SPAN) as samples:
         return samples()
 
 
@@ -69,7 +69,7 @@ def test_one_process_serves_many_windows_and_ends_with_the_daemon(start: Start, 
     assert read(sampling) == WRITTEN
     pid = sampling.pid
     assert pid is not None
-    with sampling.reading(DOOR, SPAN) as first, sampling.reading(DOOR, SPAN) as second:
+    with sampling.reading(SERVER, SPAN) as first, sampling.reading(SERVER, SPAN) as second:
         assert len(list(session.artifacts.iterdir())) == 2
         assert first() == second() == WRITTEN
     assert sampling.pid == pid
@@ -156,7 +156,7 @@ def test_what_is_tried_again_later_is_raised(start: Start) -> None:
 @pytest.mark.parametrize("is_stopped", [False, True])
 def test_closed_while_it_reads_it_ends_at_once(start: Start, is_stopped: bool) -> None:
     sampling = start("import sys; sys.stdin.read()")
-    with sampling.reading(DOOR, SPAN) as samples:
+    with sampling.reading(SERVER, SPAN) as samples:
         pid = wait_until(lambda: sampling.pid, "the process")
         if is_stopped:
             os.kill(pid, signal.SIGSTOP)
@@ -177,7 +177,7 @@ def test_without_pyarrow_no_process_is_started_and_a_warning_says_what_to_instal
 def test_the_reader_itself_outlives_sigterm_and_ends_with_its_input(tmp_path: Path) -> None:
     child = spawn_asked(READER, child_environment(os.environ))
     for _ in range(2):
-        child.tell(to_line(Order(DOOR, SPAN, str(tmp_path))))
+        child.tell(to_line(Order(SERVER, SPAN, str(tmp_path))))
         assert isinstance(read_reply(child.hear(20.0) or b""), Unavailable)
         child.terminate()
     child.dismiss(5.0)

@@ -64,8 +64,12 @@ def prometheus(data: Path, end: int = 5001, blocks: tuple[str, ...] = BLOCKS) ->
     return ask
 
 
+def allow() -> None:
+    """Confirm every snapshot."""
+
+
 def take(data: Path, snapshots: Path, now: float = NOW, end: int = 5001) -> Snapshot:
-    taken = take_snapshot(prometheus(data, end), data, snapshots, now, "2.42.0")
+    taken = take_snapshot(prometheus(data, end), data, snapshots, now, "2.42.0", allow)
     assert taken is not None
     return taken
 
@@ -106,7 +110,7 @@ def test_a_snapshot_is_kept_whole_and_the_local_one_removed(data: Path, snapshot
 
 def test_where_there_are_no_data_there_is_no_snapshot(data: Path, snapshots: Path) -> None:
     earlier = take(data, snapshots)
-    assert take_snapshot(prometheus(data, blocks=()), data, snapshots, NOW + 1, None) is None
+    assert take_snapshot(prometheus(data, blocks=()), data, snapshots, NOW + 1, None, allow) is None
     assert complete_snapshots(snapshots) == [earlier]
     assert names(data) == ["wal"]
 
@@ -131,7 +135,7 @@ def test_a_full_disk_leaves_the_earlier_ones_and_nothing_else(
 ) -> None:
     earlier = [take(data, snapshots, NOW + number) for number in range(2)]
     monkeypatch.setattr(copies if broken == "copy_synced" else module, broken, full_disk)
-    with pytest.raises(SnapshotError, match=f"kept in {snapshots}: No space left on device"):
+    with pytest.raises(SnapshotError, match=f"stored in {snapshots}: No space left on device"):
         take(data, snapshots, NOW + 2)
     assert complete_snapshots(snapshots) == earlier[::-1]
     assert names(snapshots) == [snapshot.folder.name for snapshot in earlier]
@@ -144,7 +148,7 @@ def test_what_prometheus_could_not_write_is_removed(data: Path, snapshots: Path)
         raise PrometheusError("preallocate: no space left on device")
 
     with pytest.raises(PrometheusError, match="preallocate"):
-        take_snapshot(refuse, data, snapshots, NOW, None)
+        take_snapshot(refuse, data, snapshots, NOW, None, allow)
     assert names(data) == ["wal"]
     assert not snapshots.exists()
 
@@ -228,7 +232,7 @@ def test_a_disk_too_small_for_it_is_left_as_it_was(
     taken = take(data, snapshots)
     with monkeypatch.context() as patched:
         patched.setattr(copies, "copy_synced", full_disk)
-        with pytest.raises(SnapshotError, match=f"back into {data}: No space left on device"):
+        with pytest.raises(SnapshotError, match=f"restored into {data}: No space left on device"):
             restore(snapshots, data)
     assert names(data) == ["wal"]
     assert restore(snapshots, data) == Restored(taken.folder.name, taken.span)
