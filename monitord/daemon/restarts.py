@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from monitord.errors import ExitCode
+from monitord.system.backoff import Backoff
 
 # It came to its end, or another daemon has the session.
 _ENDED = frozenset({ExitCode.OK, ExitCode.NOT_READY, ExitCode.INTERRUPTED})
@@ -18,8 +19,8 @@ _REFUSED = frozenset({ExitCode.INVALID, ExitCode.USAGE, ExitCode.EXTERNAL})
 # One that ran for this long was well; its end is not one of a series.
 WELL_SECONDS = 60.0
 MAX_FAILURES = 10
-LONGEST_PAUSE_SECONDS = 30.0
-LONGEST_WAIT_SECONDS = 60.0
+AFTER_FAILURE = Backoff(first=1.0, longest=30.0)
+WHILE_IT_MAY_PASS = Backoff(first=1.0, longest=60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +51,20 @@ class Over:
 
 
 def after_end(code: int, ran_seconds: float, tries: Tries) -> Again | Over:
-    """Say what to do when the daemon ended with a code, -N for signal N, having run for so long.
-
-    The first pause is a second; it doubles.
-    """
+    """Say what to do when the daemon ended with a code, -N for signal N, having run for so long."""
     if ran_seconds >= WELL_SECONDS:
         tries = Tries(was_well=True)
     if code in _ENDED or (code in _REFUSED and not tries.was_well):
         return Over(code)
     if code == ExitCode.TRY_AGAIN or code in _REFUSED:
-        return Again(_doubled(tries.waits, LONGEST_WAIT_SECONDS), replace(tries, waits=tries.waits + 1))
+        waits = tries.waits + 1
+        return Again(WHILE_IT_MAY_PASS.seconds(waits), replace(tries, waits=waits))
     if tries.failures >= MAX_FAILURES:
         return Over(shell_code(code))
-    pause = _doubled(tries.failures, LONGEST_PAUSE_SECONDS)
-    return Again(pause, replace(tries, failures=tries.failures + 1, waits=0))
+    failures = tries.failures + 1
+    return Again(AFTER_FAILURE.seconds(failures), replace(tries, failures=failures, waits=0))
 
 
 def shell_code(code: int) -> int:
     """Return an exit code as shells have it: 128 + N for signal N."""
     return code if code >= 0 else 128 - code
-
-
-def _doubled(times: int, most: float) -> float:
-    return min(2.0 ** min(times, 16), most)

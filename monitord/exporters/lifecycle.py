@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from monitord.system.backoff import Backoff
+
 START_SECONDS = 30.0  # dcgm-exporter looks at every GPU before it answers
 LOOK_SECONDS = 0.1  # between looks at one that is starting
 STEADY_SECONDS = 60.0
-LONGEST_PAUSE_SECONDS = 60.0
+BACKOFF = Backoff(first=1.0, longest=60.0)
 
 
 class Phase(StrEnum):
@@ -42,7 +44,7 @@ class Life:
     @property
     def pause(self) -> float:
         """How long it waits for its next start."""
-        return min(2.0 ** (self.failures - 1), LONGEST_PAUSE_SECONDS) if self.failures else 0.0
+        return BACKOFF.seconds(self.failures)
 
     def next_look(self, now: float) -> float | None:
         """In how many seconds there may be something to do; None when only its end will be."""
@@ -67,5 +69,4 @@ def step(life: Life, now: float, *, runs: bool, answers: bool) -> tuple[Life, Ac
 
 def _failed(life: Life, now: float) -> Life:
     was_steady = life.phase is Phase.UP and now - life.since >= STEADY_SECONDS
-    # Beyond some failures the pause is the longest anyhow; and 2 to the power of thousands is no float.
-    return Life(Phase.WAITING, now, 1 if was_steady else min(life.failures + 1, 10))
+    return Life(Phase.WAITING, now, 1 if was_steady else life.failures + 1)

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitord.documents.strict_yaml import MAX_BYTES
+from monitord.system.backoff import Backoff
 
 # A writer that is done leaves a last line that ends; one that was cut off mostly does not.
 QUIET_SECONDS = 0.025
@@ -38,7 +39,7 @@ TICK_SECONDS = 2.0
 MANY_SUSPECTS = 5000
 # What fails also alone, and has so often, is tried less and less often.
 PATIENT_TRIES = 3
-LONGEST_PAUSE_SECONDS = 30.0
+BACKOFF = Backoff(first=8.0, longest=30.0)
 
 Signature = tuple[int, int, int, int]
 _NEVER_SEEN: Signature = (0, 0, 0, 0)
@@ -184,7 +185,7 @@ class DropFolder:
             self._known[name] = _NEVER_SEEN
             self._tries[name] = self._tries.get(name, 0) + 1
             self._alone[name] = tries = self._alone.get(name, 0) + alone
-            pause = min(2.0 ** min(tries, 9), LONGEST_PAUSE_SECONDS) if tries >= PATIENT_TRIES else 0.0
+            pause = BACKOFF.seconds(tries - PATIENT_TRIES + 1)
             if change is None:
                 self._missing[name] = now + pause - GONE_SECONDS
             else:

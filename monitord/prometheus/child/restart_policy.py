@@ -15,6 +15,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from monitord.prometheus.child.diagnosis import Cause
+from monitord.system.backoff import Backoff
+
+BACKOFF = Backoff(first=1.0, longest=60.0)
 
 
 class Phase(Enum):
@@ -48,8 +51,7 @@ class Limits:
     """For a start that shows no progress; one that does has as long as it needs."""
     stop_timeout: float = 10.0
     kill_timeout: float = 5.0
-    first_backoff: float = 1.0
-    longest_backoff: float = 60.0
+    backoff: Backoff = BACKOFF
     stable_after: float = 60.0
     failed_checks: int = 3
     max_failures: int = 20
@@ -108,6 +110,9 @@ class State:
 
 
 Step = tuple[State, tuple[Action, ...]]
+
+_MOST_PATIENCE = 16
+"""A start that is slow again and again is given so many times `start_timeout` in the end."""
 
 
 def step(state: State, observation: Observation, now: float, limits: Limits, jitter: float) -> Step:
@@ -183,12 +188,6 @@ def next_wake(state: State, now: float, limits: Limits) -> float | None:
             return None if state.given_up else now + limits.exit_poll_interval
 
 
-def backoff_seconds(failures: int, limits: Limits, jitter: float) -> float:
-    """Return how long to wait after so many failures in a row: doubling, never less than before."""
-    shortest = limits.first_backoff * 2.0 ** min(max(failures, 1) - 1, 32)
-    return min(limits.longest_backoff, shortest * (1.0 + jitter))
-
-
 def _is_starving(state: State) -> bool:
     return state.phase is Phase.RUNNING and state.unwritable
 
@@ -223,7 +222,7 @@ def _without_process(
         return _enter(replace(state, trial_at=now), Phase.STOPPED, now), ()
     if state.failures >= limits.max_failures or not _may_go_on(state, observation, limits):
         return replace(_enter(state, Phase.FATAL, now), given_up=True), ()
-    delay = backoff_seconds(state.failures, limits, jitter)
+    delay = limits.backoff.seconds(max(state.failures, 1), jitter)
     return replace(_enter(state, Phase.BACKOFF, now), deadline=now + delay), ()
 
 
@@ -245,9 +244,9 @@ def _may_go_on(state: State, observation: Observation, limits: Limits) -> bool:
 def _start(state: State, now: float, limits: Limits) -> Step:
     # A start that was cut short replays its write-ahead log from the beginning: given the same time
     # again, it would never get through.
-    patience = limits.start_timeout * 2.0 ** min(state.slow_starts, 4)
+    patience = Backoff(limits.start_timeout, _MOST_PATIENCE * limits.start_timeout)
     started = _enter(replace(state, progress=None, check_at=now), Phase.STARTING, now)
-    started = replace(started, deadline=now + patience)
+    started = replace(started, deadline=now + patience.seconds(state.slow_starts + 1))
     if state.refusals >= limits.max_refusals:
         return replace(started, refusals=0), (Action.SET_ASIDE, Action.START)
     return started, (Action.START,)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord.daemon.restarts import (
-    LONGEST_WAIT_SECONDS,
     MAX_FAILURES,
     WELL_SECONDS,
+    WHILE_IT_MAY_PASS,
     Again,
     Over,
     Tries,
@@ -51,9 +51,9 @@ def test_pauses_double_up_to_a_limit_and_then_it_is_given_up() -> None:
 
 def test_what_may_pass_is_waited_for_without_end() -> None:
     found = pauses(PASSING, most=5000)
-    assert found[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_WAIT_SECONDS]
+    assert found[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, WHILE_IT_MAY_PASS.longest]
     assert len(found) == 5000
-    assert {*found[6:]} == {LONGEST_WAIT_SECONDS}
+    assert {*found[6:]} == {WHILE_IT_MAY_PASS.longest}
 
 
 def test_a_wait_neither_counts_as_a_failure_nor_forgives_one() -> None:
@@ -88,7 +88,7 @@ def test_whatever_ends_it_pauses_are_bounded_and_only_defects_are_counted(
             failures = 0
         match after_end(code, ran, tries):
             case Again(pause, tries):
-                assert 0 < pause <= LONGEST_WAIT_SECONDS
+                assert 0 < pause <= WHILE_IT_MAY_PASS.longest
                 failures += code not in (PASSING, *REFUSED)
                 assert tries.failures == failures <= MAX_FAILURES
             case Over(final):

@@ -120,7 +120,7 @@ def test_whatever_rounds_fail_all_that_is_there_is_taken_in_and_poison_holds_up_
             if name not in poison:
                 assert world.taken.get(name) == expected.get(name), name
         world.poison = set()
-        world.settle(dropdir.LONGEST_PAUSE_SECONDS + 1.0)
+        world.settle(dropdir.BACKOFF.longest + 1.0)
         assert world.taken == expected
         assert world.round() == Look(), "then all is at rest"
 
