@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from monitord.daemon.restarts import Again, Tries, after_end, shell_code
+from monitord.daemon.parent_restarts import Again, Tries, after_end, shell_code
 from monitord.errors import ExitCode, is_passing
 from monitord.system.children import Child
 

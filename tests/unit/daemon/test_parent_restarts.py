@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.daemon.restarts import (
+from monitord.daemon.parent_restarts import (
     MAX_FAILURES,
     WELL_SECONDS,
     WHILE_IT_MAY_PASS,

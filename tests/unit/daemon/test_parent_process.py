@@ -20,7 +20,7 @@ PARENT = """
 import sys
 from pathlib import Path
 from monitord.system.children import spawn_sharing
-from monitord.daemon.parent import run_supervised
+from monitord.daemon.parent_process import run_supervised
 sys.exit(run_supervised(lambda: spawn_sharing(["/bin/bash", "-c", sys.argv[1]])))
 """
 
