@@ -42,6 +42,7 @@ from monitord.prometheus.config.run_folder import RunFolder
 from monitord.prometheus.data.data_folders import make_run_folder
 from monitord.session.fence import Fence
 from monitord.session.folder import Session
+from monitord.session.held import hold
 from monitord.session.lease import HEARTBEAT_SECONDS, HeldError, Holder, acquire, release
 from monitord.session.settings import Settings
 from monitord.session.takeover import signs_of
@@ -100,7 +101,7 @@ class Daemon:
         self.windows_under_way = False
         self.service = ServiceNotify.of(os.environ)
         self.fence = Fence(session.lease, holder, clock, seeing_clearly(session.lease))
-        self.session = session = replace(session, confirm=self.fence.check)
+        self.session = session = hold(session, self.fence.check)
         self.logs = Logs(session, settings.logs)
         self.log = self.logs.log
         self.loop = Loop(clock, self.log)
@@ -141,7 +142,7 @@ class Daemon:
             session, settings, self.prometheus.client, lambda: self.targets.registry, self.sampling,
             lambda: self.prometheus.outages.known, usage.until_now,
             lambda: self.prometheus.launch.storage.folder,
-            stalls=self.stalls.touching, confirm=self.fence.check, term=holder.term,
+            stalls=self.stalls.touching, term=holder.term,
         )  # fmt: skip
         self.health = HealthPoll(
             clock, self.targets, self.prometheus.client, lambda: self.prometheus.is_ready,

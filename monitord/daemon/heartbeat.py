@@ -21,7 +21,7 @@ from monitord.daemon.usage import UsageLog
 from monitord.daemon.watching import Watching
 from monitord.documents.timestamps import to_iso
 from monitord.prometheus.child.supervised import SupervisedPrometheus
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.lease import HEARTBEAT_SECONDS, Holder
 from monitord.slurm.allocation import Allocation
 from monitord.system.atomic import to_json
@@ -32,7 +32,7 @@ from monitord.system.clock import Clock
 class Heartbeat:
     """The phase that the daemon is in, and all else that it reports. `failure` says which parts fail."""
 
-    session: Session
+    session: HeldSession
     holder: Holder
     clock: Clock
     prometheus: SupervisedPrometheus

@@ -41,7 +41,7 @@ from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.prometheus.child.outages import Outages
 from monitord.recipes.load import load_recipes, packaged_folder, recipe_files, select_recipes
 from monitord.recipes.model import Recipe
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.slurm.allocation import read_allocation
 from monitord.system.clock import SystemClock
@@ -57,12 +57,9 @@ BLOCKS_TIMEOUT_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What is needed to measure the windows of a session.
+    """What is needed to measure the windows of a session, which the daemon with this `term` holds."""
 
-    `confirm` raises HeldError when the session is no longer that of the daemon with this `term`.
-    """
-
-    session: Session
+    session: HeldSession
     settings: Settings
     connect: Callable[[float], PrometheusClient]
     registry: Callable[[], Registry]
@@ -71,7 +68,6 @@ class Measurement:
     usage: Callable[[], Sequence[Moment]] = tuple
     data_folder: Callable[[], Path] = Path
     stalls: Callable[[float, float], tuple[Stall, ...]] = lambda _start, _end: ()
-    confirm: Callable[[], None] = lambda: None
     term: int | None = None
 
     def last_scrapes(self) -> Answer:
@@ -95,7 +91,7 @@ class Measurement:
         PrometheusUnavailableError when trying again later may help; otherwise PrometheusError,
         InvalidInputError, OSError, and AbandonedError when the attempt was abandoned.
         """
-        permit = store.Permit(attempt, self.confirm)
+        permit = store.Permit(attempt, self.session.confirm)
         recipes, refused = self._recipes()
         with self.connect(QUERY_TIMEOUT_SECONDS) as client:
             version = str(client.build_info().get("version"))
@@ -165,7 +161,7 @@ class Measurement:
         told = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
         return store.publish(
             self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
-            told, self.session.file_mode, samples.rows, permit,
+            told, self.session.file_mode, samples.rows, permit=permit,
         )  # fmt: skip
 
     @contextlib.contextmanager

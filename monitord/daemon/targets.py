@@ -18,7 +18,7 @@ from monitord.daemon.reading import TargetReader
 from monitord.documents.timestamps import from_iso, to_iso
 from monitord.file_sd.shards import Shards
 from monitord.prometheus.config.run_folder import RunFolder
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.system.atomic import read_json, sync_folder, to_json
 from monitord.system.clock import Clock
@@ -57,7 +57,7 @@ class TargetReconciler:
 
     def __init__(  # noqa: PLR0913, PLR0917  # a round has as many ends
         self,
-        session: Session,
+        session: HeldSession,
         reader: TargetReader,
         settings: Settings,
         clock: Clock,

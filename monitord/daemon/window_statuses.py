@@ -10,7 +10,8 @@ from monitord.artifacts.manifest import reasons_of
 from monitord.collect.slo import worst_of
 from monitord.daemon.expiry import Expiry
 from monitord.documents.timestamps import from_iso, to_iso
-from monitord.session.folder import Session, unescape_file_name
+from monitord.session.folder import unescape_file_name
+from monitord.session.held import HeldSession
 from monitord.system.atomic import read_json, to_json
 from monitord.system.clock import Clock
 from monitord.system.listing import paths_in
@@ -27,7 +28,7 @@ class WindowStatuses:
     Both without the sentences on markers that do not count, which are added when a status is published.
     """
 
-    session: Session
+    session: HeldSession
     clock: Clock
     keep: InitVar[float]
     _ended: Expiry = field(init=False)

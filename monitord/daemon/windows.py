@@ -21,7 +21,7 @@ from monitord.daemon.window_markers import WindowMarkers
 from monitord.daemon.window_statuses import WindowStatuses
 from monitord.documents.timestamps import from_iso
 from monitord.errors import MonitordError, PassingError, PrometheusUnavailableError
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.system.clock import Clock
 from monitord.system.listing import names_in
@@ -77,7 +77,7 @@ class WindowReconciler:
     for every window.
     """
 
-    session: Session
+    session: HeldSession
     settings: Settings
     clock: Clock
     log: FilteringBoundLogger

@@ -11,12 +11,12 @@ VALID_SECONDS, the look begins by ending that (`listing.py`).
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from monitord.session.lease import VALID_SECONDS, HeldError, Holder, highest_term, read_holder
 from monitord.system.clock import Clock
-from monitord.system.fresh_listing import See, nothing
+from monitord.system.fresh_listing import See
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Fence:
     folder: Path
     mine: Holder
     clock: Clock
-    clear: See = field(default=nothing)
+    clear: See
     _looked_at: float = float("-inf")
     _refusal: str = ""
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import grp
 import os
 import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from monitord.errors import InvalidInputError
-from monitord.system.atomic import publish, write_synced
+from monitord.system.atomic import write_synced
 from monitord.system.folders import PRIVATE, make_folders
 from monitord.system.listing import paths_in
 
@@ -26,14 +26,10 @@ _LONGEST_NAME = 200  # of the 255 bytes a file system takes: `.json` and a tempo
 
 @dataclass(frozen=True)
 class Session:
-    """One session's folder; nothing is read or made before a method is called.
-
-    `confirm` raises where the session is no longer that of whoever publishes.
-    """
+    """One session's folder; nothing is read or made before a method is called."""
 
     root: Path
     name: str
-    confirm: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     @property
     def folder(self) -> Path:
@@ -162,13 +158,6 @@ class Session:
     def file_mode(self) -> int:
         """The mode of published files: readable for the session's group where it has one."""
         return 0o640 if stat.S_IMODE(self.folder.stat().st_mode) & stat.S_IRGRP else 0o600
-
-    def publish(
-        self, path: Path, content: bytes, mode: int | None = None, *, durable_name: bool = True
-    ) -> bool:
-        """Publish a file of the session, as `atomic.publish` does, readable as `file_mode` says."""
-        mode = self.file_mode if mode is None else mode
-        return publish(path, content, mode, durable_name=durable_name, confirm=self.confirm)
 
     def exists(self) -> bool:
         return self.settings_file.is_file()

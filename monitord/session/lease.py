@@ -16,7 +16,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Signs:
     heartbeat: Callable[[], Any]
     pause: Callable[[float], None]
     is_queued: Callable[[str], bool | None] = lambda _: None
-    clear: Callable[[Path], None] = lambda _: None
+    clear: Callable[[Path], None] = field(kw_only=True)
 
 
 def acquire(

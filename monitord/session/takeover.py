@@ -22,7 +22,7 @@ def signs_of(session: Session) -> Signs:
             clear(session.status)
         return heartbeat_of(session)
 
-    return Signs(heartbeat, time.sleep, is_queued, clear)
+    return Signs(heartbeat, time.sleep, is_queued, clear=clear)
 
 
 def is_queued(job_id: str) -> bool | None:

@@ -29,16 +29,32 @@ def publish(
     *,
     durable_name: bool = True,
     rewrite: bool = False,
-    confirm: Callable[[], None] = lambda: None,
 ) -> bool:
     """Make `path` a file that holds `content`; return whether anything had to be written.
 
     `rewrite` writes also what is there already, so that its time is now. A new name is durable on return,
-    unless the caller syncs the folder once for many. `confirm` may refuse by raising, right before others
-    see the change: writing may have taken long.
+    unless the caller syncs the folder once for many.
     """
     if not rewrite and read_plain(path) == content:
         return False
+    _replace(path, content, mode, durable_name, lambda: None)
+    return True
+
+
+def publish_confirmed(
+    path: Path, content: bytes, mode: int, confirm: Callable[[], None], *, durable_name: bool = True
+) -> bool:
+    """Publish a file that another process may have the right to by now.
+
+    `confirm` may refuse by raising, right before others see the change: writing may have taken long.
+    """
+    if read_plain(path) == content:
+        return False
+    _replace(path, content, mode, durable_name, confirm)
+    return True
+
+
+def _replace(path: Path, content: bytes, mode: int, durable_name: bool, confirm: Callable[[], None]) -> None:
     temporary = temporary_beside(path)
     try:
         write_synced(temporary, content, mode)
@@ -50,7 +66,6 @@ def publish(
         raise
     if durable_name:
         sync_folder(path.parent)
-    return True
 
 
 def temporary_beside(path: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitord.session.lease import HEARTBEAT_SECONDS, VALID_SECONDS, Signs, acquire, highest_term
-from monitord.system.fresh_listing import seeing_clearly
+from monitord.system.fresh_listing import nothing, seeing_clearly
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.blind_mount import UnavailableError
@@ -48,7 +48,7 @@ def test_a_listing_that_is_kept_ends_with_a_change_of_this_client(mount: KeptLis
 
 def test_a_daemon_sees_that_its_session_was_taken_over_from_another_client(bench: Bench) -> None:
     daemon = bench.run()
-    acquire(bench.session.lease, "mel0999", time.time(), Signs(lambda: None, lambda _: None))
+    acquire(bench.session.lease, "mel0999", time.time(), Signs(lambda: None, lambda _: None, clear=nothing))
     wait_until(lambda: daemon.poll() is not None, "it to see that", VALID_SECONDS + 4 * HEARTBEAT_SECONDS)
     assert daemon.returncode == 3
     [superseded] = bench.log("daemon.superseded")

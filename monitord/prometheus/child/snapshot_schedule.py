@@ -13,7 +13,7 @@ from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.child.launch import Launch
 from monitord.prometheus.data.restore import restore
 from monitord.prometheus.data.snapshot_store import Snapshot, take_snapshot
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.system.background import Background, Run
 from monitord.system.clock import Clock
 
@@ -27,7 +27,7 @@ RESTORE_TRIES = 30
 class Snapshots:
     """One snapshot at a time; one that is asked for meanwhile comes after it."""
 
-    session: Session
+    session: HeldSession
     clock: Clock
     log: FilteringBoundLogger
     connect: Callable[[float], PrometheusClient]

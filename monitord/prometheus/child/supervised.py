@@ -47,7 +47,7 @@ from monitord.prometheus.config.config_rollout import Configuration
 from monitord.prometheus.config.render_config import render_config
 from monitord.prometheus.config.web_access import PASSWORD, WEB_CONFIG, read_pair
 from monitord.prometheus.data.data_folders import Made
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.system.background import Run, on_a_thread
 from monitord.system.clock import Clock
@@ -77,7 +77,7 @@ class SupervisedPrometheus:
     `scrape_credentials` returns those with which targets are scraped now, with stamps of their files.
     """
 
-    session: Session
+    session: HeldSession
     settings: Settings
     clock: Clock
     log: FilteringBoundLogger

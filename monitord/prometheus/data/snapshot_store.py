@@ -51,9 +51,7 @@ class Snapshot:
 def written_snapshot(ask: Callable[[], str], data_dir: Path) -> Iterator[Path]:
     """Have Prometheus write a snapshot; give its folder, which is gone after the context.
 
-    `ask` is `PrometheusClient.snapshot`; `confirm` may refuse by raising, before anything is seen of it.
-    None when there are no data yet. Raises SnapshotError, and PrometheusError when Prometheus could not
-    write one. Nothing is left behind then.
+    `ask` is `PrometheusClient.snapshot`.
     None when there are no data yet. Raises SnapshotError, and PrometheusError when Prometheus could not
     write one. Nothing is left behind then.
     """
@@ -73,7 +71,7 @@ def take_snapshot(
     snapshots: Path,
     now: float,
     version: str | None,
-    confirm: Callable[[], None] = lambda: None,
+    confirm: Callable[[], None],
 ) -> Snapshot | None:
     """Have Prometheus write a snapshot, keep it in the session folder, and drop all but the newest two.
 

@@ -28,11 +28,12 @@ from monitord.prometheus.child.outages import Outages
 from monitord.prometheus.child.supervised import SupervisedPrometheus
 from monitord.prometheus.data.data_folders import Made
 from monitord.prometheus.data.data_location import Location
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import PrometheusSettings, Settings
 from monitord.system.clock import SystemClock
 from tests.conftest import wait_until
 from tests.fakes.exporter import FakeExporter, counter, gauge
+from tests.fakes.guard import held_session
 from tests.fakes.impostor import impostor
 from tests.fakes.log import Entries, events, recording_log
 from tests.fakes.small_disk import SmallDisk, small_disk
@@ -67,7 +68,7 @@ def build(request: pytest.FixtureRequest) -> Build:
 class World:
     """A session's Prometheus and its main loop, run for as long as a test waits."""
 
-    session: Session
+    session: HeldSession
     prometheus: SupervisedPrometheus
     entries: Entries
 
@@ -126,7 +127,7 @@ class World:
 
 
 @contextmanager
-def supervised(session: Session, exporter: FakeExporter, **settings: Any) -> Iterator[World]:
+def supervised(session: HeldSession, exporter: FakeExporter, **settings: Any) -> Iterator[World]:
     """Supervise a session's Prometheus with one target; end it whatever happens."""
     given: dict[str, Any] = {"port": 0, "check_interval": "200ms", **settings}
     log, entries = recording_log()
@@ -147,18 +148,18 @@ def supervised(session: Session, exporter: FakeExporter, **settings: Any) -> Ite
 
 
 @pytest.fixture
-def session(tmp_path: Path, exporter: FakeExporter) -> Session:
+def session(tmp_path: Path, exporter: FakeExporter) -> HeldSession:
     # Enough of it to fill a page of the write-ahead log within seconds.
     exporter.expose(
         counter("http_requests_total", 7.0), *(gauge(f"load_{number}", number / 7) for number in range(100))
     )
-    found = Session(tmp_path, "s")
+    found = held_session(tmp_path, "s")
     found.create(b"session: s\n")
     return found
 
 
 @pytest.fixture
-def world(session: Session, exporter: FakeExporter, build: Build) -> Iterator[World]:
+def world(session: HeldSession, exporter: FakeExporter, build: Build) -> Iterator[World]:
     with supervised(session, exporter, binary=str(build.binary)) as found:
         yield found
 
@@ -251,7 +252,7 @@ def script(folder: Path, build: Build, instead: str) -> tuple[Path, Path]:
 
 
 def test_one_that_always_fails_is_given_up_and_tried_again_when_asked(
-    session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
+    session: HeldSession, exporter: FakeExporter, build: Build, tmp_path: Path
 ) -> None:
     broken = "echo 'ts=0 level=error msg=\"it is broken\"'; exit 3"
     program, mended = script(tmp_path, build, broken)
@@ -268,7 +269,7 @@ def test_one_that_always_fails_is_given_up_and_tried_again_when_asked(
 
 
 def test_one_that_cannot_watch_its_targets_is_told_and_restarted(
-    session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
+    session: HeldSession, exporter: FakeExporter, build: Build, tmp_path: Path
 ) -> None:
     # Prometheus then never reads file_sd, not even at its refresh interval, and says that it is ready.
     blinded = "echo 0 > /proc/sys/user/max_inotify_instances && exec "
@@ -290,7 +291,7 @@ def test_one_that_cannot_watch_its_targets_is_told_and_restarted(
 
 
 def test_native_histograms_are_scraped_when_asked_for(
-    session: Session, exporter: FakeExporter, build: Build
+    session: HeldSession, exporter: FakeExporter, build: Build
 ) -> None:
     with supervised(session, exporter, binary=str(build.binary), native_histograms=True) as world:
         world.ready()
@@ -301,7 +302,7 @@ def test_native_histograms_are_scraped_when_asked_for(
     assert (keeps_classic, len(warned)) == ((False, 1) if build.version < (2, 45, 0) else (True, 0))
 
 
-def test_a_taken_port_names_its_owner(session: Session, exporter: FakeExporter, build: Build) -> None:
+def test_a_taken_port_names_its_owner(session: HeldSession, exporter: FakeExporter, build: Build) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with supervised(session, exporter, binary=str(build.binary), port=port) as world:
@@ -329,7 +330,7 @@ def test_two_never_run_on_one_data_folder(
     world: World, tmp_path: Path, exporter: FakeExporter, build: Build
 ) -> None:
     world.ready()
-    other = Session(tmp_path, "other")
+    other = held_session(tmp_path, "other")
     other.create(b"session: other\n")
     shared = str(world.prometheus.launch.storage.folder)
     with supervised(other, exporter, binary=str(build.binary), data_dir=shared) as second:
@@ -379,7 +380,7 @@ def test_one_that_promtool_refuses_is_never_loaded(world: World) -> None:
 
 
 def test_a_session_folder_that_is_away_costs_no_answer_and_no_sample(
-    session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
+    session: HeldSession, exporter: FakeExporter, build: Build, tmp_path: Path
 ) -> None:
     data = str(tmp_path / "data")
     with supervised(session, exporter, binary=str(build.binary), data_dir=data) as world:
@@ -406,7 +407,7 @@ def test_what_is_read_at_every_request_is_put_back(world: World) -> None:
 
 
 def test_a_full_disk_is_noticed_and_nothing_that_was_kept_is_lost(
-    session: Session, exporter: FakeExporter, build: Build, disk: SmallDisk
+    session: HeldSession, exporter: FakeExporter, build: Build, disk: SmallDisk
 ) -> None:
     with supervised(session, exporter, binary=str(build.binary), data_dir=str(disk.folder / "data")) as world:
         world.ready()
@@ -434,7 +435,7 @@ def test_a_full_disk_is_noticed_and_nothing_that_was_kept_is_lost(
 
 
 def test_data_that_cannot_be_written_are_waited_for(
-    session: Session, exporter: FakeExporter, build: Build, disk: SmallDisk
+    session: HeldSession, exporter: FakeExporter, build: Build, disk: SmallDisk
 ) -> None:
     disk.set_read_only(True)
     with supervised(session, exporter, binary=str(build.binary), data_dir=str(disk.folder / "data")) as world:
@@ -490,7 +491,7 @@ def a_bad_checkpoint(data: Path) -> None:
 @pytest.fixture(scope="module")
 def written(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with some samples, from a run that ended cleanly."""
-    session = Session(tmp_path_factory.mktemp("written"), "s")
+    session = held_session(tmp_path_factory.mktemp("written"), "s")
     session.create(b"session: s\n")
     with FakeExporter() as exporter:
         exporter.expose(counter("http_requests_total", 7.0))
@@ -508,7 +509,7 @@ DAMAGES = (
 
 
 def test_damaged_data_are_recovered_or_kept_beside(
-    session: Session, exporter: FakeExporter, build: Build, written: Path, damage: Callable[[Path], None]
+    session: HeldSession, exporter: FakeExporter, build: Build, written: Path, damage: Callable[[Path], None]
 ) -> None:
     data = session.prometheus / "data"
     shutil.copytree(written, data)

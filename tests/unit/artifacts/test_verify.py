@@ -13,6 +13,7 @@ import pytest
 from monitord.artifacts.store import MANIFEST, publish
 from monitord.artifacts.verify import Difference, verify_files
 from monitord.cli import execute
+from tests.fakes.guard import permit
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     }  # fmt: skip
     artifacts = tmp_path / "artifacts"
     artifacts.mkdir()
-    return publish(artifacts, "w", files, {}, rows={"samples/service=s/part-0.parquet": 2})
+    return publish(artifacts, "w", files, {}, rows={"samples/service=s/part-0.parquet": 2}, permit=permit())
 
 
 def test_what_was_published_is_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

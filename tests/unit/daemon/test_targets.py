@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from monitord.file_sd import shards
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.system.atomic import write_synced
 from monitord.targets import dropdir
 from monitord.targets.feedback import Health
@@ -303,7 +303,7 @@ def fails_once(real: Callable[..., Any]) -> Callable[..., Any]:
     return attempt
 
 
-@pytest.mark.parametrize("what", [shards, Session])
+@pytest.mark.parametrize("what", [shards, HeldSession])
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_full_disk_delays_and_loses_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, what: Any, deleted: bool

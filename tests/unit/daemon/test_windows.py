@@ -31,13 +31,14 @@ from monitord.daemon.collection_threads import Collected
 from monitord.daemon.windows import WindowReconciler
 from monitord.documents.timestamps import to_iso
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.system.background import Workers
 from monitord.windows.markers import Marker, read_marker
 from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
+from tests.fakes.guard import held_session, permit, unguarded
 from tests.fakes.log import Entries, events, recording_log
 from tests.fakes.threads import NO_THREAD, Threads
 
@@ -46,7 +47,7 @@ class World:
     """A session whose daemon can be started, looked at and started again."""
 
     def __init__(self, root: Path, group: str | None = None) -> None:
-        self.session = Session(root, "s")
+        self.session = held_session(root)
         self.session.create(b"session: s\n", group)
         self.clock = FakeClock()
         self.is_settled = True
@@ -74,7 +75,7 @@ class World:
             "markers": dict(window.markers), "owner_uid": window.owner_uid, "status": "complete",
             "window": {"from": to_iso(window.start), "to": to_iso(window.end)},
         }  # fmt: skip
-        folder = store.publish(self.session.artifacts, window.id, {}, told, permit=store.Permit(attempt))
+        folder = store.publish(self.session.artifacts, window.id, {}, told, permit=permit(attempt))
         return Collected("complete", str(folder))
 
     def mark(self, name: str, at: float = 0.0, content: bytes = b"") -> Path:
@@ -330,7 +331,7 @@ def test_markers_deleted_as_the_artifacts_appear_are_deleted_afterwards(
     world: World, failures: list[BaseException], state: str, noted: int
 ) -> None:
     def withdrawn_late(window: Window, unsettled: bool, attempt: Attempt) -> Collected:
-        attempt.claim()
+        attempt.claim(unguarded)
         return world._collect(window, unsettled, attempt)
 
     world.failures, world.reconciler.collect = failures, withdrawn_late
@@ -515,7 +516,7 @@ def test_a_full_disk_delays_the_status_and_loses_nothing(
     world.mark("r.start", 0)
     world.mark("r.stop", 60)
     with monkeypatch.context() as patched:
-        patched.setattr(Session, "publish", full)
+        patched.setattr(HeldSession, "publish", full)
         wait_until(round_on_a_full_disk)
     world.until("done")
     assert len(world.collected) == 1

@@ -26,6 +26,7 @@ from monitord.session.lease import (
     read_holder,
     release,
 )
+from monitord.system.fresh_listing import nothing
 
 HOST = "mel0001"
 NOW = 1_700_000_000.0
@@ -33,11 +34,12 @@ RACER = """
 import sys, time
 from pathlib import Path
 from monitord.session.lease import HeldError, Signs, acquire
+from monitord.system.fresh_listing import nothing
 path = Path(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    acquire(path, "mel0001", 1.7e9, Signs(lambda: None, time.sleep))
+    acquire(path, "mel0001", 1.7e9, Signs(lambda: None, time.sleep, clear=nothing))
     print("held", flush=True)
     sys.stdin.readline()
 except HeldError:
@@ -54,7 +56,7 @@ def take(folder: Path, host: str = HOST) -> Holder:
     def unexpected(_: float) -> None:
         pytest.fail("waited for a holder that can be judged at once")
 
-    return acquire(folder, host, NOW, Signs(lambda: None, unexpected))
+    return acquire(folder, host, NOW, Signs(lambda: None, unexpected, clear=nothing))
 
 
 def write(folder: Path, holder: Holder) -> None:
@@ -132,7 +134,7 @@ def test_a_living_heartbeat_on_another_host_is_respected(folder: Path) -> None:
     write(folder, stale("mel0002", job="7"))
     beats, waited = iter(range(100)), list[float]()
     with pytest.raises(HeldError, match=rf"host mel0002, pid {os.getpid()}, Slurm job 7, since"):
-        acquire(folder, HOST, NOW, Signs(lambda: next(beats), waited.append, lambda _: False))
+        acquire(folder, HOST, NOW, Signs(lambda: next(beats), waited.append, lambda _: False, clear=nothing))
     assert sum(waited) < QUIET_SECONDS
     assert files(folder) == ["1.json"]
 
@@ -158,7 +160,7 @@ def test_a_heartbeat_that_stands_still_is_a_holder_that_is_gone(
         asked.append(job_id)
         return queued
 
-    mine = acquire(folder, HOST, NOW, Signs(lambda: last_beat, waited.append, is_queued))
+    mine = acquire(folder, HOST, NOW, Signs(lambda: last_beat, waited.append, is_queued, clear=nothing))
     assert read_holder(folder) == mine
     assert sum(waited) == patience + VALID_SECONDS
     assert asked == [job] * (job is not None)
@@ -168,7 +170,7 @@ def test_a_heartbeat_that_comes_late_is_a_heartbeat(folder: Path) -> None:
     write(folder, stale("mel0002"))
     waited: list[float] = []
     with pytest.raises(HeldError):
-        acquire(folder, HOST, NOW, Signs(lambda: len(waited) > 20, waited.append))
+        acquire(folder, HOST, NOW, Signs(lambda: len(waited) > 20, waited.append, clear=nothing))
 
 
 @pytest.mark.parametrize("host", [HOST, "mel0002"])
@@ -181,7 +183,7 @@ def test_what_is_being_deleted_is_no_daemons_however_long_nothing_is_seen_of_it(
     ):
         take(folder)
     waited: list[float] = []
-    mine = acquire(folder, HOST, NOW, Signs(lambda: None, waited.append), deletes=True)
+    mine = acquire(folder, HOST, NOW, Signs(lambda: None, waited.append, clear=nothing), deletes=True)
     assert sum(waited) == (STALE_SECONDS + VALID_SECONDS if host != HOST else 0)
     assert read_holder(folder) == mine
     assert mine.deletes

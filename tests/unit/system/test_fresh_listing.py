@@ -53,7 +53,7 @@ def test_a_fence_sees_a_takeover_through_a_listing_that_is_kept(folder: Path) ->
 
 def test_the_client_that_is_imitated_would_let_it_pass(folder: Path) -> None:
     clock = FakeClock()
-    fence = Fence(folder, hold(folder, "mel0001"), clock)
+    fence = Fence(folder, hold(folder, "mel0001"), clock, nothing)
     with OldListing(folder) as client:
         fence.check()
         with client.another_client():

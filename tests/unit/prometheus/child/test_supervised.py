@@ -25,9 +25,9 @@ from monitord.prometheus.config.web_access import Access
 from monitord.prometheus.data.blocks import SnapshotPlan
 from monitord.prometheus.data.data_location import Location
 from monitord.prometheus.data.storage import Storage
-from monitord.session.folder import Session
 from monitord.session.settings import PrometheusSettings, Settings
 from tests.fakes.clock import FakeClock
+from tests.fakes.guard import held_session
 from tests.fakes.log import Entries, events, recording_log
 from tests.fakes.threads import NO_THREAD, Threads
 
@@ -94,7 +94,7 @@ class World:
         monkeypatch.setattr(PrometheusClient, "metrics", lambda _: self.exposition)
         monkeypatch.setattr(PrometheusClient, "replay", lambda _: (1, 3))
         monkeypatch.setattr(Storage, "try_writing", lambda _: self.trial)
-        self.session = Session(folder, "s")
+        self.session = held_session(folder)
         self.session.create(b"{}")
         self.entries: Entries
         log, self.entries = recording_log()
