@@ -25,10 +25,10 @@ def handled(actions: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[No
 
 
 @dataclass(slots=True)
-class OnceInAWhile:
-    """Does something, but not again for what comes within REPEATED_SECONDS of the last call.
+class Debounced:
+    """An action that ignores calls within REPEATED_SECONDS of the last one.
 
-    At its limit Slurm sends SIGTERM to all processes of a job: it comes again by the daemon's parent.
+    At its limit Slurm sends SIGTERM to all processes of a job, and the daemon's parent passes on another.
     """
 
     act: Callable[[], None]

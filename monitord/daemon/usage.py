@@ -1,12 +1,12 @@
-"""Keeping note of what the daemon, its Prometheus and its reader of raw samples use of the machine."""
+"""CPU time and memory that the daemon, its Prometheus and its reader of raw samples use."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from monitord.collect.cost import Moment, Usage
 from monitord.system.clock import Clock
@@ -18,13 +18,21 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
+class Process(Protocol):
+    """A process that may not be there."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its id; None while it does not run. Any thread may ask."""
+
+
 @dataclass(slots=True)
 class UsageLog:
-    """What was used so far, noted at every heartbeat. A pid is None while the process does not run."""
+    """What was used so far, noted at every heartbeat."""
 
     clock: Clock
-    prometheus_pid: Callable[[], int | None]
-    reader_pid: Callable[[], int | None] = lambda: None
+    prometheus: Process
+    sample_reader: Process
     _moments: deque[Moment] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def note(self) -> None:
@@ -37,7 +45,7 @@ class UsageLog:
 
     def _now(self) -> Moment:
         prometheus, reader = (
-            None if pid is None else read_usage(pid) for pid in (self.prometheus_pid(), self.reader_pid())
+            None if pid is None else read_usage(pid) for pid in (self.prometheus.pid, self.sample_reader.pid)
         )
         return Moment(self.clock.now(), read_usage(os.getpid()), prometheus, reader)
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from structlog.typing import FilteringBoundLogger
 
+from monitord.daemon.parts import FolderPart
 from monitord.targets.dropdir import DropFolder
 from monitord.targets.watch import Watch, watch
 
@@ -21,10 +22,10 @@ AGAIN_SECONDS = 60.0
 class Watching:
     """Has files looked at soon that an event tells of; `wake` is called with the folder's name."""
 
-    folders: Mapping[str, tuple[Path, DropFolder]]
+    folders: Mapping[FolderPart, tuple[Path, DropFolder]]
     wanted: Literal["auto", "inotify", "poll"]
     log: FilteringBoundLogger
-    wake: Callable[[str], None]
+    wake: Callable[[FolderPart], None]
     monotonic: Callable[[], float] = monotonic
     _watch: Watch | None = None
     _started: tuple[str, str] | None = None
@@ -69,5 +70,6 @@ class Watching:
 
     def _suspect(self, name: str, file: str) -> None:
         """Have a file looked at soon. Called by watchdog's thread."""
-        self.folders[name][1].suspect(file)
-        self.wake(name)
+        part = FolderPart(name)
+        self.folders[part][1].suspect(file)
+        self.wake(part)

@@ -113,13 +113,17 @@ class WindowReconciler:
         for window_id, status in self._statuses.restore().items():
             self._restore(window_id, status)
 
-    def adopt(self, settings: Settings) -> None:
-        """Go by other settings from the next round on; what is being collected ends as it began."""
+    def apply_settings(self, settings: Settings) -> None:
+        """Use other settings from the next round on; what is being collected keeps those it began with."""
         self.settings = settings
         self._settle_seconds = settings.windows.settle_timeout
         self._statuses.keep_for(settings.status.keep)
         self.folder.poll_interval = settings.watch.poll_interval
         self.folder.full_scan_interval = settings.watch.full_scan_interval
+
+    def collect_with(self, collect: Collect) -> None:
+        """Have collections that begin from now on done by another function."""
+        self.collect = collect
 
     def reconcile(self) -> float | None:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""
@@ -187,7 +191,7 @@ class WindowReconciler:
             self.log.warning("window.marker_ignored", window=window_id, reason=sentence)
         return found.markers
 
-    def hurry(self, seconds: float) -> None:
+    def shorten_deadline(self, seconds: float) -> None:
         """Have all windows collected in so many seconds: a part of that is for the last scrapes at most."""
         self._settle_seconds = min(self.settings.windows.settle_timeout, seconds * SETTLING_SHARE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import re
 import time
@@ -22,6 +23,7 @@ from monitord.prometheus.api.connection_info import Door
 from monitord.prometheus.api.peer_uid import OfOneUser
 from monitord.prometheus.api.pinned_tls import OneCertificate
 from monitord.prometheus.api.series import Answer
+from monitord.system.backoff import Backoff
 
 T = TypeVar("T")
 Parameters = Mapping[str, str | list[str]]
@@ -31,7 +33,7 @@ THIS_USER = -1
 _READY_TIMEOUT = 2.0
 _SNAPSHOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)  # it becomes part of a path
 _ADMIN_DISABLED = "admin APIs disabled"
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_BACKOFF = Backoff(first=0.05, longest=1.0)
 
 
 class AdminApiDisabledError(PrometheusError):
@@ -258,16 +260,16 @@ class PrometheusClient:
         self, take: Callable[[requests.Response], T], method: str, path: str, parameters: Parameters
     ) -> T:
         deadline = time.monotonic() + self.timeout
-        pause = _FIRST_PAUSE
-        while True:
+        for failures in itertools.count(1):
             left = max(deadline - time.monotonic(), 0.001)
             try:
                 return take(self._send(method, f"/api/v1/{path}", parameters, left))
             except _TryAgainError:
+                pause = _BACKOFF.seconds(failures)
                 if time.monotonic() + pause >= deadline:
                     raise
             time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        raise AssertionError("it is tried until it works or fails for good")
 
     def _send(self, method: str, path: str, parameters: Parameters, timeout: float) -> requests.Response:
         if self._has_ended():

@@ -12,6 +12,7 @@ from monitord.prometheus.child.cgroup_memory import find_memory_limit
 from monitord.prometheus.child.command import ServerOptions, command_line, listen_address
 from monitord.prometheus.child.memory_limit import MemoryLimit
 from monitord.prometheus.config.programs import find_binary, find_promtool, read_build
+from monitord.prometheus.config.render_config import render_config
 from monitord.prometheus.config.run_folder import RunFolder
 from monitord.prometheus.config.web_access import (
     CERTIFICATE,
@@ -26,6 +27,7 @@ from monitord.prometheus.data.data_location import retention_bytes
 from monitord.prometheus.data.storage import Storage
 from monitord.session.folder import Session
 from monitord.session.settings import PrometheusSettings, Settings
+from monitord.targets.credentials import ScrapeCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,13 @@ class Launch:
     def certificate(self) -> Path | None:
         """The certificate that it shows, None without TLS."""
         return self.run_folder.folder / CERTIFICATE if self.access.tls else None
+
+    def render(self, settings: Settings, credentials: Mapping[ScrapeCredentials, str]) -> bytes:
+        """Return prometheus.yml. `credentials` are those of targets, with stamps of their files."""
+        return render_config(
+            self.run_folder.file_sd, settings.scrape_interval, settings.prometheus.limits,
+            self.build.version, credentials, settings.prometheus.native_histograms,
+        )  # fmt: skip
 
     def refresh(self) -> None:
         """Have the run folder hold what Prometheus reads at every request. Raises as that does."""

@@ -129,7 +129,7 @@ def reconciled(session: HeldSession, log: FilteringBoundLogger) -> TargetReconci
     addresses = AddressCheck(rules_of(SETTINGS.targets), Names(clock))
     targets = TargetReconciler(
         session, TargetReader(session.name, Place("h"), addresses, AccessCheck()), SETTINGS, clock, log,
-        lambda _: frozenset(), wake=lambda _: None, run=run_folder(session),
+        lambda _: frozenset(), wake=lambda _: None, run_folder=run_folder(session),
     )  # fmt: skip
 
     def in_force() -> bool:
@@ -181,7 +181,7 @@ def test_no_secret_is_anywhere_in_the_session(world: World) -> None:
     for job in ("basic", "bearer", "mutual", "nobody"):
         world.health(job)
     world.targets.set_healths(read_healths(world.client.targets_json()))
-    while world.targets.tell():
+    while world.targets.publish_statuses():
         pass
     key = (world.secrets / "client.key").read_text().splitlines()[1]
     needles = [needle.encode() for needle in (PASSWORD, TOKEN, BASIC.removeprefix("Basic "), key)]

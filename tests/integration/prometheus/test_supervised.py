@@ -23,6 +23,7 @@ from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.api.client import PrometheusClient, open_door
 from monitord.prometheus.api.version import Build
 from monitord.prometheus.api.vitals import Vitals
+from monitord.prometheus.child.launch import prepare_launch
 from monitord.prometheus.child.outage_log import OutageLog
 from monitord.prometheus.child.outages import Outages
 from monitord.prometheus.child.supervised import SupervisedPrometheus
@@ -83,7 +84,9 @@ class World:
                 due = time.monotonic() + (pause if pause is not None else 0.1)
             return condition()
 
-        return wait_until(turn, f"{what}, {self.prometheus.status()}, {self.prometheus.failure}", seconds)
+        return wait_until(
+            turn, f"{what}, {self.prometheus.status().document}, {self.prometheus.failure}", seconds
+        )
 
     def ready(self) -> None:
         self.until(lambda: self.prometheus.is_ready, "Prometheus to be ready")
@@ -108,8 +111,7 @@ class World:
 
     def change(self, content: bytes, *, checked: bool = True) -> None:
         """Have it want another prometheus.yml, which promtool is asked about or not."""
-        configuration = self.prometheus._configuration
-        assert configuration is not None
+        configuration = self.prometheus.configuration
         configuration.wanted = content
         if not checked:
             configuration.promtool = None
@@ -134,8 +136,12 @@ def supervised(session: HeldSession, exporter: FakeExporter, **settings: Any) ->
     its_settings = Settings.model_validate(
         {"scrape_interval": "200ms", "prometheus": PrometheusSettings(**given)}
     )
-    prometheus = SupervisedPrometheus(session, its_settings, SystemClock(), log, OutageLog(Outages()))
-    prometheus.prepare(Made(Location(session.root / "node" / "run", "a test"), ()))
+    run_folder = Made(Location(session.root / "node" / "run", "a test"), ())
+    launch = prepare_launch(session, its_settings, time.time(), run_folder)
+    prometheus = SupervisedPrometheus(
+        session, its_settings, SystemClock(), log, launch, OutageLog(Outages()), {},
+        wake=lambda: None, post=lambda _: None, keep_line=lambda _: None,
+    )  # fmt: skip
     target = f'[{{"targets": ["{exporter.address}"], "labels": {{"job": "web"}}}}]'
     (prometheus.launch.run_folder.file_sd / "targets-web.json").write_text(target)
     world = World(session, prometheus, entries)
@@ -194,9 +200,9 @@ def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) 
     world.keep_scraping(3)
     url = world.prometheus.url
     for number in range(1, ROUNDS + 1):
-        before, kept, pid = world.prometheus.credentials, world.samples(), world.kill()
+        before, kept, pid = world.prometheus.launch.access.credentials, world.samples(), world.kill()
         world.told("prometheus.exited", number)
-        world.prometheus.try_again()  # no need to wait for the back-off
+        world.prometheus.retry()  # no need to wait for the back-off
         world.told("prometheus.ready", number + 1)
         assert world.prometheus.pid != pid
         assert not Path(f"/proc/{pid}").exists()
@@ -263,7 +269,7 @@ def test_one_that_always_fails_is_given_up_and_tried_again_when_asked(
             world.prometheus.last_error
         )
         mended.touch()
-        world.prometheus.try_again()
+        world.prometheus.retry()
         world.ready()
         assert world.prometheus.last_error == ""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from monitord.daemon.parts import FolderPart
 from monitord.file_sd import shards
 from monitord.session.held import HeldSession
 from monitord.system.atomic import write_synced
@@ -34,7 +35,7 @@ def test_a_dropped_file_is_scraped_told_of_and_logged_once(world: World) -> None
     assert world.scraped() == {"a"}
     assert world.status("a.yaml")["state"] == "accepted"
     assert events(world.entries) == ["target_file.accepted", "file_sd.written"]
-    assert world.woken == ["health", "tell"]
+    assert world.woken == [FolderPart.HEALTH, FolderPart.TARGET_STATUSES]
 
 
 def test_a_refused_file_is_told_of_and_the_last_good_version_stays(world: World) -> None:

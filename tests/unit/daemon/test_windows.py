@@ -424,7 +424,7 @@ def test_when_time_is_short_the_last_scrapes_get_a_part_of_it(world: World) -> N
     world.is_settled = False
     world.mark("r.start", 0)
     world.until("open")
-    world.reconciler.hurry(9.0)
+    world.reconciler.shorten_deadline(9.0)
     world.reconciler.close_open()
     world.clock.advance(2.9)
     assert world.reconciler.advance()

@@ -55,7 +55,7 @@ class World:
         )  # fmt: skip
         self.reconciler = TargetReconciler(
             self.session, reader, self.settings, self.clock, log, lambda jobs: self.ended & jobs,
-            wake=self.woken.append, run=RunFolder(Location(self.session.run_folder, "a test")),
+            wake=self.woken.append, run_folder=RunFolder(Location(self.session.run_folder, "a test")),
         )  # fmt: skip
 
     def resolve(self, names: Collection[str], _: float) -> dict[str, tuple[str, ...]]:
@@ -86,12 +86,12 @@ class World:
 
     def round(self) -> None:
         self.reconciler.reconcile()
-        while self.reconciler.tell():
+        while self.reconciler.publish_statuses():
             pass
 
     def set_healths(self, healths: dict[HealthKey, Health]) -> None:
         self.reconciler.set_healths(healths)
-        self.reconciler.tell()
+        self.reconciler.publish_statuses()
 
     def status(self, name: str) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(self.session.target_status(name).read_bytes())
