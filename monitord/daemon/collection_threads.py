@@ -1,4 +1,4 @@
-"""Collections of windows, on threads beside the main loop: never two of one window at a time."""
+"""Collections of windows on threads: never two of one window at a time, and what came of each."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from monitord.artifacts.attempt import Attempt
+from monitord.errors import MonitordError, PassingError, PrometheusUnavailableError
 from monitord.system.background import Workers
 from monitord.windows.model import Window
 
 # Collections mostly wait for Prometheus; more at once would only make each slower.
 PARALLEL_COLLECTIONS = 2
+RETRY_SECONDS = 2.0
+REWRITE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,43 @@ class Running:
 
     attempt: Attempt
     future: Future[Collected]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The result of a collection that is to be tried again after a pause.
+
+    `settles_again` says that the window's last scrapes may land meanwhile; otherwise what was collected could
+    not be written.
+    """
+
+    pause_seconds: float
+    reason: str
+    settles_again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The result of a collection that failed for good; `defect` is an error that none of us foresaw."""
+
+    reason: str
+    defect: Exception | None = None
+
+
+def result_of(future: Future[Collected]) -> Collected | Later | Failed:
+    """Return what came of a collection that is done."""
+    try:
+        return future.result()
+    except (PrometheusUnavailableError, PassingError) as error:
+        return Later(RETRY_SECONDS, str(error), settles_again=True)
+    except OSError as error:  # a full disk, say: there is room again some day
+        where = f" ({error.filename})" if error.filename else ""
+        reason = f"the artifacts cannot be written: {error.strerror or error}{where}; tried again by itself"
+        return Later(REWRITE_SECONDS, reason, settles_again=False)
+    except MonitordError as error:
+        return Failed(str(error))
+    except Exception as error:  # noqa: BLE001  # a defect of ours must not take the daemon down
+        return Failed(f"internal error: {error!r}", error)
 
 
 @dataclass(slots=True)

@@ -334,7 +334,8 @@ def test_markers_deleted_as_the_artifacts_appear_are_deleted_afterwards(
         attempt.claim(unguarded)
         return world._collect(window, unsettled, attempt)
 
-    world.failures, world.reconciler.collect = failures, withdrawn_late
+    world.failures = failures
+    world.reconciler.collect_with(withdrawn_late)
     world.may_finish.clear()
     paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
     world.until_collected(1)
@@ -830,7 +831,7 @@ def test_whatever_happens_each_request_has_one_result_and_a_restart_adds_none(
 
 def test_a_window_that_no_thread_could_be_started_for_is_collected_once_there_is_one(world: World) -> None:
     threads = Threads(are_left=False)
-    world.reconciler._collections._workers = Workers(1, threads)
+    world.reconciler._under_way._collections._workers = Workers(1, threads)
     world.mark("r.start", at=0.0)
     world.mark("r.stop", at=500.0)
     world.until("settling")
