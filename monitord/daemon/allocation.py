@@ -39,7 +39,7 @@ class AllocationWatch:
     _asking: Background[Job | None] = field(init=False)
     _asked_at: float = float("-inf")
     _is_warned: bool = False
-    _told: Stage = Stage.FAR
+    _stage: Stage = Stage.FAR
     _failure: str = ""
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class AllocationWatch:
         self._take_answer()
         now = self.clock.now()
         due = self._ask(self.clock.monotonic())
-        self._tell(stage(self.ends_at, now, self.margins), now)
+        self._follow_stage(stage(self.ends_at, now, self.margins), now)
         return min(seconds_to_next(self.ends_at, now, self.margins), due)
 
     def _ask(self, monotonic: float) -> float:
@@ -99,18 +99,18 @@ class AllocationWatch:
             self.log.info("allocation.moved" if moved else "allocation.known", ends_at=to_iso(ends_at))
             self.ends_at = ends_at
 
-    def _tell(self, now_at: Stage, now: float) -> None:
-        if now_at is Stage.NEAR and self._told is Stage.FAR and self.ends_at is not None:
+    def _follow_stage(self, now_at: Stage, now: float) -> None:
+        if now_at is Stage.NEAR and self._stage is Stage.FAR and self.ends_at is not None:
             self.log.warning(
                 "allocation.ending", ends_at=to_iso(self.ends_at), seconds_left=round(self.ends_at - now)
             )
-        self._told = now_at
+        self._stage = now_at
         if now_at is Stage.CLOSING:
             self._close("clock")
 
-    def _close(self, why: str) -> None:
+    def _close(self, trigger: str) -> None:
         if not self.is_closing:
             self.is_closing = True
             ends_at = None if self.ends_at is None else to_iso(self.ends_at)
-            self.log.warning("allocation.closing", ends_at=ends_at, told_by=why)
+            self.log.warning("allocation.closing", ends_at=ends_at, trigger=trigger)
             self.close()

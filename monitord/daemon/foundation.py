@@ -21,7 +21,7 @@ from monitord.session.held import HeldSession, hold
 from monitord.session.lease import Holder
 from monitord.session.settings import Settings
 from monitord.system.clock import Clock
-from monitord.system.fresh_listing import seeing_clearly
+from monitord.system.fresh_listing import listing_refresher
 
 FOLDER_SECONDS = 3.0
 """How long each step of the end may wait for the session folder: the next daemon needs none of them."""
@@ -57,7 +57,7 @@ def build_foundation(
     session: Session, holder: Holder, clock: Clock, settings: Settings, teardown: ExitStack
 ) -> Foundation:
     """Make the foundation. Raises PassingError where no thread can be started."""
-    fence = Fence(session.lease, holder, clock, seeing_clearly(session.lease))
+    fence = Fence(session.lease, holder, clock, listing_refresher(session.lease))
     held, lifecycle = hold(session, fence.check), Lifecycle()
     logs = Logs(held, settings.logs)
     teardown.callback(logs.close, FOLDER_SECONDS)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from monitord.daemon.parent_restarts import Again, Tries, after_end, shell_code
+from monitord.daemon.parent_restarts import Restart, Tries, after_end, shell_code
 from monitord.errors import ExitCode, is_passing
 from monitord.system.children import Child
 
@@ -25,7 +25,7 @@ LOOK_SECONDS = 1.0
 
 def run_supervised(start: Callable[[], Child]) -> int:
     """Run a daemon until it ends for good; return its exit code, as shells have it."""
-    with _held_back(PASSED_ON | {signal.SIGCHLD}):
+    with _blocked(PASSED_ON | {signal.SIGCHLD}):
         return _Parent(start).run()
 
 
@@ -42,14 +42,14 @@ class _Parent:
             if self.is_ending:
                 return shell_code(code)
             match after_end(code, time.monotonic() - started, self.tries):
-                case Again(pause, tries):
+                case Restart(pause, tries):
                     self.tries = tries
-                    _say(f"the daemon {_describe(code)}; it is started again in {pause:g} s")
+                    _print(f"the daemon {_describe(code)}; it is started again in {pause:g} s")
                     if not self._pause(pause):
                         return shell_code(code)
                 case over:
                     if over.code:
-                        _say(f"the daemon {_describe(code)}; it is not started again")
+                        _print(f"the daemon {_describe(code)}; it is not started again")
                     return over.code
 
     def _run_once(self) -> int:
@@ -57,11 +57,11 @@ class _Parent:
         try:
             child = self.start()
         except Exception as error:  # noqa: BLE001  # a fork that failed, say: nothing may end the parent
-            _say(f"no process can be made for the daemon: {error}")
+            _print(f"no process can be made for the daemon: {error}")
             return ExitCode.TRY_AGAIN if is_passing(error) else ExitCode.DEFECT
-        return self._attend(child)
+        return self._relay_signals(child)
 
-    def _attend(self, child: Child) -> int:
+    def _relay_signals(self, child: Child) -> int:
         """Pass signals on until the child has ended; return how it did."""
         while (code := child.poll()) is None:
             number = _next_signal(LOOK_SECONDS)
@@ -83,7 +83,7 @@ class _Parent:
 
 
 @contextmanager
-def _held_back(numbers: frozenset[signal.Signals]) -> Iterator[None]:
+def _blocked(numbers: frozenset[signal.Signals]) -> Iterator[None]:
     """Have signals wait until they are asked for: none is lost, none interrupts anything."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
@@ -106,7 +106,7 @@ def _describe(code: int) -> str:
     return f"was ended by {names.get(-code, f'signal {-code}')}"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     with suppress(OSError, ValueError):  # a full disk, or closed
         sys.stderr.write(f"monitord: {text}\n")
         sys.stderr.flush()

@@ -36,7 +36,7 @@ class Tries:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Restart:
     """It is started again after a pause; `tries` are for the next end."""
 
     pause_seconds: float
@@ -44,25 +44,25 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class End:
     """It is not; the parent ends with this code."""
 
     code: int
 
 
-def after_end(code: int, ran_seconds: float, tries: Tries) -> Again | Over:
+def after_end(code: int, ran_seconds: float, tries: Tries) -> Restart | End:
     """Say what to do when the daemon ended with a code, -N for signal N, having run for so long."""
     if ran_seconds >= WELL_SECONDS:
         tries = Tries(was_well=True)
     if code in _ENDED or (code in _REFUSED and not tries.was_well):
-        return Over(code)
+        return End(code)
     if code == ExitCode.TRY_AGAIN or code in _REFUSED:
         waits = tries.waits + 1
-        return Again(WHILE_IT_MAY_PASS.seconds(waits), replace(tries, waits=waits))
+        return Restart(WHILE_IT_MAY_PASS.seconds(waits), replace(tries, waits=waits))
     if tries.failures >= MAX_FAILURES:
-        return Over(shell_code(code))
+        return End(shell_code(code))
     failures = tries.failures + 1
-    return Again(AFTER_FAILURE.seconds(failures), replace(tries, failures=failures, waits=0))
+    return Restart(AFTER_FAILURE.seconds(failures), replace(tries, failures=failures, waits=0))
 
 
 def shell_code(code: int) -> int:

@@ -30,7 +30,7 @@ from monitord.recipes.span import Span
 from monitord.session.folder import Session
 from monitord.system.atomic import TEMPORARY_PREFIX
 from monitord.system.background import start_thread
-from monitord.system.children import AskedChild, child_environment, python_module, spawn_asked
+from monitord.system.children import InteractiveChild, child_environment, python_module, spawn_interactive
 
 READER = python_module("monitord.artifacts.sample_reader")
 IDLE_SECONDS = 60.0
@@ -76,7 +76,7 @@ class Sampling:
         self._jobs: SimpleQueue[tuple[Order, Future[Samples]] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._child: AskedChild | None = None
+        self._child: InteractiveChild | None = None
         self._closed = threading.Event()
 
     @property
@@ -146,17 +146,17 @@ class Sampling:
         """Have an order carried out; it is given once more to another process when the first one ended."""
         try:
             try:
-                return self._when_there_is_one(order)
+                return self._exchange_once_started(order)
             except _EndedError as error:
                 self._log.warning(
                     "samples.reader_ended", reason=str(error), consequence="it is started again"
                 )
-                return self._when_there_is_one(order)
+                return self._exchange_once_started(order)
         except _LostError as error:
             self._log.error("samples.lost", reason=str(error), consequence="the window has no raw samples")
             return Samples(warnings=(f"raw samples were not kept: the process that reads them {error}",))
 
-    def _when_there_is_one(self, order: Order) -> Samples:
+    def _exchange_once_started(self, order: Order) -> Samples:
         """Give an order to the process, once it can be started."""
         deadline = time.monotonic() + self._start_patience
         while True:
@@ -181,13 +181,13 @@ class Sampling:
                 raise OSError(reply.number, reply.reason, reply.file)
         return Samples({path: Path(file) for path, file in reply.files.items()}, reply.rows, reply.warnings)
 
-    def _ask(self, child: AskedChild, order: Order) -> Written | Unavailable | Unwritten:
+    def _ask(self, child: InteractiveChild, order: Order) -> Written | Unavailable | Unwritten:
         try:
-            child.tell(to_line(order))
+            child.send_line(to_line(order))
         except (OSError, ValueError):  # ValueError: `close` has closed its input
             raise _ended(child.wait(END_SECONDS)) from None
         while True:
-            line = child.hear(self._patience)
+            line = child.read_line(self._patience)
             if line is None:
                 raise _LostError(f"said nothing for {self._patience:g} s, and was killed")
             if not line:
@@ -199,7 +199,7 @@ class Sampling:
             if not isinstance(reply, Going):
                 return reply
 
-    def _running(self) -> AskedChild:
+    def _running(self) -> InteractiveChild:
         with self._lock:
             if self._closed.is_set():
                 raise _LostError("ended with the daemon")
@@ -207,7 +207,7 @@ class Sampling:
                 # Python's own variables say where monitord is to be found.
                 ours = {name: text for name, text in os.environ.items() if name.startswith("PYTHON")}
                 try:
-                    self._child = spawn_asked(self._reader, {**child_environment(os.environ), **ours})
+                    self._child = spawn_interactive(self._reader, {**child_environment(os.environ), **ours})
                 except OSError as error:
                     kind = _NoProcessError if is_passing(error) else _LostError
                     raise kind(f"cannot be started: {error.strerror}") from error

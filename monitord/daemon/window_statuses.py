@@ -32,7 +32,7 @@ class WindowStatuses:
     clock: Clock
     keep: InitVar[float]
     _ended: Expiry = field(init=False)
-    _told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _pending: dict[str, dict[str, Any]] = field(default_factory=dict)
     _published: dict[str, dict[str, Any]] = field(default_factory=dict)
     _ignored: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -62,9 +62,9 @@ class WindowStatuses:
         return self._latest(window_id).get("markers") or {}
 
     def _latest(self, window_id: str) -> dict[str, Any]:
-        return self._told.get(window_id) or self._published.get(window_id, {})
+        return self._pending.get(window_id) or self._published.get(window_id, {})
 
-    def tell(
+    def update(
         self,
         window_id: str,
         state: State,
@@ -73,15 +73,15 @@ class WindowStatuses:
         **more: Any,
     ) -> None:
         """Note what is to be published of a window."""
-        self._tell(
+        self._record(
             window_id,
             state=state,
             **{"from": None if start is None else to_iso(start), "to": None if end is None else to_iso(end)},
             **more,
         )
 
-    def _tell(self, window_id: str, **told: Any) -> None:
-        self._told[window_id] = {
+    def _record(self, window_id: str, **fields: Any) -> None:
+        self._pending[window_id] = {
             "state": None,
             "from": None,
             "to": None,
@@ -92,22 +92,22 @@ class WindowStatuses:
             "truncated": False,
             "markers": None,
             "owner_uid": None,
-            **told,
+            **fields,
         }
 
-    def tell_of(
+    def update_closed(
         self, window: Window, state: State, reason: str = "", artifacts: str | None = None, **more: Any
     ) -> None:
         """Note it of a closed window."""
-        self.tell(
+        self.update(
             window.id, state, window.start, window.end, reason=reason, artifacts=artifacts,
             truncated=window.truncated, markers=dict(window.markers), owner_uid=window.owner_uid, **more,
         )  # fmt: skip
 
-    def tell_of_artifacts(self, window_id: str, manifest: Mapping[str, Any]) -> None:
+    def update_from_manifest(self, window_id: str, manifest: Mapping[str, Any]) -> None:
         """Tell of artifacts as their own manifest does: that they are the result was lost, or taken back."""
         window, reasons = manifest.get("window") or {}, manifest.get("reasons") or ()
-        self._tell(
+        self._record(
             window_id,
             state=State.DONE,
             **{"from": window.get("from"), "to": window.get("to")},
@@ -126,20 +126,20 @@ class WindowStatuses:
         if sentences != before:
             self._ignored[window_id] = sentences
             if latest := self._latest(window_id):
-                self._told[window_id] = dict(latest)
+                self._pending[window_id] = dict(latest)
                 self._published.pop(window_id, None)
         return tuple(sentence for sentence in sentences if sentence not in before)
 
     def publish(self) -> None:
         """Publish what changed; what cannot be written now is tried again in the next round."""
-        for window_id, status in list(self._told.items()):
+        for window_id, status in list(self._pending.items()):
             if self._published.get(window_id) != status:
-                told = _with(status, self._ignored.get(window_id, ()))
-                content = to_json({**told, "updated_at": to_iso(self.clock.now())})
+                document = _with(status, self._ignored.get(window_id, ()))
+                content = to_json({**document, "updated_at": to_iso(self.clock.now())})
                 self.session.publish(self.session.window_status(window_id), content)
                 self._published[window_id] = status
                 self._note(window_id, status, self.clock.now())
-            del self._told[window_id]
+            del self._pending[window_id]
 
     def ended(self, now: float) -> list[str]:
         """Return the windows that ended long enough ago, by `keep`, for their status to be removed."""
@@ -148,7 +148,7 @@ class WindowStatuses:
     def remove(self, window_id: str) -> None:
         """Publish nothing of a window any more."""
         self.session.window_status(window_id).unlink(missing_ok=True)
-        for known in (self._told, self._published, self._ignored):
+        for known in (self._pending, self._published, self._ignored):
             known.pop(window_id, None)
         self._ended.forget(window_id)
 

@@ -67,7 +67,7 @@ class WindowReconciler:
     folder: DropFolder = field(init=False)
     _markers: WindowMarkers = field(init=False)
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
-    _cut_off: dict[str, float] = field(default_factory=dict)
+    _truncated_at: dict[str, float] = field(default_factory=dict)
     _swept: float = float("-inf")
     _withdrawn: set[str] = field(default_factory=set)
     _unreadable: dict[str, OSError] = field(default_factory=dict)
@@ -111,12 +111,12 @@ class WindowReconciler:
         due = [look.look_again] if look.look_again is not None else []
         self._unreadable.clear()
         for window_id, markers, decision in self._decisions(now, look.unsettled):
-            with self._reading(window_id):
+            with self._isolating_errors(window_id):
                 self._follow(window_id, markers, decision, monotonic)
             if isinstance(decision, Open) and decision.until is not None:
                 due.append(decision.until - now)
         for window_id in tuple(self._withdrawn):
-            with self._reading(window_id):
+            with self._isolating_errors(window_id):
                 self._withdraw(window_id)
                 self._withdrawn.discard(window_id)
         due += [self._advance(window_id, monotonic) for window_id in self._under_way]
@@ -141,7 +141,7 @@ class WindowReconciler:
             self._markers.forget_published(window_id)
 
     @contextmanager
-    def _reading(self, window_id: str) -> Iterator[None]:
+    def _isolating_errors(self, window_id: str) -> Iterator[None]:
         """Have a window whose artifacts cannot be read now be no other's trouble."""
         try:
             yield
@@ -155,7 +155,7 @@ class WindowReconciler:
         for window_id in self._markers.windows:
             if self._markers.is_being_written(window_id, unsettled):
                 continue  # what its markers ask for together is not known yet
-            with self._reading(window_id):
+            with self._isolating_errors(window_id):
                 markers, published = self._counted(window_id), self._markers.published(window_id)
                 yield window_id, markers, decide(markers, self._outcomes.get(window_id), now, published)
 
@@ -201,7 +201,7 @@ class WindowReconciler:
         state = status.get("state")
         if state in (State.SETTLING, State.COLLECTING) and status.get("truncated"):
             # An earlier daemon closed it and could not finish: its end stands.
-            self._cut_off[window_id] = from_iso(status["to"])
+            self._truncated_at[window_id] = from_iso(status["to"])
         if not isinstance(markers, dict):
             return
         if state in TERMINAL:
@@ -221,18 +221,18 @@ class WindowReconciler:
             return
         published, answered = self._markers.published(window_id), self._statuses.markers(window_id)
         if published and answered and answered.items() <= published.markers.items():
-            self._take_back(window_id)  # they were deleted after its result had appeared
+            self._restore_result(window_id)  # they were deleted after its result had appeared
         else:
-            self._statuses.tell(window_id, State.CANCELLED, reason="its markers were deleted")
+            self._statuses.update(window_id, State.CANCELLED, reason="its markers were deleted")
 
-    def _take_back(self, window_id: str) -> None:
+    def _restore_result(self, window_id: str) -> None:
         """Have a window be what its artifacts say, whatever was told of it since."""
         manifest = read_manifest(self.session.artifacts / window_id)
         if manifest is None:  # removed since it was read
             self._markers.forget_published(window_id)
             return
         self._outcomes[window_id] = Outcome(State.DONE, manifest.get("markers") or {})
-        self._statuses.tell_of_artifacts(window_id, manifest)
+        self._statuses.update_from_manifest(window_id, manifest)
         self.log.info("window.restored", window=window_id, artifacts=str(self.session.artifacts / window_id))
 
     def _follow(self, window_id: str, markers: Markers, decision: Decision, monotonic: float) -> None:
@@ -251,12 +251,12 @@ class WindowReconciler:
             case Ended(outcome, reason):
                 self._end(window_id, outcome, reason=reason)
             case Answered(by_artifacts=True) if self._statuses.state(window_id) != State.DONE:
-                self._take_back(window_id)
+                self._restore_result(window_id)
             case Answered() | Due() | Open():
                 pass
 
     def _keep_open(self, window_id: str, markers: Markers, decision: Open, monotonic: float) -> None:
-        cut_off = self._cut_off.pop(window_id, None)
+        cut_off = self._truncated_at.pop(window_id, None)
         window = truncate(markers, cut_off) if cut_off else None
         if window is not None:
             self._under_way.begin(window, monotonic)
@@ -265,7 +265,7 @@ class WindowReconciler:
         self._outcomes.pop(window_id, None)
         if self._statuses.state(window_id) != State.OPEN:
             self.log.info("window.opened", window=window_id)
-        self._statuses.tell(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
+        self._statuses.update(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
 
     def _advance(self, window_id: str, monotonic: float) -> float:
         """Take one window a step further; return in how many seconds to come back to it."""
@@ -275,7 +275,7 @@ class WindowReconciler:
             case Collected() as collected:
                 self._note_collected(window, collected)
             case Later() as later if window_id in self._markers:
-                self._statuses.tell_of(window, State.SETTLING, later.reason)
+                self._statuses.update_closed(window, State.SETTLING, later.reason)
             case Later():
                 self._withdrawn.add(window_id)
             case Failed() as failed:
@@ -289,7 +289,7 @@ class WindowReconciler:
     def _note_collected(self, window: Window, collected: Collected) -> None:
         self._outcomes[window.id] = Outcome(State.DONE, window.markers)
         self._markers.note_published(window.id, Published(window.markers, window.owner_uid))
-        self._statuses.tell_of(
+        self._statuses.update_closed(
             window, State.DONE, "; ".join(collected.reasons), collected.folder,
             verdict=collected.status, slo=collected.slo,
         )  # fmt: skip
@@ -301,9 +301,9 @@ class WindowReconciler:
     def _end(self, window_id: str, outcome: Outcome, window: Window | None = None, reason: str = "") -> None:
         self._outcomes[window_id] = outcome
         if window is not None:
-            self._statuses.tell_of(window, outcome.state, reason)
+            self._statuses.update_closed(window, outcome.state, reason)
         else:
-            self._statuses.tell(window_id, outcome.state, reason=reason, markers=dict(outcome.markers))
+            self._statuses.update(window_id, outcome.state, reason=reason, markers=dict(outcome.markers))
         if outcome.state is State.FAILED:
             self.log.error("window.failed", window=window_id, reason=reason)
         else:

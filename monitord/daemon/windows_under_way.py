@@ -85,7 +85,7 @@ class WindowsUnderWay:
             "window.closed", window=window.id, truncated=window.truncated, seconds=round(window.seconds, 3)
         )
         self._under_way[window.id] = _UnderWay(window, now, now)
-        self.statuses.tell_of(window, State.SETTLING)
+        self.statuses.update_closed(window, State.SETTLING)
 
     def drop(self, window_id: str) -> bool:
         """Stop working on a window; return False where its artifacts may have appeared already."""
@@ -114,9 +114,9 @@ class WindowsUnderWay:
                 return SETTLING_SECONDS
         work.running = self._collections.begin(self.collect, work.window, not work.settled)
         if work.running is None:
-            self.statuses.tell_of(work.window, State.SETTLING, WAITS_FOR_EARLIER)
+            self.statuses.update_closed(work.window, State.SETTLING, WAITS_FOR_EARLIER)
         else:
-            self.statuses.tell_of(work.window, State.COLLECTING)
+            self.statuses.update_closed(work.window, State.COLLECTING)
         return RETRY_SECONDS
 
     def _finish(self, work: _UnderWay, running: Running, now: float) -> Collected | Later | Failed:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from monitord.session.lease import VALID_SECONDS, HeldError, Holder, highest_term, read_holder
 from monitord.system.clock import Clock
-from monitord.system.fresh_listing import See
+from monitord.system.fresh_listing import RefreshListing
 
 
 @dataclass(slots=True)
@@ -26,16 +26,16 @@ class Fence:
     folder: Path
     mine: Holder
     clock: Clock
-    clear: See
+    refresh: RefreshListing
     _looked_at: float = float("-inf")
     _refusal: str = ""
 
     def check(self) -> None:
         """Raise HeldError once another daemon has taken the session over.
 
-        A folder that is away says nothing: there, nothing can be published either.
+        A folder that cannot be listed raises nothing: nothing can be published there either.
         """
-        now = self.clock.monotonic()  # before the look: what takes long to come is old when it comes
+        now = self.clock.monotonic()  # before the look: an answer that took long is old when it comes
         if not self._refusal and now - self._looked_at >= VALID_SECONDS:
             with suppress(OSError):
                 self._look(now)
@@ -43,10 +43,10 @@ class Fence:
             raise HeldError(self._refusal)
 
     def _look(self, now: float) -> None:
-        is_clear = self._clear()
+        is_fresh = self._refresh()
         term = highest_term(self.folder)
         if term == self.mine.term:
-            if is_clear:
+            if is_fresh:
                 self._looked_at = now
         elif term is not None and term > self.mine.term:
             who = read_holder(self.folder) or "a daemon that has ended since"
@@ -54,10 +54,10 @@ class Fence:
             if isinstance(who, Holder) and who.deletes:
                 self._refusal = f"this session was taken from a daemon that was held up, to be deleted: {who}"
 
-    def _clear(self) -> bool:
-        """Say whether what is listed now is what is there."""
+    def _refresh(self) -> bool:
+        """Refresh the listing; return False where that failed."""
         try:
-            self.clear(self.folder)
-        except OSError:  # a full disk, say: what a listing shows is looked at all the same, but soon again
+            self.refresh(self.folder)
+        except OSError:  # a full disk, say: the listing is used all the same, but not for long
             return False
         return True

@@ -1,7 +1,7 @@
 """The session folder: every path in one place.
 
-`targets/` and `windows/` belong to the clients and are only read here; everything else is the
-daemon's own. Every command imports this module, so it loads what few of them need where it is needed.
+`targets/` and `windows/` belong to the clients, and the daemon only reads them; everything else belongs to
+the daemon. Every command imports this module, so modules that few commands need are loaded in functions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST_NAME = 200  # of the 255 bytes a file system takes: `.json` and a tempo
 
 @dataclass(frozen=True)
 class Session:
-    """One session's folder; nothing is read or made before a method is called."""
+    """One session's folder; nothing is read or created before a method is called."""
 
     root: Path
     name: str
@@ -57,7 +57,7 @@ class Session:
 
     @property
     def outages(self) -> Path:
-        """When Prometheus was not there."""
+        """The times without data from Prometheus."""
         return self.status / "outages.json"
 
     @property
@@ -129,17 +129,17 @@ class Session:
 
     @property
     def data(self) -> Path:
-        """Prometheus's data, unless they lie on a disk of the node."""
+        """Prometheus's data, unless they are on a disk of the node."""
         return self.prometheus / "data"
 
     @property
     def snapshots(self) -> Path:
-        """Snapshots of the data that lie on a disk of the node."""
+        """Snapshots of data that are on a disk of the node."""
         return self.prometheus / "snapshots"
 
     @property
     def run_folder(self) -> Path:
-        """What Prometheus reads at every request, unless it lies on a disk of the node."""
+        """The files that Prometheus reads at every request, unless they are on a disk of the node."""
         return self.prometheus / "run"
 
     @property
@@ -165,12 +165,11 @@ class Session:
     def create(
         self, settings: bytes, group: str | None = None, schemas: Mapping[str, bytes] | None = None
     ) -> None:
-        """Make the folder, for its owner alone or, with a Unix group, open to that group, and a root for it.
+        """Create the folder, and the root where that is missing.
 
-        `schemas` are written for editors, by file name.
-
-        Raises InvalidInputError when the session exists or the group cannot be used, and OSError;
-        nothing is left behind then.
+        Only its owner may use the folder or, with a Unix group, that group as well. `schemas` are written for
+        editors, by file name. Raises InvalidInputError when the session exists or the group cannot be used,
+        and OSError; nothing is left behind then.
         """
         group_id = _group_id(group) if group else None
         made = make_folders(self.root)
@@ -237,10 +236,10 @@ def default_root() -> Path:
 
 
 def escape_file_name(name: str) -> str:
-    """Write any file name, newlines and stray bytes included, as one that is safe to log.
+    """Return a name that is safe to log for any file name, newlines and stray bytes included.
 
-    What would grow too long for a file system ends in a digest of the whole instead, after `%~`,
-    which no other escaped name holds.
+    A name that would be too long for a file system ends in a digest of the whole, after `%~`, which no other
+    escaped name contains.
     """
     raw = os.fsencode(name)
     escaped = quote(raw, safe=_SAFE_IN_FILE_NAMES)
@@ -252,7 +251,7 @@ def escape_file_name(name: str) -> str:
 
 
 def unescape_file_name(name: str) -> str:
-    """Reverse `escape_file_name`, where it did not have to shorten."""
+    """Reverse `escape_file_name`, unless it shortened the name."""
     return unquote(name, errors="surrogateescape")
 
 

@@ -33,7 +33,7 @@ class Exit:
         return f"Prometheus {how}: {facts}{f' ({self.diagnosis.advice})' if self.diagnosis.advice else ''}"
 
 
-def story(before: State, after: State, ended: Exit | None, unwritable: str) -> Iterator[Line]:
+def log_lines(before: State, after: State, ended: Exit | None, unwritable: str) -> Iterator[Line]:
     """Return what to log of a change.
 
     `ended` is how the run ended, if it did; `unwritable` why nothing can be written.
@@ -51,7 +51,7 @@ def story(before: State, after: State, ended: Exit | None, unwritable: str) -> I
                    {"failures": after.failures})  # fmt: skip
 
 
-def failure(before: State, after: State, ended: Exit | None, unwritable: str) -> str | None:
+def failure_after(before: State, after: State, ended: Exit | None, unwritable: str) -> str | None:
     """Return what is wrong since this change, in words.
 
     Empty when all is well again, None when nothing has changed in that.

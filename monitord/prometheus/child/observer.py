@@ -28,7 +28,7 @@ RELOADING_SECONDS = 0.2
 
 
 @dataclass(slots=True)
-class Senses:
+class Observer:
     """How the child is perceived. `port` is the one that it was told to listen on.
 
     `restore` has the session's history put back into a data folder that holds nothing, before a

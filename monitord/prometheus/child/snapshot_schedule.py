@@ -60,7 +60,7 @@ class Snapshots:
         answer = self._taking.take()
         if answer is not None:
             try:
-                self._tell(answer.result())
+                self._report(answer.result())
             except PassingError:
                 self._wanted = True
             except MonitordError as error:
@@ -95,7 +95,7 @@ class Snapshots:
                 client.snapshot, data, self.session.snapshots, self.clock.now(), version, self.session.confirm
             )
 
-    def _tell(self, snapshot: Snapshot | None) -> None:
+    def _report(self, snapshot: Snapshot | None) -> None:
         self.failure = ""
         if snapshot is not None:
             self.newest = snapshot

@@ -19,9 +19,9 @@ from structlog.typing import FilteringBoundLogger
 from monitord.errors import MonitordError, is_passing
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.child.diagnosis import Cause
-from monitord.prometheus.child.events import Exit, failure, story
+from monitord.prometheus.child.events import Exit, failure_after, log_lines
 from monitord.prometheus.child.launch import Launch
-from monitord.prometheus.child.observer import Senses
+from monitord.prometheus.child.observer import Observer
 from monitord.prometheus.child.outage_log import OutageLog
 from monitord.prometheus.child.process import PrometheusProcess
 from monitord.prometheus.child.restart_policy import (
@@ -74,7 +74,7 @@ class SupervisedPrometheus:
     keep_line: Callable[[str], None]
     run: Run = on_a_thread
     configuration: Configuration = field(init=False)
-    senses: Senses = field(init=False)
+    observer: Observer = field(init=False)
     url: str | None = None
     failure: str = ""
     _credentials: Mapping[ScrapeCredentials, str] = field(init=False)
@@ -97,7 +97,7 @@ class SupervisedPrometheus:
             self.log.warning("prometheus.warned", reason=warning)
         self._credentials = credentials
         self._snapshots = Snapshots(self.session, self.clock, self.log, self.client, self.wake, self.run)
-        self.senses = Senses(
+        self.observer = Observer(
             launch.storage, wanted.port, lambda: self._snapshots.restore(launch), self.client, self.wake,
             self.run,
         )  # fmt: skip
@@ -135,7 +135,7 @@ class SupervisedPrometheus:
     @property
     def last_error(self) -> str:
         """What is wrong now, in words; empty when nothing is."""
-        errors = (self.failure, self.configuration.error, self._snapshots.failure, self.senses.blind)
+        errors = (self.failure, self.configuration.error, self._snapshots.failure, self.observer.blind)
         return "; ".join(filter(None, errors))
 
     def status(self) -> Status:
@@ -144,7 +144,7 @@ class SupervisedPrometheus:
         pid = self.pid
         document = {
             **describe_run(self.launch, self.phase, known, self.url, pid),
-            **describe_launch(self.launch, self._state, self.senses.finding, self._set_asides),
+            **describe_launch(self.launch, self._state, self.observer.finding, self._set_asides),
             "snapshot": newest and str(newest.folder),
         }
         return Status(
@@ -184,7 +184,7 @@ class SupervisedPrometheus:
         if self._process is not None:
             self.url = self._process.listening_url()
             self._port = urlsplit(self.url).port if self.url else self._port
-        observation, ended = self.senses.observe(self._process, self._state, now)
+        observation, ended = self.observer.observe(self._process, self._state, now)
         if self._is_held_up:
             observation = replace(observation, cause=Cause.LIMITED)
         if observation.ready is False:
@@ -200,12 +200,12 @@ class SupervisedPrometheus:
             self._snapshots.advance(self.launch)
         else:
             self._snapshots.forget()
-        self.senses.ask(self._state, now, self.url is not None, self.configuration.is_loading)
+        self.observer.ask(self._state, now, self.url is not None, self.configuration.is_loading)
         self.post(self.status())
         wake = next_wake(self._state, now, self._limits)
         if wake is None:
             return None
-        asking = self.senses.is_waiting or self.configuration.is_loading
+        asking = self.observer.is_waiting or self.configuration.is_loading
         return max(wake - now, self._limits.poll_interval if asking else 0.0)  # an answer wakes the loop
 
     def read_certificate(self) -> Callable[[], None] | None:
@@ -282,7 +282,7 @@ class SupervisedPrometheus:
 
     def _start(self) -> None:
         self.url, self._is_held_up = None, False
-        self.senses.start_over()
+        self.observer.start_over()
         try:
             self.launch = self.launch.renewed()
             self.launch.refresh()
@@ -315,14 +315,14 @@ class SupervisedPrometheus:
     def _note(self, before: State, observation: Observation, ended: Exit | None) -> None:
         """Log what changed, and keep in mind what is wrong and since when."""
         after = self._state
-        for line in story(before, after, ended, self.senses.unwritable):
+        for line in log_lines(before, after, ended, self.observer.unwritable):
             getattr(self.log, line.level)(line.event, **line.keys)
         if ended is not None:
             self._process, self.url = None, None
             if ended.diagnosis.cause is Cause.PORT:  # another process took the free one meanwhile
                 self._port = None
-            self.senses.start_over()
-        wrong = failure(before, after, ended, self.senses.unwritable)
+            self.observer.start_over()
+        wrong = failure_after(before, after, ended, self.observer.unwritable)
         self.failure = self.failure if wrong is None else wrong
         lasted = self.outages.note(before, after, bool(observation.ready), self.clock.now())
         if after.phase is Phase.RUNNING and before.phase is not Phase.RUNNING:
@@ -333,5 +333,5 @@ class SupervisedPrometheus:
         """Have what runs load what prometheus.yml should say by now."""
         process = self._process
         assert process is not None  # noqa: S101  # one that runs
-        vitals, errors = self.senses.vitals, lambda: "; ".join(process.errors(1))
+        vitals, errors = self.observer.vitals, lambda: "; ".join(process.errors(1))
         self.configuration.advance(vitals, now, process.reload, errors)

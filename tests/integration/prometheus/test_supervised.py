@@ -368,7 +368,7 @@ def test_one_that_prometheus_refuses_is_put_back_and_nobody_notices(world: World
     assert "cannot unmarshal" in world.prometheus.last_error
     assert config.read_bytes() == before
     world.until(
-        lambda: (world.prometheus.senses.vitals or Vitals()).config_loaded, "the old one to hold again"
+        lambda: (world.prometheus.observer.vitals or Vitals()).config_loaded, "the old one to hold again"
     )
     world.keep_scraping(2)
     assert world.prometheus.pid == pid

@@ -20,7 +20,7 @@ from monitord.errors import PassingError, PrometheusUnavailableError
 from monitord.prometheus.api.connection_info import Door
 from monitord.recipes.span import Span
 from monitord.session.folder import Session
-from monitord.system.children import AskedChild, child_environment, spawn_asked
+from monitord.system.children import InteractiveChild, child_environment, spawn_interactive
 from tests.conftest import wait_until
 from tests.fakes.log import events, recording_log
 
@@ -175,10 +175,10 @@ def test_without_pyarrow_no_process_is_started_and_a_warning_says_what_to_instal
 
 
 def test_the_reader_itself_outlives_sigterm_and_ends_with_its_input(tmp_path: Path) -> None:
-    child = spawn_asked(READER, child_environment(os.environ))
+    child = spawn_interactive(READER, child_environment(os.environ))
     for _ in range(2):
-        child.tell(to_line(Order(DOOR, SPAN, str(tmp_path))))
-        assert isinstance(read_reply(child.hear(20.0) or b""), Unavailable)
+        child.send_line(to_line(Order(DOOR, SPAN, str(tmp_path))))
+        assert isinstance(read_reply(child.read_line(20.0) or b""), Unavailable)
         child.terminate()
     child.dismiss(5.0)
     assert child.poll() == 0
@@ -189,12 +189,12 @@ def test_one_that_cannot_be_started_for_a_while_is_waited_for(
 ) -> None:
     refusals = [BlockingIOError(11, "Resource temporarily unavailable")]
 
-    def spawn(argv: Sequence[str], environment: Mapping[str, str]) -> AskedChild:
+    def spawn(argv: Sequence[str], environment: Mapping[str, str]) -> InteractiveChild:
         if refusals:
             raise refusals.pop()
-        return spawn_asked(argv, environment)
+        return spawn_interactive(argv, environment)
 
-    monkeypatch.setattr(module, "spawn_asked", spawn)
+    monkeypatch.setattr(module, "spawn_interactive", spawn)
     monkeypatch.setattr(module, "START_AGAIN_SECONDS", 0.01)
     assert read(start(SERVES)) == WRITTEN
 

@@ -94,7 +94,7 @@ class World:
         for _ in range(rounds):
             self.round()
 
-    def until_told(self, key: str, value: Any) -> None:
+    def until_published(self, key: str, value: Any) -> None:
         def reached() -> bool:
             self.round()
             return bool(self.status().get(key) == value)
@@ -645,7 +645,7 @@ def test_a_marker_of_somebody_else_is_reported_and_changes_nothing(world: World)
     stray = world.mark("r.cancel", 30)
     os.chown(stray, THEIRS, -1)
     sentence = "r.cancel does not count: it is of uid 9, the window of uid 7"
-    world.until_told("ignored", [sentence])
+    world.until_published("ignored", [sentence])
     assert (world.status()["state"], world.status()["reason"]) == ("done", sentence)
     world.start()
     world.reconciler._markers.uid = DAEMON
@@ -655,7 +655,7 @@ def test_a_marker_of_somebody_else_is_reported_and_changes_nothing(world: World)
     assert world.status()["reason"] == sentence
     assert "window.marker_ignored" not in events(world.entries), "it was reported by the daemon before"
     stray.unlink()
-    world.until_told("ignored", [])
+    world.until_published("ignored", [])
     assert {**world.status(), "updated_at": None} == {**before, "updated_at": None}
     assert len(world.collected) == 1
 
@@ -693,7 +693,7 @@ def test_in_a_group_nobody_ends_or_takes_over_the_window_of_another(tmp_path: Pa
     by(THEIRS, "touch('r.stop'); touch('r.cancel'); touch('r.yaml')")
     strays = sorted(("r.stop", "r.cancel", "r.yaml"))
     told = [f"{name} does not count: it is of uid {THEIRS}, the window of uid {MINE}" for name in strays]
-    world.until_told("ignored", told)
+    world.until_published("ignored", told)
     assert world.status()["state"] == "open"
     assert events(world.entries).count("window.marker_ignored") == 3
     refused = "try: os.unlink('r.start')\nexcept PermissionError: pass\nelse: raise AssertionError"

@@ -26,7 +26,7 @@ from monitord.session.lease import (
     read_holder,
     release,
 )
-from monitord.system.fresh_listing import nothing
+from monitord.system.fresh_listing import no_refresh
 
 HOST = "mel0001"
 NOW = 1_700_000_000.0
@@ -34,12 +34,12 @@ RACER = """
 import sys, time
 from pathlib import Path
 from monitord.session.lease import HeldError, Signs, acquire
-from monitord.system.fresh_listing import nothing
+from monitord.system.fresh_listing import no_refresh
 path = Path(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    acquire(path, "mel0001", 1.7e9, Signs(lambda: None, time.sleep, clear=nothing))
+    acquire(path, "mel0001", 1.7e9, Signs(lambda: None, time.sleep, refresh=no_refresh))
     print("held", flush=True)
     sys.stdin.readline()
 except HeldError:
@@ -56,7 +56,7 @@ def take(folder: Path, host: str = HOST) -> Holder:
     def unexpected(_: float) -> None:
         pytest.fail("waited for a holder that can be judged at once")
 
-    return acquire(folder, host, NOW, Signs(lambda: None, unexpected, clear=nothing))
+    return acquire(folder, host, NOW, Signs(lambda: None, unexpected, refresh=no_refresh))
 
 
 def write(folder: Path, holder: Holder) -> None:
@@ -133,8 +133,9 @@ def test_a_process_that_ended_is_not_the_holder(folder: Path) -> None:
 def test_a_living_heartbeat_on_another_host_is_respected(folder: Path) -> None:
     write(folder, stale("mel0002", job="7"))
     beats, waited = iter(range(100)), list[float]()
+    signs = Signs(lambda: next(beats), waited.append, lambda _: False, refresh=no_refresh)
     with pytest.raises(HeldError, match=rf"host mel0002, pid {os.getpid()}, Slurm job 7, since"):
-        acquire(folder, HOST, NOW, Signs(lambda: next(beats), waited.append, lambda _: False, clear=nothing))
+        acquire(folder, HOST, NOW, signs)
     assert sum(waited) < QUIET_SECONDS
     assert files(folder) == ["1.json"]
 
@@ -160,7 +161,7 @@ def test_a_heartbeat_that_stands_still_is_a_holder_that_is_gone(
         asked.append(job_id)
         return queued
 
-    mine = acquire(folder, HOST, NOW, Signs(lambda: last_beat, waited.append, is_queued, clear=nothing))
+    mine = acquire(folder, HOST, NOW, Signs(lambda: last_beat, waited.append, is_queued, refresh=no_refresh))
     assert read_holder(folder) == mine
     assert sum(waited) == patience + VALID_SECONDS
     assert asked == [job] * (job is not None)
@@ -170,7 +171,7 @@ def test_a_heartbeat_that_comes_late_is_a_heartbeat(folder: Path) -> None:
     write(folder, stale("mel0002"))
     waited: list[float] = []
     with pytest.raises(HeldError):
-        acquire(folder, HOST, NOW, Signs(lambda: len(waited) > 20, waited.append, clear=nothing))
+        acquire(folder, HOST, NOW, Signs(lambda: len(waited) > 20, waited.append, refresh=no_refresh))
 
 
 @pytest.mark.parametrize("host", [HOST, "mel0002"])
@@ -179,11 +180,11 @@ def test_what_is_being_deleted_is_no_daemons_however_long_nothing_is_seen_of_it(
 ) -> None:
     write(folder, replace(stale(host), deletes=True))
     with pytest.raises(
-        HeldError, match=r"this session is being deleted: host .* go on with: monitord delete"
+        HeldError, match=r"this session is being deleted: host .* finish it with: monitord delete"
     ):
         take(folder)
     waited: list[float] = []
-    mine = acquire(folder, HOST, NOW, Signs(lambda: None, waited.append, clear=nothing), deletes=True)
+    mine = acquire(folder, HOST, NOW, Signs(lambda: None, waited.append, refresh=no_refresh), deletes=True)
     assert sum(waited) == (STALE_SECONDS + VALID_SECONDS if host != HOST else 0)
     assert read_holder(folder) == mine
     assert mine.deletes

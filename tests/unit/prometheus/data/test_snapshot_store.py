@@ -16,7 +16,7 @@ import pytest
 
 from monitord.errors import PrometheusError
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.observer import Senses
+from monitord.prometheus.child.observer import Observer
 from monitord.prometheus.child.snapshot_schedule import RESTORE_TRIES, Snapshots
 from monitord.prometheus.data import restore as restoring
 from monitord.prometheus.data import snapshot_store as module
@@ -289,15 +289,15 @@ def test_a_history_that_cannot_be_read_for_a_moment_is_waited_for(
     log, entries = recording_log()
     launch: Any = SimpleNamespace(storage=Storage(data))
     keeper = Snapshots(session, FakeClock(), log, no_client, lambda: None, run=lambda task: task())
-    senses = Senses(
+    observer = Observer(
         launch.storage, 0, lambda: keeper.restore(launch), no_client, lambda: None, lambda task: task()
     )
     with monkeypatch.context() as patched:
         patched.setattr(module, "files_below", unreadable)
         for _ in range(RESTORE_TRIES - 1):
-            assert "history cannot be put back yet: [Errno 5]" in senses._try_and_restore()
+            assert "history cannot be put back yet: [Errno 5]" in observer._try_and_restore()
         assert events(entries) == []
-        assert senses._try_and_restore() == ""  # better without than never
+        assert observer._try_and_restore() == ""  # better without than never
     assert events(entries) == ["prometheus.not_restored"]
-    assert senses._try_and_restore() == ""
+    assert observer._try_and_restore() == ""
     assert [entry["snapshot"] for entry in entries[1:]] == [taken.folder.name]
