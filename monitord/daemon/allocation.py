@@ -1,4 +1,4 @@
-"""The end of the daemon's allocation: known, told, warned of, and acted on while there is time."""
+"""The end of the daemon's allocation: known, published, warned of, and acted on in time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from monitord.slurm.job import Job
 from monitord.system.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 from monitord.system.clock import Clock
 
-# The limit can be moved while the job runs; not often, and every question is one to the controller.
+# The limit can be changed while the job runs. That is rare, and every query costs the controller.
 ASK_EVERY_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class AllocationWatch:
-    """Watches the end of the allocation come nearer; `close` is called once when it is time.
+    """Watches the time until the end of the allocation; `close` is called once when it is time to end.
 
     `ask` returns the job as Slurm knows it, or raises SlurmError; it is called on a thread.
     """
@@ -60,7 +60,7 @@ class AllocationWatch:
         return min(seconds_to_next(self.ends_at, now, self.margins), due)
 
     def _ask(self, monotonic: float) -> float:
-        """Ask Slurm when that is due; return in how many seconds to come back for it."""
+        """Ask Slurm when that is due; return in how many seconds it is due again."""
         if self.allocation is None or self._asking.is_busy or monotonic - self._asked_at < ASK_EVERY_SECONDS:
             return ASK_EVERY_SECONDS
         job_id = self.allocation.job_id
@@ -70,7 +70,7 @@ class AllocationWatch:
         return ASK_EVERY_SECONDS
 
     def warn(self) -> None:
-        """Take Slurm's word that the end is near, as its signal gives it. Safe in a signal handler."""
+        """Handle Slurm's signal that the end is near. Safe in a signal handler."""
         self._is_warned = True
         self.wake()
 

@@ -62,9 +62,9 @@ class Heartbeat:
         return HEARTBEAT_SECONDS
 
     def publish(self) -> float:
-        """Publish `status/daemon.json`, and before it what it names; return in how many seconds again.
+        """Publish `status/daemon.json`, after the files that it names; return in how many seconds again.
 
-        Where there is no room for it, at least its time changes. Raises OSError.
+        On a full disk only the time of the file changes. Raises OSError.
         """
         try:
             self._publish()
@@ -120,5 +120,5 @@ class Heartbeat:
 
 
 def _is_signalled(allocation: Allocation) -> bool:
-    """Say whether a signal to the batch script reaches this daemon: it, or its parent, became that."""
+    """Return whether a signal to the batch script reaches this daemon: the script became it or its parent."""
     return allocation.batch_pid in (os.getpid(), os.getppid())

@@ -1,6 +1,7 @@
 """Measuring one closed window: ask Prometheus, judge, publish the artifacts.
 
-Runs on a thread of its own with a connection of its own; what it reads of the daemon is immutable.
+Each measurement runs on its own thread with its own connection, and reads only immutable values of the
+daemon.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ from monitord.windows.model import Window
 SETTLE_TIMEOUT_SECONDS = 2.0
 QUERY_TIMEOUT_SECONDS = 60.0
 BLOCKS_TIMEOUT_SECONDS = 300.0
-"""For Prometheus to write all that it has."""
+"""For Prometheus to write all of its data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Measurement:
             return client.query(settle_query(self.session.name))
 
     def targets(self, end: float) -> tuple[ExpectedTarget, ...]:
-        """Return the targets in force, but those that were registered only after the window."""
+        """Return the targets in force, except those that were registered after the window."""
         return tuple(
             ExpectedTarget(endpoint.url, endpoint.labels, endpoint.interval or self.settings.scrape_interval)
             for entry in self.registry().entries.values()
@@ -87,7 +88,7 @@ class Measurement:
     def measure(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
         """Collect a window and publish its artifacts.
 
-        `unsettled` says that not every target was scraped after the window's end in time. Raises
+        `unsettled`: not every target was scraped in time after the window's end. Raises
         PrometheusUnavailableError when trying again later may help; otherwise PrometheusError,
         InvalidInputError, OSError, and AbandonedError when the attempt was abandoned.
         """
@@ -129,13 +130,13 @@ class Measurement:
         )  # fmt: skip
 
     def _kept(self, collection: Collection, provenance: Provenance, permit: store.Permit) -> Collected | None:
-        """Keep earlier artifacts that have data where these have none; None where nothing is to be kept."""
-        told, artifacts = manifest(collection, provenance), self.session.artifacts
+        """Keep earlier artifacts with data when this collection has none; None when none are kept."""
+        latest, artifacts = manifest(collection, provenance), self.session.artifacts
         window_id = collection.request.window.id
-        earlier = None if has_data(told) else store.read_manifest(artifacts / window_id)
+        earlier = None if has_data(latest) else store.read_manifest(artifacts / window_id)
         if earlier is None or not has_data(earlier):
             return None
-        answer = renewed(earlier, told, collection.start)
+        answer = renewed(earlier, latest, collection.start)
         if answer is None:
             raise _other_window(artifacts / window_id, earlier)
         folder = store.renew(artifacts, window_id, answer, self.session.file_mode, permit)
@@ -148,7 +149,7 @@ class Measurement:
     ) -> Path:  # fmt: skip
         try:
             return self._publish(collection, provenance, samples, blocks, permit)
-        except OSError as error:  # there may be no room for as much as that
+        except OSError as error:  # there may be room without the blocks
             if not blocks.files:
                 raise
             return self._publish(collection, provenance, samples, without_blocks(error), permit)
@@ -158,10 +159,10 @@ class Measurement:
         permit: store.Permit,
     ) -> Path:  # fmt: skip
         files = window_files(collection, self._inputs(collection))
-        told = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
+        content = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
         return store.publish(
             self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
-            told, self.session.file_mode, samples.rows, permit=permit,
+            content, self.session.file_mode, samples.rows, permit=permit,
         )  # fmt: skip
 
     @contextlib.contextmanager
@@ -183,7 +184,7 @@ class Measurement:
         return self.sampling.reading(client.door, request.span)
 
     def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
-        """Return the recipes in force; a session's own that cannot be used cost only themselves."""
+        """Return the recipes in force; where the session's own are invalid, only these are left out."""
         try:
             return load_recipes(self.session.recipes), []
         except (InvalidInputError, OSError) as error:
@@ -205,7 +206,7 @@ class Measurement:
         return [Reason("settle_timeout", text)] if unsettled else []
 
     def _inputs(self, collection: Collection) -> dict[str, bytes]:
-        """Return what the window was measured from; credentials are in none of these files."""
+        """Return the files that the window was measured from; none contains credentials."""
         session, window = self.session, collection.request.window
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
         used = {recipe.name for recipe in collection.request.recipes}
@@ -219,7 +220,7 @@ class Measurement:
         }
         inputs["targets.json"] = render_file(groups)
         for name in window.markers:
-            # Anybody may have put something else there since: a link is not followed.
+            # Another user may have replaced it since: links are not followed.
             with contextlib.suppress(OSError):
                 inputs[f"markers/{name}"] = read_file(session.windows, name)[1].content
         return inputs

@@ -1,7 +1,7 @@
-"""Whether a daemon that ended is started again by its parent. Pure.
+"""Deciding whether the daemon's parent starts it again. Pure.
 
-A defect is tried again some times, trouble that may pass without end: a full disk, a limit of processes, a
-program that is slow to be read.
+After a defect it is started again a limited number of times. After trouble that may pass (a full disk, a
+limit of processes, a program that is slow to be read), it is started again without limit.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from monitord.errors import ExitCode
 from monitord.system.backoff import Backoff
 
-# It came to its end, or another daemon has the session.
+# The daemon ended normally, or another one has the session.
 _ENDED = frozenset({ExitCode.OK, ExitCode.NOT_READY, ExitCode.INTERRUPTED})
-# Wrong settings, no Prometheus to run: another start would only repeat it. Where the same start has worked
-# before, what it needs may be out of sight for a while: a file system with the settings or the programs.
+# Wrong settings, or no Prometheus: another start would fail likewise. If the same start has worked before, a
+# file system with the settings or the programs may be away for a while.
 _REFUSED = frozenset({ExitCode.INVALID, ExitCode.USAGE, ExitCode.EXTERNAL})
-# One that ran for this long was well; its end is not one of a series.
+# A daemon that ran for this long was well: its end does not count as one of a series.
 WELL_SECONDS = 60.0
 MAX_FAILURES = 10
 AFTER_FAILURE = Backoff(first=1.0, longest=30.0)
@@ -25,9 +25,9 @@ WHILE_IT_MAY_PASS = Backoff(first=1.0, longest=60.0)
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What came of the starts so far: its own failures in a row, and waits in a row for what may pass.
+    """The starts so far: failures of the daemon in a row, and waits in a row for trouble to pass.
 
-    `was_well` says that one of them ran for long enough.
+    `was_well`: one of them ran for WELL_SECONDS.
     """
 
     failures: int = 0
@@ -37,7 +37,7 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """It is started again after a pause; `tries` are for the next end."""
+    """Start it again after a pause; `tries` is for the next call."""
 
     pause_seconds: float
     tries: Tries
@@ -45,13 +45,13 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """It is not; the parent ends with this code."""
+    """Do not start it again; the parent exits with this code."""
 
     code: int
 
 
 def after_end(code: int, ran_seconds: float, tries: Tries) -> Restart | End:
-    """Say what to do when the daemon ended with a code, -N for signal N, having run for so long."""
+    """Decide what to do when the daemon has ended with a code, -N for signal N."""
     if ran_seconds >= WELL_SECONDS:
         tries = Tries(was_well=True)
     if code in _ENDED or (code in _REFUSED and not tries.was_well):
@@ -66,5 +66,5 @@ def after_end(code: int, ran_seconds: float, tries: Tries) -> Restart | End:
 
 
 def shell_code(code: int) -> int:
-    """Return an exit code as shells have it: 128 + N for signal N."""
+    """Return an exit code as a shell would: 128 + N for signal N."""
     return code if code >= 0 else 128 - code

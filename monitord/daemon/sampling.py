@@ -1,7 +1,7 @@
-"""Having raw samples read by a process of its own, beside the KPIs of the same window.
+"""Reading raw samples in another process, while the KPIs of the same window are collected.
 
-It is started with the first window and serves those that follow, one at a time; it ends when nobody
-has asked for a while. What becomes of it costs a window its raw samples at most.
+The process is started with the first window, serves the following ones, one at a time, and is ended when it
+has been idle for a while. If it fails, a window loses its raw samples and nothing else.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from monitord.system.children import InteractiveChild, child_environment, python
 READER = python_module("monitord.artifacts.sample_reader")
 IDLE_SECONDS = 60.0
 PATIENCE_SECONDS = 75.0
-"""How long it may say nothing before it is taken to hang: an answer of Prometheus may take a minute."""
+"""After how long without a line it is taken to hang: an answer of Prometheus may take a minute."""
 END_SECONDS = 2.0
 START_PATIENCE_SECONDS = 30.0
-"""For how long it is tried to start it while no process or thread can be had."""
+"""How long to go on trying to start it while no process or thread is available."""
 START_AGAIN_SECONDS = 1.0
 
 
@@ -47,11 +47,11 @@ class _LostError(Exception):
 
 
 class _EndedError(_LostError):
-    """It ended by itself: another one may do better."""
+    """It ended by itself: another one may succeed."""
 
 
 class _NoProcessError(_LostError):
-    """None can be started at this moment."""
+    """It cannot be started at this moment."""
 
 
 class Sampling:
@@ -68,7 +68,7 @@ class Sampling:
     ) -> None:
         self._log = log
         self._artifacts = session.artifacts
-        # It reads no arguments: whoever looks at the processes may see whose it is.
+        # It ignores its argument, which shows in a list of processes whose it is.
         self._reader = (*reader, str(session.folder))
         self._idle = idle
         self._patience = patience
@@ -87,28 +87,28 @@ class Sampling:
 
     @contextmanager
     def reading(self, door: Door, span: Span) -> Iterator[Callable[[], Samples]]:
-        """Begin to read all raw samples of a window; what is yielded waits for them.
+        """Begin to read all raw samples of a window; the yielded function waits for them.
 
-        They are in files that are gone after the context. Raises PassingError when there is no thread to
-        wait for them on. Waiting raises PrometheusUnavailableError when asking again later may help, and
-        OSError when they cannot be written.
+        They are in files that are removed after the context. Raises PassingError when no thread can be
+        started. Waiting raises PrometheusUnavailableError when a later try may succeed, and OSError when they
+        cannot be written.
         """
         if not parquet.is_available():
             yield lambda: Samples(warnings=(NOT_INSTALLED,))
             return
         self._start_thread()
-        # Named so that what a crash leaves here is removed with other leftovers.
+        # By its name, a folder that a crash leaves here is removed with other leftovers.
         folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}samples-", dir=self._artifacts))
         future: Future[Samples] = Future()
         self._jobs.put((Order(door, span, str(folder)), future))
         try:
             yield future.result
         finally:
-            future.cancel()  # one that is being carried out goes on, and is removed after
+            future.cancel()  # a running order goes on; its files are removed afterwards
             future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
 
     def close(self) -> None:
-        """End the process, whatever it is reading."""
+        """End the process, also while it is reading."""
         with self._lock:
             self._closed.set()
             child, thread = self._child, self._thread
@@ -138,12 +138,12 @@ class Sampling:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(self._read(order))
-                except BaseException as error:  # noqa: BLE001  # it is for the thread that waits
+                except BaseException as error:  # noqa: BLE001  # the waiting thread gets it
                     future.set_exception(error)
         self._drop()
 
     def _read(self, order: Order) -> Samples:
-        """Have an order carried out; it is given once more to another process when the first one ended."""
+        """Carry out an order, in a second process if the first one ends."""
         try:
             try:
                 return self._exchange_once_started(order)
@@ -157,7 +157,7 @@ class Sampling:
             return Samples(warnings=(f"raw samples were not kept: the process that reads them {error}",))
 
     def _exchange_once_started(self, order: Order) -> Samples:
-        """Give an order to the process, once it can be started."""
+        """Send an order to the process, once that can be started."""
         deadline = time.monotonic() + self._start_patience
         while True:
             try:
@@ -189,13 +189,13 @@ class Sampling:
         while True:
             line = child.read_line(self._patience)
             if line is None:
-                raise _LostError(f"said nothing for {self._patience:g} s, and was killed")
+                raise _LostError(f"did not reply for {self._patience:g} s, and was killed")
             if not line:
                 raise _ended(child.wait(END_SECONDS))
             try:
                 reply = read_reply(line)
             except DecodeError as error:
-                raise _LostError("replied with something strange") from error
+                raise _LostError("sent an invalid reply") from error
             if not isinstance(reply, Going):
                 return reply
 
@@ -204,7 +204,7 @@ class Sampling:
             if self._closed.is_set():
                 raise _LostError("ended with the daemon")
             if self._child is None:
-                # Python's own variables say where monitord is to be found.
+                # Python's own variables may be needed to find monitord.
                 ours = {name: text for name, text in os.environ.items() if name.startswith("PYTHON")}
                 try:
                     self._child = spawn_interactive(self._reader, {**child_environment(os.environ), **ours})

@@ -1,4 +1,4 @@
-"""Signals as calls: what is done about one is done by the loop, and never inside of a handler."""
+"""Signals as calls. A handler only asks the loop to act."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REPEATED_SECONDS = 3.0
 
 @contextmanager
 def handled(actions: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
-    """Have each signal call its action, which must be safe anywhere; put back afterwards what was there."""
+    """Have each signal call its action, which must be safe in a handler; restore the handlers afterwards."""
     before = {number: signal.getsignal(number) for number in actions}
     for number, act in actions.items():
         signal.signal(number, _calling(act))

@@ -42,17 +42,17 @@ class StallWatch:
 
     @property
     def text(self) -> str:
-        """What is wrong now, in words; empty when nothing is."""
+        """A description of the stall that lasts; empty without one."""
         if self._since is None or self.last is None:
             return ""
         return f"the session folder has not answered since {to_iso(self.last.start)}"
 
     def touching(self, start: float, end: float) -> tuple[Stall, ...]:
-        """Return those that touch a time, in Unix seconds; any thread may ask."""
+        """Return the stalls that overlap a time, in Unix seconds. Any thread may call this."""
         return tuple(stall for stall in self.known if stall.touches(start, end))
 
     def step(self) -> float:
-        """Look; return in how many seconds to look again."""
+        """Check the loop; return in how many seconds to check again."""
         busy = self.loop.busy
         if self._since is not None and (busy is None or busy[1] != self._since):
             self._end()
@@ -68,7 +68,7 @@ class StallWatch:
         self.known = (*self.known, Stall(start, None))[-KEPT:]
         self.log.error(
             "session_folder.stalled", part=part, since=to_iso(start),
-            consequence="Prometheus is supervised; what is dropped is read when the folder answers again",
+            consequence="Prometheus goes on; dropped files are read when the folder answers again",
         )  # fmt: skip
 
     def _end(self) -> None:

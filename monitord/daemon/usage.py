@@ -12,7 +12,7 @@ from monitord.collect.cost import Moment, Usage
 from monitord.system.clock import Clock
 
 KEPT = 2 * 86400 // 5
-"""Two days of heartbeats; of what is older the cost is unknown."""
+"""Two days of heartbeats; the cost of older windows is unknown."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -36,11 +36,11 @@ class UsageLog:
     _moments: deque[Moment] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def note(self) -> None:
-        """Note what is used now."""
+        """Note the usage now."""
         self._moments.append(self._now())
 
     def until_now(self) -> tuple[Moment, ...]:
-        """Return all that was noted, and how it is now; any thread may ask."""
+        """Return all notes, and the usage now. Any thread may call this."""
         return (*tuple(self._moments), self._now())
 
     def _now(self) -> Moment:
@@ -51,11 +51,11 @@ class UsageLog:
 
 
 def read_usage(pid: int) -> Usage | None:
-    """Return what a process has used, all of its threads together; None when there is no such process."""
+    """Return the usage of a process with all of its threads; None when there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
+    fields = stat.rpartition(")")[2].split()  # the name before it may contain anything
     user, system, started, resident = (int(fields[index]) for index in (11, 12, 19, 21))
     return Usage((pid, started), (user + system) / _TICKS, resident * _PAGE)

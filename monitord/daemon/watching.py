@@ -1,4 +1,4 @@
-"""The watch on the drop folders: begun, and begun anew when the folders are others."""
+"""Watching the drop folders for events, also when they are replaced by other folders."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from monitord.targets.dropdir import DropFolder
 from monitord.targets.watch import Watch, watch
 
 AGAIN_SECONDS = 60.0
-"""After how long a watch that could not be started is tried again."""
+"""How long to wait before a watch that could not be started is tried again."""
 
 
 @dataclass(slots=True)
 class Watching:
-    """Has files looked at soon that an event tells of; `wake` is called with the folder's name."""
+    """Has files with events looked at soon; `wake` is called with the part of their folder."""
 
     folders: Mapping[FolderPart, tuple[Path, DropFolder]]
     wanted: Literal["auto", "inotify", "poll"]
@@ -43,11 +43,11 @@ class Watching:
         self._again_at = self.monotonic() + AGAIN_SECONDS
         started, before = (self._watch.mode, reason), self._started
         self._started = started
-        if started != before or not self._watch.is_makeshift:  # that it still cannot be had is no news
+        if started != before or not self._watch.is_makeshift:  # another failure is not logged
             self.log.info("watch.started", mode=self._watch.mode, reason=reason)
 
     def keep(self) -> None:
-        """Watch the folders that are there now: of one that was made anew, the old watch sees nothing."""
+        """Watch the folders that exist now: the old watch sees nothing of one that was replaced."""
         inodes = tuple(folder.inode for _, folder in self.folders.values())
         replaced = self._watched is not None and inodes != self._watched
         if self._watch is not None and (replaced or self._is_due(self._watch)):
@@ -60,7 +60,7 @@ class Watching:
             self._watch.stop()
 
     def _is_due(self, watch: Watch) -> bool:
-        """Say whether there may be a better watch than this one now."""
+        """Return whether a better watch than this one may be possible now."""
         if watch.is_makeshift:
             return self.monotonic() >= self._again_at
         return watch.lost and self._are_there()

@@ -1,4 +1,4 @@
-"""`status/windows/<id>.json`: what is told of windows, published where it changed."""
+"""`status/windows/<id>.json`: the statuses of windows, published when they change."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from monitord.windows.model import Window
 
 @dataclass(slots=True)
 class WindowStatuses:
-    """What is to be told of each window, and what was told last, by an earlier daemon too.
+    """The pending and the published status of each window, including those of an earlier daemon.
 
-    `keep` is for how long the status of a window that has gone stays, in seconds.
-
-    Both without the sentences on markers that do not count, which are added when a status is published.
+    Neither contains the sentences about ignored markers, which are added when a status is published. The
+    status of a window that is gone is kept for `keep` seconds.
     """
 
     session: HeldSession
@@ -40,11 +39,11 @@ class WindowStatuses:
         self._ended = Expiry(keep)
 
     def keep_for(self, seconds: float) -> None:
-        """Have statuses of windows that have gone stay for so long."""
+        """Keep the statuses of windows that are gone for this long."""
         self._ended.keep = seconds
 
     def restore(self) -> Mapping[str, Mapping[str, Any]]:
-        """Read what was published, and return it by window. Raises OSError: nothing is known then."""
+        """Read the published statuses and return them by window. Raises OSError."""
         for path in paths_in(self.session.window_statuses, suffix=".json"):
             status = read_json(path)
             if isinstance(status, dict):
@@ -58,7 +57,7 @@ class WindowStatuses:
         return self._latest(window_id).get("state")
 
     def markers(self, window_id: str) -> Mapping[str, int]:
-        """Return the markers that the status of a window answers, or is about to."""
+        """Return the markers that the status of a window answers, or will answer."""
         return self._latest(window_id).get("markers") or {}
 
     def _latest(self, window_id: str) -> dict[str, Any]:
@@ -72,7 +71,7 @@ class WindowStatuses:
         end: float | None = None,
         **more: Any,
     ) -> None:
-        """Note what is to be published of a window."""
+        """Change the status of a window; `publish` publishes it."""
         self._record(
             window_id,
             state=state,
@@ -98,14 +97,14 @@ class WindowStatuses:
     def update_closed(
         self, window: Window, state: State, reason: str = "", artifacts: str | None = None, **more: Any
     ) -> None:
-        """Note it of a closed window."""
+        """Change the status of a closed window."""
         self.update(
             window.id, state, window.start, window.end, reason=reason, artifacts=artifacts,
             truncated=window.truncated, markers=dict(window.markers), owner_uid=window.owner_uid, **more,
         )  # fmt: skip
 
     def update_from_manifest(self, window_id: str, manifest: Mapping[str, Any]) -> None:
-        """Tell of artifacts as their own manifest does: that they are the result was lost, or taken back."""
+        """Restore the status of a window with artifacts from their manifest."""
         window, reasons = manifest.get("window") or {}, manifest.get("reasons") or ()
         self._record(
             window_id,
@@ -121,7 +120,7 @@ class WindowStatuses:
         )
 
     def ignore(self, window_id: str, sentences: tuple[str, ...]) -> tuple[str, ...]:
-        """Note which markers of a window do not count; return those sentences that are new."""
+        """Note why markers of a window are ignored; return the sentences that are new."""
         before = self._ignored.get(window_id, ())
         if sentences != before:
             self._ignored[window_id] = sentences
@@ -131,7 +130,7 @@ class WindowStatuses:
         return tuple(sentence for sentence in sentences if sentence not in before)
 
     def publish(self) -> None:
-        """Publish what changed; what cannot be written now is tried again in the next round."""
+        """Publish what changed. What cannot be written now stays pending."""
         for window_id, status in list(self._pending.items()):
             if self._published.get(window_id) != status:
                 document = _with(status, self._ignored.get(window_id, ()))
@@ -142,11 +141,11 @@ class WindowStatuses:
             del self._pending[window_id]
 
     def ended(self, now: float) -> list[str]:
-        """Return the windows that ended long enough ago, by `keep`, for their status to be removed."""
+        """Return the windows whose status may be removed, because they ended long enough ago."""
         return self._ended.due(now)
 
     def remove(self, window_id: str) -> None:
-        """Publish nothing of a window any more."""
+        """Remove the status of a window."""
         self.session.window_status(window_id).unlink(missing_ok=True)
         for known in (self._pending, self._published, self._ignored):
             known.pop(window_id, None)

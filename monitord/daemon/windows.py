@@ -1,7 +1,7 @@
-"""Carrying windows from their markers to their artifacts: look, decide, settle, collect, tell.
+"""Reconciling windows with their markers: look, decide, settle, collect; then publish statuses.
 
-Collections run on threads beside the main loop, so that targets keep being reconciled; everything
-else here runs on the main loop.
+Collections run on threads, so that targets continue to be reconciled; everything else here runs on the loop
+that works on the session folder.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ SETTLING_SHARE = 1 / 3
 
 @dataclass(slots=True)
 class WindowReconciler:
-    """The drop folder `windows/`, the windows that are under way, and what was published of them.
+    """The drop folder `windows/`, the windows that are under way, and their results.
 
-    `collected` is called after each window that was. `uid` is the daemon's own user, whose markers count
+    `collected` is called after each collected window. `uid` is the daemon's own user, whose markers count
     for every window.
     """
 
@@ -107,7 +107,7 @@ class WindowReconciler:
         look = self.folder.look(monotonic, now)
         self._markers.add(look.changed)
         self._withdrawn |= self._markers.remove(look.gone)
-        self.folder.seen()  # all that follows goes by the markers, and comes out the same in the next round
+        self.folder.seen()  # what follows depends on the markers alone, and can be repeated in the next round
         due = [look.look_again] if look.look_again is not None else []
         self._unreadable.clear()
         for window_id, markers, decision in self._decisions(now, look.unsettled):
@@ -123,12 +123,12 @@ class WindowReconciler:
         self._statuses.publish()
         if not look.failure and monotonic - self._swept >= SWEEP_SECONDS:
             self._sweep(now, monotonic, look.unsettled)
-        if self._unreadable:  # of these windows nothing is known: the next round looks at them again
+        if self._unreadable:  # nothing is known of these windows: the next round looks at them again
             raise next(iter(self._unreadable.values()))
         return max(min(due), 0.0) if due else None
 
     def _sweep(self, now: float, monotonic: float, unsettled: Set[str]) -> None:
-        """Remove statuses of windows that ended long ago, and have neither markers nor artifacts."""
+        """Remove the statuses of windows that ended long ago and have neither markers nor artifacts."""
         self._swept = monotonic
         written = {marked[0] for marked in map(split_name, unsettled) if marked}
         over = [id_ for id_ in self._statuses.ended(now) if id_ not in self._markers and id_ not in written]
@@ -142,7 +142,7 @@ class WindowReconciler:
 
     @contextmanager
     def _isolating_errors(self, window_id: str) -> Iterator[None]:
-        """Have a window whose artifacts cannot be read now be no other's trouble."""
+        """Keep an error in reading one window's artifacts from affecting other windows."""
         try:
             yield
         except OSError as error:
@@ -151,23 +151,23 @@ class WindowReconciler:
     def _decisions(
         self, now: float, unsettled: Set[str] = frozenset()
     ) -> Iterator[tuple[str, Markers, Decision]]:
-        """Decide on each window, by the markers that count, where it is known what was published of it."""
+        """Decide on each window by the markers that count and by what was published of it."""
         for window_id in self._markers.windows:
             if self._markers.is_being_written(window_id, unsettled):
-                continue  # what its markers ask for together is not known yet
+                continue  # its markers are not complete yet
             with self._isolating_errors(window_id):
                 markers, published = self._counted(window_id), self._markers.published(window_id)
                 yield window_id, markers, decide(markers, self._outcomes.get(window_id), now, published)
 
     def _counted(self, window_id: str) -> Markers:
-        """Return those markers of a window that count, and report those that do not."""
+        """Return the markers of a window that count, and report the others."""
         found = self._markers.counted(window_id)
         for sentence in self._statuses.ignore(window_id, found.ignored):
             self.log.warning("window.marker_ignored", window=window_id, reason=sentence)
         return found.markers
 
     def shorten_deadline(self, seconds: float) -> None:
-        """Have all windows collected in so many seconds: a part of that is for the last scrapes at most."""
+        """Collect all windows within this time: at most a part of it is for their last scrapes."""
         self._under_way.settle_seconds = min(self.settings.windows.settle_timeout, seconds * SETTLING_SHARE)
 
     def close_open(self) -> None:
@@ -182,7 +182,7 @@ class WindowReconciler:
         self._statuses.publish()
 
     def advance(self) -> bool:
-        """Carry on with what is under way, taking on nothing new; return whether anything still is."""
+        """Continue with the windows under way, without new ones; return whether any is left."""
         monotonic = self.clock.monotonic()
         for window_id in self._under_way:
             self._advance(window_id, monotonic)
@@ -200,7 +200,7 @@ class WindowReconciler:
         markers = status.get("markers")
         state = status.get("state")
         if state in (State.SETTLING, State.COLLECTING) and status.get("truncated"):
-            # An earlier daemon closed it and could not finish: its end stands.
+            # An earlier daemon closed it and could not collect it: its end stays.
             self._truncated_at[window_id] = from_iso(status["to"])
         if not isinstance(markers, dict):
             return
@@ -212,8 +212,8 @@ class WindowReconciler:
             self.folder.expect(name)
 
     def _withdraw(self, window_id: str) -> None:
-        """End a window that has no marker any more, unless its artifacts may have appeared already."""
-        if window_id in self._markers:  # again
+        """End a window whose markers are all gone, unless its artifacts may have appeared already."""
+        if window_id in self._markers:  # it has markers again
             return
         if not self._under_way.drop(window_id):
             return
@@ -226,7 +226,7 @@ class WindowReconciler:
             self._statuses.update(window_id, State.CANCELLED, reason="its markers were deleted")
 
     def _restore_result(self, window_id: str) -> None:
-        """Have a window be what its artifacts say, whatever was told of it since."""
+        """Restore a window's result from its artifacts, whatever its status is."""
         manifest = read_manifest(self.session.artifacts / window_id)
         if manifest is None:  # removed since it was read
             self._markers.forget_published(window_id)
@@ -261,7 +261,7 @@ class WindowReconciler:
         if window is not None:
             self._under_way.begin(window, monotonic)
             return
-        # What came of it before is no answer any more, also not when its markers are again as they were.
+        # An earlier result is void, even when the markers go back to what they were.
         self._outcomes.pop(window_id, None)
         if self._statuses.state(window_id) != State.OPEN:
             self.log.info("window.opened", window=window_id)

@@ -27,7 +27,7 @@ SETTLING_SECONDS = 0.25
 WAITS_FOR_EARLIER = "an earlier collection of this window, which is not wanted any more, has not ended yet"
 
 Settled = Callable[[float], bool]
-"""Says whether every target has a scrape later than a moment (Unix seconds)."""
+"""Returns whether every target has a scrape later than a time (Unix seconds)."""
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class WindowsUnderWay:
         return found.window if found else None
 
     def is_collected(self, window_id: str) -> bool:
-        """Say whether a window is being collected: it ends by the times that it began with."""
+        """Return whether a window is being collected; its times do not change any more."""
         found = self._under_way.get(window_id)
         return found is not None and found.running is not None
 

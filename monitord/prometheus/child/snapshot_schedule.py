@@ -1,4 +1,4 @@
-"""Snapshots of Prometheus's data, taken and put back beside the main loop, and told of."""
+"""Snapshots of Prometheus's data: taken, restored and reported. They run on threads."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from monitord.system.background import Background, Run
 from monitord.system.clock import Clock
 
 PATIENCE_SECONDS = 600.0
-"""For Prometheus to write all that it has; nothing waits for it."""
+"""For Prometheus to write all of its data; nothing waits for it."""
 RESTORE_TRIES = 30
-"""How often a start waits for a history that cannot be read, before Prometheus is started without."""
+"""How often a start waits for an unreadable history before Prometheus is started without it."""
 
 
 @dataclass(slots=True)
 class Snapshots:
-    """One snapshot at a time; one that is asked for meanwhile comes after it."""
+    """Takes one snapshot at a time; a request that comes meanwhile is served next."""
 
     session: HeldSession
     clock: Clock
@@ -47,16 +47,16 @@ class Snapshots:
         return self._wanted or self._taking.is_busy
 
     def want(self) -> None:
-        """Ask for one of the data as they are now."""
+        """Request a snapshot of the data as they are now."""
         self._wanted = True
         self.wake()
 
     def forget(self) -> None:
-        """Take none any more: nobody is there to take one."""
+        """Drop the request: Prometheus does not run."""
         self._wanted = False
 
     def advance(self, launch: Launch) -> None:
-        """Tell of what was taken, and begin what is wanted; call this while Prometheus runs."""
+        """Report a snapshot that was taken, and begin one that was requested. Only while Prometheus runs."""
         answer = self._taking.take()
         if answer is not None:
             try:
@@ -71,10 +71,10 @@ class Snapshots:
             self._taking.ask(lambda: self._take(launch))
 
     def restore(self, launch: Launch) -> None:
-        """Put a session's history back into data that hold nothing. For a thread, before a start.
+        """Restore a session's history into an empty data folder. For a thread, before a start.
 
-        Raises OSError when that may work in a moment: a Prometheus that is started without its history
-        does not get it later.
+        Raises OSError when a later try may succeed: a Prometheus that was started without its history does
+        not get it later.
         """
         try:
             restored = restore(self.session.snapshots, launch.storage.folder)

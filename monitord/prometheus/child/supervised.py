@@ -188,7 +188,7 @@ class SupervisedPrometheus:
         if self._is_held_up:
             observation = replace(observation, cause=Cause.LIMITED)
         if observation.ready is False:
-            with suppress(MonitordError, OSError):  # what it reads at every request may be gone
+            with suppress(MonitordError, OSError):  # files that it reads at every request may be gone
                 self.launch.refresh()
         before = self._state
         self._state, actions = step(before, observation, now, self._limits, random.random())  # noqa: S311
@@ -290,7 +290,7 @@ class SupervisedPrometheus:
             self._process = PrometheusProcess.start(
                 self.launch.argv(self._port), self.keep_line, self.launch.environment()
             )
-        except (MonitordError, OSError) as error:  # the disk of the node is full, say
+        except (MonitordError, OSError) as error:  # the node's disk is full, say
             self._is_held_up = is_passing(error)
             self.failure = f"Prometheus could not be started: {error}"
             self.log.error("prometheus.not_started", reason=str(error))
@@ -313,7 +313,7 @@ class SupervisedPrometheus:
             self._set_asides = self.launch.storage.set_asides()
 
     def _note(self, before: State, observation: Observation, ended: Exit | None) -> None:
-        """Log what changed, and keep in mind what is wrong and since when."""
+        """Log a change, and note what is wrong since when."""
         after = self._state
         for line in log_lines(before, after, ended, self.observer.unwritable):
             getattr(self.log, line.level)(line.event, **line.keys)
@@ -330,7 +330,7 @@ class SupervisedPrometheus:
             self.log.info("prometheus.ready", url=self.url, pid=self.pid, **gap)
 
     def _configure(self, now: float) -> None:
-        """Have what runs load what prometheus.yml should say by now."""
+        """Have the running Prometheus load a changed prometheus.yml."""
         process = self._process
         assert process is not None  # noqa: S101  # one that runs
         vitals, errors = self.observer.vitals, lambda: "; ".join(process.errors(1))

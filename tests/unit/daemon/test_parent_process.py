@@ -132,7 +132,7 @@ def test_a_fork_that_fails_is_tried_again(start: Start, tmp_path: Path, error: s
     assert starts(tmp_path) == 1
     assert parent.stderr is not None
     said = parent.stderr.read()
-    assert said.count("no process can be made for the daemon") == 2
+    assert said.count("the daemon cannot be started") == 2
     assert "cannot run at this moment (exit code 75); it is started again in 1 s" in said
 
 

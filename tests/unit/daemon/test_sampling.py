@@ -108,8 +108,8 @@ sys.stdin.read()
     [
         ("raise SystemExit(3)", "ended with exit code 3"),
         ("import os; os.kill(os.getpid(), 9)", "was killed by SIGKILL"),
-        ("import time; time.sleep(60)", "said nothing for 0.5 s, and was killed"),
-        ("print('what?', flush=True); import sys; sys.stdin.read()", "replied with something strange"),
+        ("import time; time.sleep(60)", "did not reply for 0.5 s, and was killed"),
+        ("print('what?', flush=True); import sys; sys.stdin.read()", "sent an invalid reply"),
     ],
 )
 def test_one_that_does_not_reply_costs_the_raw_samples_alone(
@@ -129,7 +129,7 @@ def test_one_that_was_stopped_is_killed(start: Start) -> None:
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     (warning,) = read(sampling).warnings
-    assert "said nothing for 0.5 s" in warning
+    assert "did not reply for 0.5 s" in warning
     assert not is_there(pid)
     assert read(sampling) == WRITTEN
 
