@@ -91,7 +91,7 @@ class World:
     def ready(self) -> None:
         self.until(lambda: self.prometheus.is_ready, "Prometheus to be ready")
 
-    def told(self, event: str, count: int = 1) -> None:
+    def until_logged(self, event: str, count: int = 1) -> None:
         self.until(lambda: events(self.entries).count(event) >= count, f"{count} x {event}")
 
     def samples(self, promql: str = "count_over_time(http_requests_total[1h])") -> float:
@@ -190,7 +190,7 @@ def test_whoever_has_the_port_of_one_that_ended_is_sent_nothing(world: World, tm
         with open_door(client.door) as handed, pytest.raises(PrometheusUnavailableError, match="nothing was"):
             handed.query("vector(1)")
         assert not client.ready()
-        world.told("prometheus.ready", 2)  # on another port
+        world.until_logged("prometheus.ready", 2)  # on another port
         assert other.received == b""
     assert world.samples("vector(7)") == 7.0
 
@@ -201,9 +201,9 @@ def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) 
     url = world.prometheus.url
     for number in range(1, ROUNDS + 1):
         before, kept, pid = world.prometheus.launch.access.credentials, world.samples(), world.kill()
-        world.told("prometheus.exited", number)
+        world.until_logged("prometheus.exited", number)
         world.prometheus.retry()  # no need to wait for the back-off
-        world.told("prometheus.ready", number + 1)
+        world.until_logged("prometheus.ready", number + 1)
         assert world.prometheus.pid != pid
         assert not Path(f"/proc/{pid}").exists()
         assert world.prometheus.url == url, "whoever uses it must look for it again"
@@ -219,7 +219,7 @@ def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) 
 
 
 def test_one_that_is_killed_while_it_starts_is_started_again(world: World) -> None:
-    world.told("prometheus.started")
+    world.until_logged("prometheus.started")
     world.kill(signal.SIGSTOP)  # so that it does not come further
     pid = world.kill()
     world.ready()
@@ -227,7 +227,7 @@ def test_one_that_is_killed_while_it_starts_is_started_again(world: World) -> No
     assert not world.outages
 
 
-def test_one_that_hangs_is_noticed_and_started_again_and_holds_nobody_up(world: World) -> None:
+def test_one_that_hangs_is_noticed_and_restarted_and_delays_nothing(world: World) -> None:
     world.ready()
     pid = world.kill(signal.SIGSTOP)
     longest = 0.0
@@ -263,7 +263,7 @@ def test_one_that_always_fails_is_given_up_and_tried_again_when_asked(
     broken = "echo 'ts=0 level=error msg=\"it is broken\"'; exit 3"
     program, mended = script(tmp_path, build, broken)
     with supervised(session, exporter, binary=str(program), max_failures=2) as world:
-        world.told("prometheus.given_up")
+        world.until_logged("prometheus.given_up")
         assert world.prometheus.has_given_up
         assert "given up after 2 failures in a row: Prometheus exited with 3: it is broken" in (
             world.prometheus.last_error
@@ -274,7 +274,7 @@ def test_one_that_always_fails_is_given_up_and_tried_again_when_asked(
         assert world.prometheus.last_error == ""
 
 
-def test_one_that_cannot_watch_its_targets_is_told_and_restarted(
+def test_one_that_cannot_watch_its_targets_is_reported_and_restarted(
     session: HeldSession, exporter: FakeExporter, build: Build, tmp_path: Path
 ) -> None:
     # Prometheus then never reads file_sd, not even at its refresh interval, and says that it is ready.
@@ -286,12 +286,12 @@ def test_one_that_cannot_watch_its_targets_is_told_and_restarted(
     if subprocess.run(probe, capture_output=True, check=False).returncode:
         pytest.skip("no user namespace with limits of its own can be had here")
     with supervised(session, exporter, binary=str(program)) as world:
-        world.told("prometheus.exited")
+        world.until_logged("prometheus.exited")
         (hung,) = [line for line in world.entries if line["event"] == "prometheus.hung"]
         assert "inotify" in hung["reason"]
         assert "inotify" in world.prometheus.last_error
         mended.touch()
-        world.told("prometheus.ready", 2)
+        world.until_logged("prometheus.ready", 2)
         world.keep_scraping(1)
         assert world.prometheus.last_error == ""
 
@@ -312,7 +312,7 @@ def test_a_taken_port_names_its_owner(session: HeldSession, exporter: FakeExport
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with supervised(session, exporter, binary=str(build.binary), port=port) as world:
-            world.told("prometheus.exited")
+            world.until_logged("prometheus.exited")
             assert f"port {port} is taken by " in world.prometheus.last_error
             assert f"pid {os.getpid()}," in world.prometheus.last_error
             taken.close()
@@ -328,7 +328,7 @@ def test_a_free_port_that_somebody_took_meanwhile_is_another_one(world: World) -
     world.kill()
     wait_until(lambda: world.prometheus.pid is None, "it to be gone")
     with socket.create_server(("127.0.0.1", int(port))):
-        world.told("prometheus.ready", 2)
+        world.until_logged("prometheus.ready", 2)
         assert urlsplit(world.prometheus.url).port not in (None, port)
 
 
@@ -340,7 +340,7 @@ def test_two_never_run_on_one_data_folder(
     other.create(b"session: other\n")
     shared = str(world.prometheus.launch.storage.folder)
     with supervised(other, exporter, binary=str(build.binary), data_dir=shared) as second:
-        second.told("prometheus.exited", 2)
+        second.until_logged("prometheus.exited", 2)
         assert "another Prometheus has this data folder open" in second.prometheus.last_error
         assert second.prometheus.launch.storage.set_asides() == ()
         world.stop()
@@ -351,19 +351,19 @@ def test_a_changed_configuration_is_loaded_and_read_back(world: World) -> None:
     world.ready()
     config = world.prometheus.launch.run_folder.config
     world.change(config.read_bytes() + b"rule_files: [no-such-*.yml]\n")
-    world.told("prometheus.reloaded")
+    world.until_logged("prometheus.reloaded")
     with world.prometheus.client() as client:
         assert "no-such-" in client.config()
     world.keep_scraping(1)
 
 
-def test_one_that_prometheus_refuses_is_put_back_and_nobody_notices(world: World) -> None:
+def test_one_that_prometheus_refuses_is_put_back_without_a_gap(world: World) -> None:
     world.ready()
     world.keep_scraping(1)
     config, pid = world.prometheus.launch.run_folder.config, world.prometheus.pid
     before = config.read_bytes()
     world.change(b"scrape_configs: 7\n", checked=False)
-    world.told("prometheus.config_refused")
+    world.until_logged("prometheus.config_refused")
     assert "Prometheus refused the new configuration, the old one holds" in world.prometheus.last_error
     assert "cannot unmarshal" in world.prometheus.last_error
     assert config.read_bytes() == before
@@ -379,7 +379,7 @@ def test_one_that_promtool_refuses_is_never_loaded(world: World) -> None:
     world.ready()
     before = world.prometheus.launch.run_folder.config.read_bytes()
     world.change(b"scrape_configs: 7\n")
-    world.told("prometheus.config_refused")
+    world.until_logged("prometheus.config_refused")
     assert "promtool refused" in world.prometheus.last_error
     assert world.prometheus.launch.run_folder.config.read_bytes() == before
     assert "prometheus.reloaded" not in events(world.entries)
@@ -420,19 +420,19 @@ def test_a_full_disk_is_noticed_and_nothing_that_was_kept_is_lost(
         world.keep_scraping(10)
         disk.fill()
         filled = time.monotonic()
-        world.told("prometheus.unwritable")
+        world.until_logged("prometheus.unwritable")
         assert time.monotonic() - filled < 10
         assert world.prometheus.is_ready
         assert "what is scraped is lost" in world.prometheus.last_error
         kept = world.samples()
         disk.free()
-        world.told("prometheus.ready", 2)
+        world.until_logged("prometheus.ready", 2)
         assert world.prometheus.last_error == ""
         world.keep_scraping(5)
         # Prometheus itself loses at its next start whatever it wrote after a write that had failed.
         kept += 5
         world.kill()
-        world.told("prometheus.ready", 3)
+        world.until_logged("prometheus.ready", 3)
         assert world.samples() >= kept
         assert world.outages == [
             "data_unwritable", "prometheus_exited"
@@ -445,7 +445,7 @@ def test_data_that_cannot_be_written_are_waited_for(
 ) -> None:
     disk.set_read_only(True)
     with supervised(session, exporter, binary=str(build.binary), data_dir=str(disk.folder / "data")) as world:
-        world.told("prometheus.unwritable")
+        world.until_logged("prometheus.unwritable")
         assert "cannot be written: Read-only file system" in world.prometheus.last_error
         assert "prometheus.started" not in events(world.entries)
         disk.set_read_only(False)

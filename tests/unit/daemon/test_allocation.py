@@ -1,4 +1,4 @@
-"""The end of the allocation: asked for, told, acted on once."""
+"""The end of the allocation: asked for, published, acted on once."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_what_the_guard_raises_ends_the_loop_before_the_next_part() -> None:
     assert calls == ["a", "b"]
 
 
-def test_wake_ups_coalesce_and_those_for_nobody_are_ignored() -> None:
+def test_wake_ups_coalesce_and_those_for_absent_parts_are_ignored() -> None:
     calls: list[str] = []
     loop = new_loop()
     loop.add(Part.A, counting(calls, "a"))
@@ -175,7 +175,7 @@ def test_a_task_is_done_between_two_parts_on_the_loops_own_thread() -> None:
     assert len({*threads, threading.get_ident()}) == 2
 
 
-def test_what_part_is_being_called_is_known_to_who_watches() -> None:
+def test_the_part_that_is_being_called_is_known() -> None:
     clock, seen = FakeClock(), list[tuple[Part, float] | None]()
 
     def step() -> float:
@@ -217,6 +217,6 @@ def test_a_thread_that_hangs_is_waited_for_no_longer_than_asked() -> None:
     assert work.end(10.0)
 
 
-def test_one_that_was_never_started_has_ended() -> None:
+def test_a_thread_that_was_never_started_has_ended() -> None:
     loop = new_loop(SystemClock())
     assert LoopThread(loop, lambda _: None).end(10.0)

@@ -78,7 +78,7 @@ def test_one_process_serves_many_windows_and_ends_with_the_daemon(start: Start, 
     assert not is_there(pid)
 
 
-def test_it_ends_when_nobody_asks_and_is_started_again(start: Start) -> None:
+def test_it_ends_when_it_is_idle_and_is_started_again(start: Start) -> None:
     sampling = start(SERVES, idle=0.1)
     assert read(sampling) == WRITTEN
     wait_until(lambda: sampling.pid is None, "the end of the process")
@@ -134,7 +134,7 @@ def test_one_that_was_stopped_is_killed(start: Start) -> None:
     assert read(sampling) == WRITTEN
 
 
-def test_a_program_that_is_not_there_is_told(session: Session) -> None:
+def test_a_missing_program_is_reported(session: Session) -> None:
     log, said = recording_log()
     sampling = Sampling(log, session, ("/nowhere/python",))
     (warning,) = read(sampling).warnings

@@ -29,7 +29,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_a_dropped_file_is_scraped_told_of_and_logged_once(world: World) -> None:
+def test_a_dropped_file_is_scraped_published_and_logged_once(world: World) -> None:
     world.drop("a.yaml", GOOD)
     world.settle()
     assert world.scraped() == {"a"}
@@ -38,7 +38,7 @@ def test_a_dropped_file_is_scraped_told_of_and_logged_once(world: World) -> None
     assert world.woken == [FolderPart.HEALTH, FolderPart.TARGET_STATUSES]
 
 
-def test_a_refused_file_is_told_of_and_the_last_good_version_stays(world: World) -> None:
+def test_a_refused_file_is_reported_and_the_last_good_version_stays(world: World) -> None:
     world.drop("a.yaml", GOOD)
     world.settle()
     accepted = world.status("a.yaml")

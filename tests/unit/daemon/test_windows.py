@@ -71,11 +71,11 @@ class World:
         self.may_finish.wait(20)
         if self.failures:
             raise self.failures.pop(0)
-        told = {
+        content = {
             "markers": dict(window.markers), "owner_uid": window.owner_uid, "status": "complete",
             "window": {"from": to_iso(window.start), "to": to_iso(window.end)},
         }  # fmt: skip
-        folder = store.publish(self.session.artifacts, window.id, {}, told, permit=permit(attempt))
+        folder = store.publish(self.session.artifacts, window.id, {}, content, permit=permit(attempt))
         return Collected("complete", str(folder))
 
     def mark(self, name: str, at: float = 0.0, content: bytes = b"") -> Path:
@@ -224,8 +224,10 @@ def test_artifacts_that_find_no_room_are_written_once_there_is_some(world: World
         world.round()
         return str(world.status()["reason"])
 
-    told = "the artifacts cannot be written: No space left on device (/s/artifacts/x); tried again by itself"
-    wait_until(lambda: reason() == told, "it to be told")
+    expected = (
+        "the artifacts cannot be written: No space left on device (/s/artifacts/x); tried again by itself"
+    )
+    wait_until(lambda: reason() == expected, "it to be published")
     assert world.status()["state"] == "settling"
     world.until("done")
     assert len(world.collected) == 3
@@ -385,7 +387,7 @@ def test_a_stop_does_not_fail_for_a_start_that_is_still_being_written(world: Wor
     assert "window.failed" not in events(world.entries)
 
 
-def test_a_stop_waits_for_a_start_that_is_being_written_anew(world: World) -> None:
+def test_a_stop_waits_for_a_start_that_is_being_rewritten(world: World) -> None:
     world.mark("r.start", 0, b"labels: {batch: '16'}\n")
     world.until("open")
     now = world.clock.elapsed
@@ -481,11 +483,11 @@ def test_artifacts_that_appeared_before_a_crash_are_the_result(world: World) -> 
     world.start()
     world.settle()
     assert world.collected == []
-    told = world.status()
-    assert (told["state"], told["verdict"], told["slo"], told["reason"]) == (
+    status = world.status()
+    assert (status["state"], status["verdict"], status["slo"], status["reason"]) == (
         "done", "partial", "breached", "few",
     )  # fmt: skip
-    assert told["artifacts"] == str(world.session.artifacts / "r")
+    assert status["artifacts"] == str(world.session.artifacts / "r")
 
 
 def test_a_crash_during_the_collection_has_it_done_again(world: World) -> None:
@@ -661,7 +663,7 @@ def test_a_marker_of_somebody_else_is_reported_and_changes_nothing(world: World)
 
 
 @as_root
-def test_a_stray_that_is_written_for_ever_holds_up_nobody(world: World) -> None:
+def test_a_stray_that_is_written_for_ever_delays_nothing(world: World) -> None:
     world.reconciler._markers.uid = DAEMON
     os.chown(world.mark("r.start", 0), MINE, -1)
     world.until("open")
@@ -676,7 +678,7 @@ def test_a_stray_that_is_written_for_ever_holds_up_nobody(world: World) -> None:
 
 
 @as_root
-def test_in_a_group_nobody_ends_or_takes_over_the_window_of_another(tmp_path: Path) -> None:
+def test_in_a_group_no_user_ends_or_takes_over_the_window_of_another(tmp_path: Path) -> None:
     world = World(tmp_path, group=grp.getgrgid(1).gr_name)
     world.clock.advance(1000.0)
 
@@ -692,8 +694,8 @@ def test_in_a_group_nobody_ends_or_takes_over_the_window_of_another(tmp_path: Pa
     world.until("open")
     by(THEIRS, "touch('r.stop'); touch('r.cancel'); touch('r.yaml')")
     strays = sorted(("r.stop", "r.cancel", "r.yaml"))
-    told = [f"{name} does not count: it is of uid {THEIRS}, the window of uid {MINE}" for name in strays]
-    world.until_published("ignored", told)
+    sentences = [f"{name} does not count: it is of uid {THEIRS}, the window of uid {MINE}" for name in strays]
+    world.until_published("ignored", sentences)
     assert world.status()["state"] == "open"
     assert events(world.entries).count("window.marker_ignored") == 3
     refused = "try: os.unlink('r.start')\nexcept PermissionError: pass\nelse: raise AssertionError"
@@ -820,13 +822,13 @@ def test_whatever_happens_each_request_has_one_result_and_a_restart_adds_none(
         world.dies = ""
         world.clock.advance(1000.0)
         world.live(6)
-        told, published = world.status(), list(world.published)
+        status, published = world.status(), list(world.published)
         assert all(first != second for first, second in pairwise(published))
-        assert told.get("state") in (None, "open", "done", "failed", "cancelled"), told
-        assert told.get("state") != "failed" or told["reason"]
+        assert status.get("state") in (None, "open", "done", "failed", "cancelled"), status
+        assert status.get("state") != "failed" or status["reason"]
         world.start()
         world.live(6)
-        assert (world.status(), world.published) == (told, published)
+        assert (world.status(), world.published) == (status, published)
 
 
 def test_a_window_that_no_thread_could_be_started_for_is_collected_once_there_is_one(world: World) -> None:

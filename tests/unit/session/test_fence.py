@@ -65,7 +65,7 @@ def test_once_taken_over_it_never_opens_again(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", ["folder", "files", "listing"])
-def test_a_folder_that_is_away_says_nothing(folder: Path, lost: str) -> None:
+def test_a_folder_that_is_away_is_no_refusal(folder: Path, lost: str) -> None:
     clock = FakeClock()
     fence = Fence(folder, hold(folder), clock, no_refresh)
     aside = folder.rename(folder.with_name("aside"))

@@ -74,7 +74,7 @@ def files(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
-def test_the_first_one_holds_it_and_the_second_is_told_who_does(folder: Path) -> None:
+def test_the_first_one_holds_it_and_the_second_learns_who_does(folder: Path) -> None:
     mine = take(folder)
     assert read_holder(folder) == mine
     assert is_alive_here(mine, HOST)
@@ -84,7 +84,7 @@ def test_the_first_one_holds_it_and_the_second_is_told_who_does(folder: Path) ->
     assert files(folder) == ["1.json"]
 
 
-def test_nobody_holds_what_nobody_made(folder: Path) -> None:
+def test_a_session_that_was_never_run_has_no_holder(folder: Path) -> None:
     assert read_holder(folder) is None
     assert highest_term(folder) is None
 
@@ -191,7 +191,7 @@ def test_what_is_being_deleted_is_no_daemons_however_long_nothing_is_seen_of_it(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"host": "h"}', b'{"new_field": 1}', b"\xff"])
-def test_a_lease_that_cannot_be_read_is_told_of(folder: Path, content: bytes) -> None:
+def test_a_lease_that_cannot_be_read_is_an_error(folder: Path, content: bytes) -> None:
     folder.mkdir()
     path = folder / "3.json"
     path.write_bytes(content)

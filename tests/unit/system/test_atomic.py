@@ -151,7 +151,7 @@ def test_what_is_no_plain_file_is_replaced_and_neither_followed_nor_waited_for(
     assert read_plain(tmp_path) is None  # nor is a folder one
 
 
-def test_written_anew_a_file_is_of_now(tmp_path: Path) -> None:
+def test_a_rewritten_file_has_the_time_of_now(tmp_path: Path) -> None:
     file = tmp_path / "run.start"
     publish(file, b"")
     os.utime(file, ns=(1, 1))

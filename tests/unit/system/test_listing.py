@@ -57,7 +57,7 @@ def test_names_are_sorted_and_chosen_by_how_they_begin_and_end(tmp_path: Path) -
     assert [path.name for path in paths_in(tmp_path, suffix=(".json", ".yaml"))] == names_in(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_empty_only_where_that_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_empty_only_with_missing_ok(tmp_path: Path) -> None:
     assert paths_in(tmp_path / "none", missing_ok=True) == []
     assert list(files_below(tmp_path / "none", missing_ok=True)) == []
     for listing in (names_in, paths_in, lambda folder: list(files_below(folder))):

@@ -175,7 +175,7 @@ def test_it_is_started_and_ready(world: World) -> None:
     assert events(world.entries) == ["prometheus.started", "prometheus.ready"]
 
 
-def test_a_crash_is_told_with_its_reason_and_it_is_started_again(world: World) -> None:
+def test_a_crash_is_logged_with_its_reason_and_it_is_started_again(world: World) -> None:
     world.run(10.0)
     world.process.code = 1
     world.prometheus.supervise()
@@ -228,7 +228,7 @@ def test_an_outage_is_published_while_it_lasts(world: World) -> None:
     assert seconds == pytest.approx(5.0, abs=5.0)
 
 
-def test_a_full_disk_is_told_and_ends_in_one_restart(world: World) -> None:
+def test_a_full_disk_is_reported_and_ends_in_one_restart(world: World) -> None:
     world.run(10.0)
     world.metrics["prometheus_tsdb_wal_writes_failed_total"] = 3.0
     world.trial = "/data cannot be written: No space left on device"
@@ -309,7 +309,7 @@ def test_how_it_is_stands_in_the_status(world: World) -> None:
     assert from_iso(status["last_well_at"]) == pytest.approx(world.clock.now(), abs=6.0)
 
 
-def test_a_start_that_cannot_be_made_is_told_and_tried_again(
+def test_a_start_that_fails_is_reported_and_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> FakeProcess:
@@ -323,7 +323,7 @@ def test_a_start_that_cannot_be_made_is_told_and_tried_again(
     assert world.prometheus.is_ready
 
 
-def test_without_a_thread_it_says_so_and_one_that_ended_is_started_once_there_is_one(world: World) -> None:
+def test_the_lack_of_threads_is_reported_and_a_start_waits_for_one(world: World) -> None:
     world.run(5.0)
     world.threads.are_left = False
     world.process.code = -9
