@@ -23,7 +23,6 @@ from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.allocation import AllocationWatch
 from monitord.daemon.credential_check import AccessCheck
 from monitord.daemon.folder_work import FolderWork
-from monitord.daemon.foundation import FOLDER_SECONDS, Foundation, build_foundation
 from monitord.daemon.handover import Handover
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.heartbeat import Heartbeat
@@ -35,6 +34,7 @@ from monitord.daemon.reload import Reload
 from monitord.daemon.sampling import Sampling
 from monitord.daemon.service_notify import ServiceNotify
 from monitord.daemon.settling import Settling
+from monitord.daemon.shared import FOLDER_SECONDS, Shared, build_shared
 from monitord.daemon.shutdown import Shutdown
 from monitord.daemon.signals import Debounced, handled
 from monitord.daemon.supervision import Supervision
@@ -69,7 +69,7 @@ from monitord.targets.resolve import Place
 class Daemon:
     """The parts that `run` needs; they hold all others."""
 
-    base: Foundation
+    shared: Shared
     allocation: AllocationWatch
     supervision: Supervision
     heartbeat: Heartbeat
@@ -88,77 +88,77 @@ def run(session: Session, read_settings: Callable[[], Settings]) -> int:
     clock, settings = SystemClock(), read_settings()
     with ExitStack() as teardown:
         holder = _take(session, clock, teardown)
-        base = build_foundation(session, holder, clock, settings, teardown)
-        daemon = build(base, read_settings, teardown)
-        base.log.info("daemon.started", host=holder.host, pid=holder.pid, version=__version__)
+        shared = build_shared(session, holder, clock, settings, teardown)
+        daemon = build(shared, read_settings, teardown)
+        shared.log.info("daemon.started", host=holder.host, pid=holder.pid, version=__version__)
         try:
             with handled(_signal_actions(daemon)):
-                base.loop.add(MainPart.SERVICE, daemon.heartbeat.pulse)
-                base.loop.add(MainPart.STALLS, base.stalls.step)
-                base.loop.add(MainPart.ALLOCATION, daemon.allocation.step)
-                base.folder_thread.start(daemon.folder_work.begin, daemon.folder_work.finish)
-                base.loop.run()
+                shared.loop.add(MainPart.SERVICE, daemon.heartbeat.pulse)
+                shared.loop.add(MainPart.STALLS, shared.stalls.step)
+                shared.loop.add(MainPart.ALLOCATION, daemon.allocation.step)
+                shared.folder_thread.start(daemon.folder_work.begin, daemon.folder_work.finish)
+                shared.loop.run()
                 daemon.shutdown.run()
         except HeldError as error:
-            base.log.error("daemon.superseded", reason=str(error))
+            shared.log.error("daemon.superseded", reason=str(error))
             daemon.supervision.abandon()
             raise
         except (MonitordError, OSError) as error:
-            base.lifecycle.fail(error)
-            base.log.error("daemon.failed", reason=str(error))
+            shared.lifecycle.fail(error)
+            shared.log.error("daemon.failed", reason=str(error))
             raise
     return ExitCode.OK
 
 
-def build(base: Foundation, read_settings: Callable[[], Settings], teardown: ExitStack) -> Daemon:
+def build(shared: Shared, read_settings: Callable[[], Settings], teardown: ExitStack) -> Daemon:
     """Make every part, in the order of the data's way. Nothing runs yet.
 
     The supervised Prometheus comes later, from `FolderWork`: preparing it takes long.
     """
-    session, clock, settings = base.session, base.clock, base.settings
+    session, clock, settings = shared.session, shared.clock, shared.settings
     earlier, slurm = daemon_status(session), SlurmRunner(pauses=())
-    allocation = _build_allocation(base, slurm)
-    handover = _build_handover(base, allocation, slurm, earlier) if settings.current.handover else None
+    allocation = _build_allocation(shared, slurm)
+    handover = _build_handover(shared, allocation, slurm, earlier) if settings.current.handover else None
 
     run_folder = make_run_folder(session)
-    targets = _build_targets(base, allocation, slurm, RunFolder(run_folder.location))
+    targets = _build_targets(shared, allocation, slurm, RunFolder(run_folder.location))
     watched = {FolderPart.TARGETS: (session.targets, targets.folder)}
 
     known_outages = _restore_outages(session, earlier)
-    prometheus = StatusBoard(known_outages.known, files_changed=base.waker(FolderPart.HEARTBEAT))
-    supervision = Supervision(base.lifecycle)
+    prometheus = StatusBoard(known_outages.known, files_changed=shared.waker(FolderPart.HEARTBEAT))
+    supervision = Supervision(shared.lifecycle)
     teardown.callback(supervision.close)
     health = HealthPoll(
-        clock, targets, prometheus.connect, prometheus.is_ready, wake=base.waker(FolderPart.HEALTH)
+        clock, targets, prometheus.connect, prometheus.is_ready, wake=shared.waker(FolderPart.HEALTH)
     )
 
-    sampling = Sampling(base.log, session)
+    sampling = Sampling(shared.log, session)
     teardown.callback(sampling.close)
     usage = UsageLog(clock, prometheus, sampling)
-    windows = _build_windows(base, targets, prometheus, supervision, sampling, usage)
+    windows = _build_windows(shared, targets, prometheus, supervision, sampling, usage)
     teardown.callback(windows.stop)
     watched[FolderPart.WINDOWS] = (session.windows, windows.folder)
 
-    watching = Watching(watched, settings.current.watch.mode, base.log, base.folder_loop.wake)
+    watching = Watching(watched, settings.current.watch.mode, shared.log, shared.folder_loop.wake)
     service = ServiceNotify.of(os.environ)
     heartbeat = Heartbeat(
-        session, base.holder, clock, base.lifecycle, (base.loop, base.folder_loop), prometheus, allocation,
-        handover, watching, usage, service, base.stalls,
+        session, shared.holder, clock, shared.lifecycle, (shared.loop, shared.folder_loop), prometheus,
+        allocation, handover, watching, usage, service, shared.stalls,
     )  # fmt: skip
     reload = Reload(
-        settings, read_settings, base.logs.reopen, base.log, service, base.lifecycle,
-        retry=partial(base.loop.call_soon, supervision.retry), wake=base.waker(FolderPart.RELOAD),
+        settings, read_settings, shared.logs.reopen, shared.log, service, shared.lifecycle,
+        retry=partial(shared.loop.call_soon, supervision.retry), wake=shared.waker(FolderPart.RELOAD),
     )  # fmt: skip
-    base.lifecycle.observe(partial(_announce, base, service, health))
+    shared.lifecycle.observe(partial(_announce, shared, service, health))
     shutdown = Shutdown(
-        clock, settings, base.lifecycle, base.loop, base.folder_loop, base.stalls, allocation, handover,
-        supervision, windows,
+        clock, settings, shared.lifecycle, shared.loop, shared.folder_loop, shared.stalls, allocation,
+        handover, supervision, windows,
     )  # fmt: skip
     folder_work = FolderWork(
-        base, targets, partial(_prepare_prometheus, base, run_folder, known_outages, targets, prometheus),
+        shared, targets, partial(_prepare_prometheus, shared, run_folder, known_outages, targets, prometheus),
         supervision, health, windows, watching, handover, heartbeat, reload,
     )  # fmt: skip
-    return Daemon(base, allocation, supervision, heartbeat, reload, folder_work, shutdown)
+    return Daemon(shared, allocation, supervision, heartbeat, reload, folder_work, shutdown)
 
 
 def _take(session: Session, clock: Clock, teardown: ExitStack) -> Holder:
@@ -171,43 +171,44 @@ def _take(session: Session, clock: Clock, teardown: ExitStack) -> Holder:
     return holder
 
 
-def _build_allocation(base: Foundation, slurm: SlurmRunner) -> AllocationWatch:
-    margins = base.settings.current.allocation
+def _build_allocation(shared: Shared, slurm: SlurmRunner) -> AllocationWatch:
+    wanted = shared.settings.current.allocation
+    margins = Margins(wanted.warn_before, wanted.close_before)
     return AllocationWatch(
-        read_allocation(os.environ), Margins(margins.warn_before, margins.close_before), base.clock, base.log,
-        slurm.job, close=base.loop.stop, wake=base.waker(MainPart.ALLOCATION),
+        read_allocation(os.environ), margins, shared.clock, shared.log, slurm.job,
+        close=shared.loop.stop, wake=shared.waker(MainPart.ALLOCATION),
     )  # fmt: skip
 
 
 def _build_handover(
-    base: Foundation, watch: AllocationWatch, slurm: SlurmRunner, earlier: dict[str, Any]
+    shared: Shared, watch: AllocationWatch, slurm: SlurmRunner, earlier: dict[str, Any]
 ) -> Handover | None:
     if watch.allocation is None:
-        base.log.warning("handover.failed", reason="this is no Slurm job", consequence="nothing goes on")
+        shared.log.warning("handover.failed", reason="this is no Slurm job", consequence="nothing goes on")
         return None
     return Handover(
-        base.session, watch.allocation.job_id, base.log,
+        shared.session, watch.allocation.job_id, shared.log,
         submit=lambda like, options: slurm.submit(
             Path(like.script), options, like.arguments, like.environment
         ),
-        job=slurm.job, find=slurm.find, cancel=slurm.cancel, wake=base.waker(FolderPart.HANDOVER),
+        job=slurm.job, find=slurm.find, cancel=slurm.cancel, wake=shared.waker(FolderPart.HANDOVER),
         known=earlier.get("successor_job_id"),
     )  # fmt: skip
 
 
 def _build_targets(
-    base: Foundation, watch: AllocationWatch, slurm: SlurmRunner, run_folder: RunFolder
+    shared: Shared, watch: AllocationWatch, slurm: SlurmRunner, run_folder: RunFolder
 ) -> TargetReconciler:
-    settings = base.settings.current
-    place = Place(base.holder.host, under_slurm=watch.allocation is not None)
-    addresses = AddressCheck(rules_of(settings.targets), Names(base.clock))
+    settings = shared.settings.current
+    place = Place(shared.holder.host, under_slurm=watch.allocation is not None)
+    addresses = AddressCheck(rules_of(settings.targets), Names(shared.clock))
     access = AccessCheck(settings.watch.full_scan_interval)
     targets = TargetReconciler(
-        base.session, TargetReader(base.session.name, place, addresses, access), settings, base.clock,
-        base.log, EndedJobs(base.clock, base.log, slurm.jobs),
-        wake=base.folder_loop.wake, run_folder=run_folder,
+        shared.session, TargetReader(shared.session.name, place, addresses, access), settings, shared.clock,
+        shared.log, EndedJobs(shared.clock, shared.log, slurm.jobs),
+        wake=shared.folder_loop.wake, run_folder=run_folder,
     )  # fmt: skip
-    base.settings.follow(targets.apply_settings)
+    shared.settings.follow(targets.apply_settings)
     return targets
 
 
@@ -217,46 +218,46 @@ def _restore_outages(session: Session, earlier: dict[str, Any]) -> OutageLog:
 
 
 def _build_windows(
-    base: Foundation, targets: TargetReconciler, prometheus: StatusBoard, supervision: Supervision,
+    shared: Shared, targets: TargetReconciler, prometheus: StatusBoard, supervision: Supervision,
     sampling: Sampling, usage: UsageLog,
 ) -> WindowReconciler:  # fmt: skip
-    settings, wake = base.settings, base.waker(FolderPart.WINDOWS)
+    settings, wake = shared.settings, shared.waker(FolderPart.WINDOWS)
     measurement = Measurement(
-        base.session, settings.current, prometheus.connect, lambda: targets.registry, sampling,
+        shared.session, settings.current, prometheus.connect, lambda: targets.registry, sampling,
         prometheus.outages, usage.until_now, prometheus.data_folder,
-        stalls=base.stalls.touching, term=base.holder.term,
+        stalls=shared.stalls.touching, term=shared.holder.term,
     )  # fmt: skip
-    settling = Settling(base.clock, measurement.last_scrapes, measurement.targets, wake)
+    settling = Settling(shared.clock, measurement.last_scrapes, measurement.targets, wake)
     windows = WindowReconciler(
-        base.session, settings.current, base.clock, base.log, settled=settling.is_settled,
+        shared.session, settings.current, shared.clock, shared.log, settled=settling.is_settled,
         collect=measurement.measure, wake=wake, collected=supervision.save_window,
     )  # fmt: skip
     settings.follow(windows.apply_settings)
     settings.follow(lambda new: windows.collect_with(replace(measurement, settings=new).measure))
-    settings.follow(lambda _: base.folder_loop.wake(FolderPart.TARGETS))
+    settings.follow(lambda _: shared.folder_loop.wake(FolderPart.TARGETS))
     return windows
 
 
-def _announce(base: Foundation, service: ServiceNotify, health: HealthPoll, phase: Phase) -> None:
+def _announce(shared: Shared, service: ServiceNotify, health: HealthPoll, phase: Phase) -> None:
     """Have a new phase of the daemon known to whom it concerns."""
     service.report_phase(phase)
-    base.loop.wake(MainPart.SERVICE)
-    base.folder_loop.wake(FolderPart.HEARTBEAT)
+    shared.loop.wake(MainPart.SERVICE)
+    shared.folder_loop.wake(FolderPart.HEARTBEAT)
     if phase.is_working:  # Prometheus may be another one than before
-        base.folder_loop.call_soon(health.start_over)
-        base.folder_loop.wake(FolderPart.HEALTH)
+        shared.folder_loop.call_soon(health.start_over)
+        shared.folder_loop.wake(FolderPart.HEALTH)
 
 
 def _prepare_prometheus(
-    base: Foundation, run_folder: Made, known_outages: OutageLog, targets: TargetReconciler,
+    shared: Shared, run_folder: Made, known_outages: OutageLog, targets: TargetReconciler,
     status: StatusBoard,
 ) -> SupervisedPrometheus:  # fmt: skip
     """Raises PrometheusError and InvalidInputError when it cannot be run as it is set."""
-    settings = base.settings.current
-    launch = prepare_launch(base.session, settings, base.clock.now(), run_folder)
+    settings = shared.settings.current
+    launch = prepare_launch(shared.session, settings, shared.clock.now(), run_folder)
     return SupervisedPrometheus(
-        base.session, settings, base.clock, base.log, launch, known_outages, targets.credentials,
-        wake=base.waker(MainPart.CHILDREN), post=status.post, keep_line=base.logs.prometheus.write,
+        shared.session, settings, shared.clock, shared.log, launch, known_outages, targets.credentials,
+        wake=shared.waker(MainPart.CHILDREN), post=status.post, keep_line=shared.logs.prometheus.write,
     )  # fmt: skip
 
 
@@ -265,7 +266,7 @@ def _signal_actions(daemon: Daemon) -> dict[signal.Signals, Callable[[], None]]:
 
     SIGUSR1 says that the allocation ends soon. SIGHUP requests a reload.
     """
-    stop, clock = daemon.base.loop.stop, daemon.base.clock
+    stop, clock = daemon.shared.loop.stop, daemon.shared.clock
     return {
         signal.SIGTERM: Debounced(stop, clock.monotonic),
         signal.SIGINT: stop,

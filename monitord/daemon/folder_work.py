@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from monitord.artifacts import store
-from monitord.daemon.foundation import Foundation
 from monitord.daemon.handover import Handover
 from monitord.daemon.health import HealthPoll
 from monitord.daemon.heartbeat import Heartbeat
 from monitord.daemon.parts import FolderPart, MainPart
 from monitord.daemon.reload import Reload
+from monitord.daemon.shared import Shared
 from monitord.daemon.supervision import Supervision
 from monitord.daemon.targets import TargetReconciler
 from monitord.daemon.watching import Watching
@@ -35,7 +35,7 @@ class FolderWork:
     `prepare_prometheus` makes the supervised Prometheus. It takes long, and reads the session folder.
     """
 
-    base: Foundation
+    shared: Shared
     targets: TargetReconciler
     prepare_prometheus: Callable[[], SupervisedPrometheus]
     supervision: Supervision
@@ -48,7 +48,7 @@ class FolderWork:
 
     def begin(self) -> None:
         """Prepare everything and add the parts; the main loop then supervises Prometheus."""
-        loop = self.base.folder_loop
+        loop = self.shared.folder_loop
         self.heartbeat.publish()
         self._remove_leftovers()
         # Targets first: Prometheus then finds them when it starts, and need not wait for a refresh.
@@ -64,7 +64,7 @@ class FolderWork:
         loop.add(FolderPart.HEARTBEAT, self.heartbeat.publish)
         self.watching.start()
         gc.freeze()  # what is here to stay need not be traversed by every garbage collection
-        main = self.base.loop
+        main = self.shared.loop
         main.call_soon(lambda: main.add(MainPart.CHILDREN, self.supervision.step))
 
     def finish(self) -> None:
@@ -72,12 +72,12 @@ class FolderWork:
         self.watching.stop()
         # On a full disk the last heartbeat stands, and grows old; that of a successor is not ours.
         with suppress(OSError, HeldError):
-            self.base.session.confirm()
+            self.shared.session.confirm()
             self.heartbeat.publish()
 
     def _remove_leftovers(self) -> None:
         """Remove what a crash of an earlier daemon left half written."""
-        session = self.base.session
+        session = self.shared.session
         store.clean(session.artifacts)
         for folder in (session.status, session.target_statuses, session.window_statuses, session.prometheus):
             remove_leftovers(folder)
@@ -92,13 +92,13 @@ class FolderWork:
         def renew_certificate() -> float:
             use = prometheus.read_certificate()
             if use is not None:
-                self.base.loop.call_soon(use)
+                self.shared.loop.call_soon(use)
             return CERTIFICATE_SECONDS
 
         self.supervision.add(prometheus)
-        self.base.settings.follow(prometheus.apply_settings)
-        self.base.folder_loop.add(FolderPart.CONFIG, push_credentials)
-        self.base.folder_loop.add(FolderPart.CERTIFICATE, renew_certificate)
+        self.shared.settings.follow(prometheus.apply_settings)
+        self.shared.folder_loop.add(FolderPart.CONFIG, push_credentials)
+        self.shared.folder_loop.add(FolderPart.CERTIFICATE, renew_certificate)
 
     def _reconcile_targets(self) -> float:
         due = self.targets.reconcile()
@@ -109,7 +109,7 @@ class FolderWork:
         return self._until_poll(self.windows.reconcile())
 
     def _until_poll(self, due: float | None) -> float:
-        return min(self.base.settings.current.watch.poll_interval, NEVER if due is None else due)
+        return min(self.shared.settings.current.watch.poll_interval, NEVER if due is None else due)
 
     def _publish_target_statuses(self) -> float:
         return 0.0 if self.targets.publish_statuses() else HEARTBEAT_SECONDS

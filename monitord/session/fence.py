@@ -1,11 +1,11 @@
-"""The fence: what a daemon passes before it publishes, and cannot pass once another has its session.
+"""The fence: a daemon checks it before it publishes, and is refused once another one has its session.
 
-A daemon that was held up, by SIGSTOP or by a file system that stood still, does not know it. So before
-every step it makes sure that its term is still the highest: for free while it has looked within
-VALID_SECONDS. Whoever takes over from one that may still live waits that long before it begins.
+A daemon that was delayed, by SIGSTOP or by a file system that hung, does not know it. So before every step it
+makes sure that its term is still the highest, without a look at the folder if the last one is at most
+VALID_SECONDS old. A daemon that takes over from one that may still be alive waits that long before it begins.
 
-A look is one at the server: where the client would show a listing that it keeps (NFS), longer than
-VALID_SECONDS, the look begins by ending that (`listing.py`).
+A look must reach the server: where a client caches listings for longer than VALID_SECONDS (NFS), it refreshes
+them first (`fresh_listing.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from monitord.system.fresh_listing import RefreshListing
 
 @dataclass(slots=True)
 class Fence:
-    """The right of one holder to publish. Safe from any thread: what is noted only ever saves a look."""
+    """The right of one holder to publish. Safe from any thread."""
 
     folder: Path
     mine: Holder

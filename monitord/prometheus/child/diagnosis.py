@@ -17,7 +17,7 @@ class Cause(Enum):
 
     CRASHED = "crashed"
     UNWRITABLE = "unwritable"
-    """Its data folder takes no writes: full, over quota, read-only or somebody else's."""
+    """Its data folder takes no writes: full, over quota, read-only or owned by another user."""
     STORAGE = "storage"
     """It refuses its data; others are needed."""
     LOCKED = "locked"
@@ -69,7 +69,7 @@ def diagnose(code: int, errors: Sequence[str]) -> Diagnosis:
         if words in text:
             return Diagnosis(cause, advice)
     if code == _KILLED:
-        return Diagnosis(Cause.KILLED, "somebody killed it, or the kernel did for want of memory")
+        return Diagnosis(Cause.KILLED, "it was killed by somebody, or by the kernel for lack of memory")
     if code > 0 and _REFUSED_DATA in text:
         return Diagnosis(Cause.STORAGE)
     return Diagnosis(Cause.CRASHED)

@@ -1,4 +1,4 @@
-"""What every part of the daemon stands on: the session, its settings, the log, the clock and two loops."""
+"""What the parts of the daemon share: the session, its settings, the log, the clock and the two loops."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ FOLDER_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Foundation:
-    """Made before all other parts, and torn down after them."""
+class Shared:
+    """What the parts share. It is made before them, and torn down after them."""
 
     session: HeldSession
     holder: Holder
@@ -53,10 +53,10 @@ class Foundation:
         return partial(self.folder_loop.wake, part)
 
 
-def build_foundation(
+def build_shared(
     session: Session, holder: Holder, clock: Clock, settings: Settings, teardown: ExitStack
-) -> Foundation:
-    """Make the foundation. Raises PassingError where no thread can be started."""
+) -> Shared:
+    """Make what the parts share. Raises PassingError where no thread can be started."""
     fence = Fence(session.lease, holder, clock, listing_refresher(session.lease))
     held, lifecycle = hold(session, fence.check), Lifecycle()
     logs = Logs(held, settings.logs)
@@ -67,7 +67,7 @@ def build_foundation(
     folder_thread = LoopThread(folder_loop, loop.fail)
     stalls = StallWatch(folder_loop, clock, logs.log)
     teardown.callback(_end_thread, folder_thread, stalls, logs.log)
-    return Foundation(
+    return Shared(
         held, holder, clock, LiveSettings(settings), lifecycle, logs, loop, folder_loop, folder_thread, stalls
     )
 
