@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 # What another Python does differently is most likely in these: files, processes, signals, threads, time.
 ELSEWHERE := tests/unit/test_*.py tests/unit/system tests/unit/session tests/unit/documents tests/unit/client \
-    tests/unit/targets/test_dropdir.py tests/unit/file_sd tests/unit/windows \
+    tests/unit/dropfolder tests/unit/file_sd tests/unit/windows \
     tests/unit/daemon/test_[lpw]*.py tests/unit/artifacts/test_store.py tests/unit/prometheus/data
 
 .PHONY: help setup tools demo test pythons check soak bench clean

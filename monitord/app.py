@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from monitord import __version__
-from monitord.client.overview import daemon_status
+from monitord.client.status import daemon_status
 from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.allocation import AllocationWatch
 from monitord.daemon.credential_check import AccessCheck
@@ -61,7 +61,7 @@ from monitord.system.atomic import read_json
 from monitord.system.background import within
 from monitord.system.clock import Clock, SystemClock
 from monitord.targets.admission import rules_of
-from monitord.targets.names import Names
+from monitord.targets.host_lookup import HostLookup
 from monitord.targets.resolve import Place
 
 
@@ -201,7 +201,7 @@ def _build_targets(
 ) -> TargetReconciler:
     settings = shared.settings.current
     place = Place(shared.holder.host, under_slurm=watch.allocation is not None)
-    addresses = AddressCheck(rules_of(settings.targets), Names(shared.clock))
+    addresses = AddressCheck(rules_of(settings.targets), HostLookup(shared.clock))
     access = AccessCheck(settings.watch.full_scan_interval)
     targets = TargetReconciler(
         shared.session, TargetReader(shared.session.name, place, addresses, access), settings, shared.clock,

@@ -1,11 +1,11 @@
-"""What the daemon and the process that reads raw samples tell each other, a line of JSON each. Pure."""
+"""The messages between the daemon and the process that reads raw samples, one line of JSON each. Pure."""
 
 from __future__ import annotations
 
 import msgspec
 
+from monitord.kpis.span import Span
 from monitord.prometheus.api.connection_info import Door
-from monitord.recipes.span import Span
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ _REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
 
 def to_line(message: Order | Reply) -> bytes:
-    """Return the line that says so, without its end."""
+    """Return the message as a line, without the line end."""
     return msgspec.json.encode(message)
 
 

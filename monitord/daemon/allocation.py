@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import PassingError, SlurmError
 from monitord.slurm.allocation import Allocation, Margins, Stage, seconds_to_close, seconds_to_next, stage
 from monitord.slurm.job import Job
 from monitord.system.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 from monitord.system.clock import Clock
+from monitord.system.timestamps import to_iso
 
 # The limit can be changed while the job runs. That is rare, and every query costs the controller.
 ASK_EVERY_SECONDS = 60.0

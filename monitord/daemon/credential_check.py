@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 
+from monitord.dropfolder.files import DroppedFile
 from monitord.errors import Problem
 from monitord.targets.credentials import MAX_CREDENTIALS, Reference, ScrapeCredentials
-from monitord.targets.dropdir import DroppedFile
 from monitord.targets.model import Registration
 from monitord.targets.references import problem_of, stamp_of
 

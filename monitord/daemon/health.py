@@ -11,8 +11,14 @@ from monitord.errors import PassingError, PrometheusError
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.system.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 from monitord.system.clock import Clock
-from monitord.targets.feedback import Health, HealthKey
-from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS, next_poll, read_healths
+from monitord.targets.scrape_health import (
+    DOWN_SECONDS,
+    SETTLED_SECONDS,
+    HealthKey,
+    ScrapeHealth,
+    next_poll,
+    read_healths,
+)
 
 # With tens of thousands of targets one answer costs half a second of CPU time. The pause after it is so long
 # that the cost stays well below one percent.
@@ -21,7 +27,7 @@ TIMEOUT_SECONDS = 20.0
 UNDER_WAY_SECONDS = 60.0
 HOW_MANY = 'count_values("up", up)'
 
-Healths = dict[HealthKey, Health]
+Healths = dict[HealthKey, ScrapeHealth]
 
 
 @dataclass(slots=True)

@@ -20,13 +20,13 @@ from monitord.daemon.service_notify import ALIVE, ServiceNotify
 from monitord.daemon.stalls import StallWatch, stall_json
 from monitord.daemon.usage import UsageLog
 from monitord.daemon.watching import Watching
-from monitord.documents.timestamps import to_iso
 from monitord.prometheus.child.status import Status, StatusBoard
 from monitord.session.held import HeldSession
 from monitord.session.lease import HEARTBEAT_SECONDS, Holder
 from monitord.slurm.allocation import Allocation
 from monitord.system.atomic import to_json
 from monitord.system.clock import Clock
+from monitord.system.timestamps import to_iso
 
 
 class FailingLoop(Protocol):

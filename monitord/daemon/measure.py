@@ -24,7 +24,7 @@ from monitord.artifacts.manifest import KEPT, Provenance, has_data, manifest, re
 from monitord.artifacts.sample_files import Samples
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.cost import Moment, own_cost
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import settle_query
@@ -34,6 +34,7 @@ from monitord.collect.verdict import Reason
 from monitord.daemon.collection_threads import Collected
 from monitord.daemon.sampling import Sampling
 from monitord.daemon.skew import Skew, measure_skew
+from monitord.dropfolder.files import read_file
 from monitord.errors import InvalidInputError, MonitordError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api.client import PrometheusClient
@@ -46,7 +47,6 @@ from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.slurm.allocation import read_allocation
 from monitord.system.clock import SystemClock
-from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window
 
@@ -120,7 +120,7 @@ class Measurement:
             worst_of(result.status for result in collection.slo),
         )  # fmt: skip
 
-    def _provenance(self, collection: Collection, version: str) -> Provenance:
+    def _provenance(self, collection: CollectedWindow, version: str) -> Provenance:
         window, allocation = collection.request.window, read_allocation(os.environ)
         skew = measure_skew(self.session.status, SystemClock())
         return Provenance(
@@ -129,7 +129,9 @@ class Measurement:
             window.markers, tuple(_warnings(skew, window)), self.term,
         )  # fmt: skip
 
-    def _kept(self, collection: Collection, provenance: Provenance, permit: store.Permit) -> Collected | None:
+    def _kept(
+        self, collection: CollectedWindow, provenance: Provenance, permit: store.Permit
+    ) -> Collected | None:
         """Keep earlier artifacts with data when this collection has none; None when none are kept."""
         latest, artifacts = manifest(collection, provenance), self.session.artifacts
         window_id = collection.request.window.id
@@ -144,7 +146,7 @@ class Measurement:
         return Collected(answer["status"], str(folder), reasons_of(answer), slo)
 
     def _publish_what_fits(
-        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks,
+        self, collection: CollectedWindow, provenance: Provenance, samples: Samples, blocks: Blocks,
         permit: store.Permit,
     ) -> Path:  # fmt: skip
         try:
@@ -155,7 +157,7 @@ class Measurement:
             return self._publish(collection, provenance, samples, without_blocks(error), permit)
 
     def _publish(
-        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks,
+        self, collection: CollectedWindow, provenance: Provenance, samples: Samples, blocks: Blocks,
         permit: store.Permit,
     ) -> Path:  # fmt: skip
         files = window_files(collection, self._inputs(collection))
@@ -166,7 +168,7 @@ class Measurement:
         )  # fmt: skip
 
     @contextlib.contextmanager
-    def _blocks(self, collection: Collection) -> Iterator[Blocks]:
+    def _blocks(self, collection: CollectedWindow) -> Iterator[Blocks]:
         if not self.settings.windows.blocks:
             yield Blocks()
             return
@@ -192,7 +194,7 @@ class Measurement:
                 Reason("recipe_refused", f"the session's own recipes are left out: {error}")
             ]
 
-    def _own_cost(self, collection: Collection) -> Mapping[str, Any]:
+    def _own_cost(self, collection: CollectedWindow) -> Mapping[str, Any]:
         """Return what monitoring itself cost during the window."""
         window = collection.request.window
         return own_cost(self.usage(), window.start, window.end) | {
@@ -205,7 +207,7 @@ class Measurement:
         text = f"not every target was scraped after the window's end within {timeout:g} s"
         return [Reason("settle_timeout", text)] if unsettled else []
 
-    def _inputs(self, collection: Collection) -> dict[str, bytes]:
+    def _inputs(self, collection: CollectedWindow) -> dict[str, bytes]:
         """Return the files that the window was measured from; none contains credentials."""
         session, window = self.session, collection.request.window
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}

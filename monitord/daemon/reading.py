@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from monitord.daemon.addresses import AddressCheck, Verdicts, denial
 from monitord.daemon.credential_check import AccessCheck, credentials_in
-from monitord.documents.timestamps import nearest_moment
+from monitord.dropfolder.files import DroppedFile
 from monitord.errors import InvalidFileError, Problem, listed
+from monitord.system.timestamps import nearest_moment
 from monitord.targets.credentials import ScrapeCredentials
-from monitord.targets.dropdir import DroppedFile
 from monitord.targets.model import Registration
 from monitord.targets.parse import parse
 from monitord.targets.registry import Entry, Seen

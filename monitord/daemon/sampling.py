@@ -25,8 +25,8 @@ from monitord.artifacts import parquet
 from monitord.artifacts.sample_files import NOT_INSTALLED, Samples
 from monitord.artifacts.sample_order import Going, Order, Unavailable, Unwritten, Written, read_reply, to_line
 from monitord.errors import ExitCode, PrometheusUnavailableError, is_passing
+from monitord.kpis.span import Span
 from monitord.prometheus.api.connection_info import Door
-from monitord.recipes.span import Span
 from monitord.session.folder import Session
 from monitord.system.atomic import TEMPORARY_PREFIX
 from monitord.system.background import start_thread

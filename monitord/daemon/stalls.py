@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from structlog.typing import FilteringBoundLogger
 
 from monitord.collect.stall import Stall
-from monitord.documents.timestamps import to_iso
 from monitord.system.clock import Clock
+from monitord.system.timestamps import to_iso
 
 STALLED_SECONDS = 10.0
 """A part of the loop that takes longer than this is taken to wait for the file system."""

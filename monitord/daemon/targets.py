@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from monitord.daemon.expiry import AT_ONCE, Expiry
 from monitord.daemon.parts import FolderPart
 from monitord.daemon.reading import TargetReader
-from monitord.documents.timestamps import from_iso, to_iso
+from monitord.dropfolder.folder import DropFolder
 from monitord.file_sd.shards import Shards
 from monitord.prometheus.config.run_folder import RunFolder
 from monitord.session.held import HeldSession
@@ -24,10 +24,10 @@ from monitord.session.settings import Settings
 from monitord.system.atomic import read_json, sync_folder, to_json
 from monitord.system.clock import Clock
 from monitord.system.listing import paths_in
+from monitord.system.timestamps import from_iso, to_iso
 from monitord.targets.credentials import ScrapeCredentials
-from monitord.targets.dropdir import DropFolder
-from monitord.targets.feedback import Health, HealthKey, deleted_status, health_key, restore, target_status
-from monitord.targets.parse import is_target_file
+from monitord.targets.feedback import deleted_status, restore, target_status
+from monitord.targets.file_names import is_target_file
 from monitord.targets.registry import (
     Entry,
     State,
@@ -37,6 +37,7 @@ from monitord.targets.registry import (
     slurm_jobs,
     update,
 )
+from monitord.targets.scrape_health import HealthKey, ScrapeHealth, health_key
 
 EndedJobs = Callable[[frozenset[str]], frozenset[str]]
 
@@ -84,7 +85,7 @@ class TargetReconciler:
         )
         self._published: dict[str, int] = {}
         self._pending: dict[str, None] = {}
-        self._healths: Mapping[HealthKey, Health] = {}
+        self._healths: Mapping[HealthKey, ScrapeHealth] = {}
         self._failure = ""
         self._gone = Expiry(settings.status.keep)
         self.registry = restored(self._restored())
@@ -139,7 +140,7 @@ class TargetReconciler:
         due = (look.look_again, lease, self._reader.addresses.next_due(monotonic))
         return min((seconds for seconds in due if seconds is not None), default=None)
 
-    def set_healths(self, healths: Mapping[HealthKey, Health]) -> None:
+    def set_healths(self, healths: Mapping[HealthKey, ScrapeHealth]) -> None:
         """Take what Prometheus reports of the targets; statuses that change by it become pending."""
         before, self._healths = self._healths, healths
         if {key: _essence(health) for key, health in before.items()} != {
@@ -153,7 +154,7 @@ class TargetReconciler:
             self._wake(FolderPart.TARGET_STATUSES)
 
     def _with_other_health(
-        self, before: Mapping[HealthKey, Health], after: Mapping[HealthKey, Health]
+        self, before: Mapping[HealthKey, ScrapeHealth], after: Mapping[HealthKey, ScrapeHealth]
     ) -> Iterator[str]:
         for file, registration in self.registry.in_force().items():
             keys = (health_key(endpoint.labels) for endpoint in registration.endpoints)
@@ -275,9 +276,9 @@ class TargetReconciler:
                 self._log.info("target_file.withdrawn", file=file, reason=entry.reason)
 
 
-def _essence(health: Health | None) -> tuple[str, str]:
+def _essence(health: ScrapeHealth | None) -> tuple[str, str]:
     """Leave out when a target was last scraped: that alone is no reason to write a file."""
-    health = health or Health()
+    health = health or ScrapeHealth()
     return health.health, health.last_error
 
 

@@ -11,8 +11,8 @@ from typing import Literal
 from structlog.typing import FilteringBoundLogger
 
 from monitord.daemon.parts import FolderPart
-from monitord.targets.dropdir import DropFolder
-from monitord.targets.watch import Watch, watch
+from monitord.dropfolder.folder import DropFolder
+from monitord.dropfolder.watch import Watch, watch
 
 AGAIN_SECONDS = 60.0
 """How long to wait before a watch that could not be started is tried again."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitord.artifacts.store import read_manifest
+from monitord.dropfolder.files import DroppedFile
 from monitord.session.folder import Session
-from monitord.targets.dropdir import DroppedFile
 from monitord.windows.lifecycle import Counted, Published, counted
 from monitord.windows.markers import KINDS, Marker, read_marker, split_name
 

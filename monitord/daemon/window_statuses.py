@@ -9,12 +9,12 @@ from typing import Any
 from monitord.artifacts.manifest import reasons_of
 from monitord.collect.slo import worst_of
 from monitord.daemon.expiry import Expiry
-from monitord.documents.timestamps import from_iso, to_iso
 from monitord.session.folder import unescape_file_name
 from monitord.session.held import HeldSession
 from monitord.system.atomic import read_json, to_json
 from monitord.system.clock import Clock
 from monitord.system.listing import paths_in
+from monitord.system.timestamps import from_iso, to_iso
 from monitord.windows.lifecycle import TERMINAL, State
 from monitord.windows.model import Window
 

@@ -20,12 +20,12 @@ from monitord.daemon.expiry import AT_ONCE
 from monitord.daemon.window_markers import WindowMarkers
 from monitord.daemon.window_statuses import WindowStatuses
 from monitord.daemon.windows_under_way import Settled, WindowsUnderWay
-from monitord.documents.timestamps import from_iso
+from monitord.dropfolder.folder import DropFolder
 from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.system.clock import Clock
 from monitord.system.listing import names_in
-from monitord.targets.dropdir import DropFolder
+from monitord.system.timestamps import from_iso
 from monitord.windows.lifecycle import (
     TERMINAL,
     Answered,

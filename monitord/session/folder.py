@@ -6,19 +6,17 @@ the daemon. Every command imports this module, so modules that few commands need
 
 from __future__ import annotations
 
-import grp
 import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 from monitord.errors import InvalidInputError
 from monitord.system.atomic import write_synced
-from monitord.system.folders import PRIVATE, make_folders
 from monitord.system.listing import paths_in
+from monitord.system.names import check_name
 
 _SAFE_IN_FILE_NAMES = " !#$&'()+,;=@[]^{}"
 _LONGEST_NAME = 200  # of the 255 bytes a file system takes: `.json` and a temporary name must fit
@@ -171,6 +169,8 @@ class Session:
         editors, by file name. Raises InvalidInputError when the session exists or the group cannot be used,
         and OSError; nothing is left behind then.
         """
+        from monitord.system.folders import PRIVATE, make_folders
+
         group_id = _group_id(group) if group else None
         made = make_folders(self.root)
         try:
@@ -195,6 +195,8 @@ class Session:
             raise
 
     def _fill(self, settings: bytes, schemas: Mapping[str, bytes]) -> None:
+        from monitord.system.folders import PRIVATE
+
         for folder in (*self._drops, *self._readable, self.prometheus, self.file_sd):
             folder.mkdir(mode=PRIVATE)
         if schemas:
@@ -235,12 +237,31 @@ def default_root() -> Path:
     return (Path(state) if state else Path.home() / ".local" / "state") / "monitord"
 
 
+def open_session(root: Path, name: str) -> Session:
+    """Return an existing session. Raises InvalidInputError with the names of those that exist."""
+    session = Session(root, check_name(name, "session"))
+    if not session.exists():
+        others = session_names(root)
+        known = f"existing sessions: {', '.join(others)}" if others else "no session exists there yet"
+        raise InvalidInputError(
+            f"no session {name} in {root} ({known}); create it with: monitord session-create --run-id {name}"
+        )
+    return session
+
+
+def session_names(root: Path) -> list[str]:
+    """Return the names of the sessions below a root; none where it cannot be listed."""
+    return sorted(path.parent.name for path in root.glob("*/session.yaml"))
+
+
 def escape_file_name(name: str) -> str:
     """Return a name that is safe to log for any file name, newlines and stray bytes included.
 
     A name that would be too long for a file system ends in a digest of the whole, after `%~`, which no other
     escaped name contains.
     """
+    from urllib.parse import quote
+
     raw = os.fsencode(name)
     escaped = quote(raw, safe=_SAFE_IN_FILE_NAMES)
     if len(escaped) <= _LONGEST_NAME:
@@ -252,10 +273,14 @@ def escape_file_name(name: str) -> str:
 
 def unescape_file_name(name: str) -> str:
     """Reverse `escape_file_name`, unless it shortened the name."""
+    from urllib.parse import unquote
+
     return unquote(name, errors="surrogateescape")
 
 
 def _group_id(group: str) -> int:
+    import grp
+
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:

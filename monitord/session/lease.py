@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import NotReadyError
 from monitord.system.atomic import TEMPORARY_PREFIX, publish, read_if_exists, remove_leftovers, write_synced
+from monitord.system.timestamps import to_iso
 
 STALE_SECONDS = 30.0
 QUIET_SECONDS = 15.0
@@ -136,6 +136,20 @@ def read_holder(folder: Path) -> Holder | None:
 def highest_term(folder: Path) -> int | None:
     """Return the number of the term in force; None when there never was one."""
     return max(_terms(folder), default=None)
+
+
+def daemon_holder(folder: Path) -> Holder | None:
+    """Return the daemon that holds the session; None when there is none."""
+    holder = read_holder(folder)
+    return None if holder is None or holder.deletes else holder
+
+
+def is_alive(holder: Holder | None) -> bool | None:
+    """Return whether a holder lives; None for one on another host, of which only its heartbeat shows it."""
+    if holder is None:
+        return False
+    here = os.uname().nodename  # socket.gethostname(), without loading socket
+    return is_alive_here(holder, here) if holder.host == here else None
 
 
 def is_alive_here(holder: Holder, host: str) -> bool:

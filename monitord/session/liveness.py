@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitord.session.folder import Session
-from monitord.session.lease import HEARTBEAT_SECONDS, Holder, is_alive_here, read_holder
+from monitord.session.lease import HEARTBEAT_SECONDS, daemon_holder, is_alive
 
 SILENCE_SECONDS = 2 * HEARTBEAT_SECONDS + 1
 """How long commands that do not take the session over watch a heartbeat."""
@@ -35,12 +35,6 @@ def heartbeat_of(session: Session) -> Beat | None:
         return None
 
 
-def daemon_holder(session: Session) -> Holder | None:
-    """Return the daemon that holds the session; None when none does."""
-    holder = read_holder(session.lease)
-    return None if holder is None or holder.deletes else holder
-
-
 @dataclass(slots=True)
 class Watch:
     """Watches a session's daemon until it is known whether it is alive."""
@@ -53,12 +47,8 @@ class Watch:
 
     def look(self) -> bool | None:
         """Return whether a daemon runs the session; None while that is not known."""
-        holder = daemon_holder(self.session)
-        if holder is None:
-            return False
-        if holder.host == os.uname().nodename:  # socket.gethostname(), without loading socket
-            return is_alive_here(holder, holder.host)
-        return self._beats(heartbeat_of(self.session), self.monotonic())
+        alive = is_alive(daemon_holder(self.session.lease))
+        return self._beats(heartbeat_of(self.session), self.monotonic()) if alive is None else alive
 
     def until_known(self, pause: Callable[[float], None] = time.sleep) -> bool:
         """Look again until it is known whether a daemon runs the session."""

@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from monitord.system.listing import paths_in
 from monitord.system.printable import shown_json
@@ -114,19 +114,23 @@ def read_if_exists(path: Path) -> bytes | None:
         return None
 
 
+def open_plain(path: Path | str, *, follow: bool = False) -> BinaryIO:
+    """Open a file for reading that others may have put there: follow no link, wait for no pipe.
+
+    `follow` allows links. Raises OSError. The caller must check that it is a plain file.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    return os.fdopen(os.open(path, flags), "rb")
+
+
 def read_plain(path: Path, longest: int = -1) -> bytes | None:
     """Return a plain file's content; None for anything else. Follows no link and does not block on a pipe."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        file = open_plain(path)
     except OSError:
         return None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(longest)
-    finally:
-        os.close(descriptor)
+    with file:
+        return file.read(longest) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
 
 
 def to_json(value: Any) -> bytes:

@@ -26,9 +26,9 @@ from monitord.artifacts.sample_files import gather
 from monitord.artifacts.store import read_manifest
 from monitord.daemon.measure import QUERY_TIMEOUT_SECONDS, Measurement
 from monitord.daemon.sampling import Sampling
+from monitord.kpis.span import Span
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import has_left_open_ranges
-from monitord.recipes.span import Span
 from monitord.session.folder import Session
 from monitord.session.held import hold
 from monitord.session.settings_sources import load_settings

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from monitord.documents.timestamps import from_iso
 from monitord.session import lease
 from monitord.session.lease import Signs, acquire, highest_term, release
 from monitord.system.fresh_listing import no_refresh
+from monitord.system.timestamps import from_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import REPOSITORY, Bench, benches, sites
 from tests.slurm_cluster import SlurmCluster

@@ -151,7 +151,7 @@ def test_a_session_is_handed_over_to_another_job(site: Site, exporter: FakeExpor
     site.bench.wait_up("c1.yaml")
     second = wait_until(lambda: site.bench.daemon["successor_job_id"], "a successor")
     assert site.cluster.state(second) == "PENDING"
-    assert "goes on when the other one ends" in site.bench.monitord("status", *S).stdout
+    assert "continues the session when the other job ends" in site.bench.monitord("status", *S).stdout
     site.cluster.run("scancel", "--batch", "--signal=USR1", first)
     site.wait_ready(second)
     site.bench.wait_up("c1.yaml")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.cli.daemon_command import MONITORD
+from monitord.client.daemon_command import MONITORD
 from monitord.daemon.sampling import READER
 
 REPOSITORY = Path(__file__).parents[2]

@@ -20,7 +20,15 @@ def test_a_command_loads_nothing_costly_before_it_needs_it(module: str) -> None:
     assert set(done.stdout.split()) & COSTLY == set()
 
 
-def test_the_version_is_told_without_loading_click() -> None:
+def test_status_opens_few_of_our_own_files() -> None:
+    """Each package is two files more: its folder is listed."""
+    script = "import sys, monitord.cli.status; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    ours = sorted(name for name in done.stdout.split() if name.startswith("monitord"))
+    assert len(ours) <= 17, ours
+
+
+def test_the_version_is_printed_without_loading_click() -> None:
     script = "import sys; sys.argv[1:] = ['--version']; from monitord.__main__ import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", f"{script}; print(*sys.modules)"], capture_output=True, text=True, check=True

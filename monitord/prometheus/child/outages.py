@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitord.documents.timestamps import from_iso, to_iso
+from monitord.system.timestamps import from_iso, to_iso
 
 KEPT = 1000
 """How many outages are remembered, the latest ones."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import MonitordError, PassingError
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.child.launch import Launch
@@ -16,6 +15,7 @@ from monitord.prometheus.data.snapshot_store import Snapshot, take_snapshot
 from monitord.session.held import HeldSession
 from monitord.system.background import Background, Run
 from monitord.system.clock import Clock
+from monitord.system.timestamps import to_iso
 
 PATIENCE_SECONDS = 600.0
 """For Prometheus to write all of its data; nothing waits for it."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from monitord.documents.timestamps import to_iso
 from monitord.prometheus.api.vitals import Vitals
 from monitord.prometheus.child.launch import Launch
 from monitord.prometheus.child.memory_limit import pressure
 from monitord.prometheus.child.outages import Outages, outage_json
 from monitord.prometheus.child.probe import Finding
 from monitord.prometheus.child.restart_policy import Phase, State
+from monitord.system.timestamps import to_iso
 
 if TYPE_CHECKING:
     from pathlib import Path

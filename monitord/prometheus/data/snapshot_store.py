@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import MonitordError
 from monitord.prometheus.data.blocks import Span, is_block, span_of
 from monitord.system.atomic import TEMPORARY_PREFIX, read_json, sync_folder, to_json, write_synced
 from monitord.system.copies import copy_tree_synced
 from monitord.system.listing import files_below, paths_in
+from monitord.system.timestamps import to_iso
 
 MANIFEST = "snapshot.json"
 SCHEMA = "monitord/snapshot/v1"

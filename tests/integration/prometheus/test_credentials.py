@@ -31,9 +31,9 @@ from monitord.session.held import HeldSession
 from monitord.session.settings import LimitSettings, check_settings
 from monitord.system.clock import SystemClock
 from monitord.targets.admission import rules_of
-from monitord.targets.health import read_healths
-from monitord.targets.names import Names
+from monitord.targets.host_lookup import HostLookup
 from monitord.targets.resolve import Place
+from monitord.targets.scrape_health import read_healths
 from tests.conftest import wait_until
 from tests.fakes.guard import held_session
 from tests.fakes.guarded_exporter import Certificates, guarded_exporter
@@ -126,7 +126,7 @@ def run_folder(session: Session) -> RunFolder:
 def reconciled(session: HeldSession, log: FilteringBoundLogger) -> TargetReconciler:
     """Return a reconciler that has put the session's target files in force."""
     clock = SystemClock()
-    addresses = AddressCheck(rules_of(SETTINGS.targets), Names(clock))
+    addresses = AddressCheck(rules_of(SETTINGS.targets), HostLookup(clock))
     targets = TargetReconciler(
         session, TargetReader(session.name, Place("h"), addresses, AccessCheck()), SETTINGS, clock, log,
         lambda _: frozenset(), wake=lambda _: None, run_folder=run_folder(session),

@@ -23,7 +23,7 @@ from monitord.artifacts.manifest import Provenance, manifest
 from monitord.artifacts.sample_files import gather
 from monitord.artifacts.verify import verify_files
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.prometheus.api.client import PrometheusClient
@@ -81,7 +81,7 @@ def exposition(scrape: int) -> bytes:
 class Measured:
     build: Build
     request: CollectionRequest
-    collection: Collection
+    collection: CollectedWindow
     client: PrometheusClient
 
     def row(self, kpi: str, stat: str, gpu: str = "") -> KpiRow:

@@ -17,9 +17,9 @@ from monitord.artifacts import parquet
 from monitord.artifacts.parquet import native_series
 from monitord.artifacts.sample_files import Samples, gather
 from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.kpis.span import Span
 from monitord.prometheus.api.raw_samples import read_samples
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.span import Span
 from tests.fakes.query_client import answer, series
 
 SPAN = Span("s", 1000.0, 1100.0, 5.0)

@@ -11,7 +11,8 @@ import pytest
 
 from monitord.artifacts import store
 from monitord.artifacts.attempt import AbandonedError, Attempt
-from monitord.artifacts.store import MANIFEST, Permit, clean, publish, read_manifest
+from monitord.artifacts.layout import MANIFEST
+from monitord.artifacts.store import Permit, clean, publish, read_manifest
 from monitord.session.lease import HeldError
 from tests.fakes.guard import permit
 

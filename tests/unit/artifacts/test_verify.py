@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from monitord.artifacts.store import MANIFEST, publish
+from monitord.artifacts.layout import MANIFEST
+from monitord.artifacts.store import publish
 from monitord.artifacts.verify import Difference, verify_files
 from monitord.cli import execute
 from tests.fakes.guard import permit
@@ -60,11 +61,11 @@ def link(folder: Path) -> None:
             change_rows,
             ["a.csv: has 1 rows, not 7", "samples/service=s/part-0.parquet: has 2 rows, not 7"],
         ),
-        (lambda folder: (folder / MANIFEST).unlink(), ["MANIFEST.json: is not there"]),
-        (lambda folder: (folder / MANIFEST).write_text("{}"), ["MANIFEST.json: is not there"]),
+        (lambda folder: (folder / MANIFEST).unlink(), ["MANIFEST.json: is missing"]),
+        (lambda folder: (folder / MANIFEST).write_text("{}"), ["MANIFEST.json: is missing"]),
         (
             lambda folder: (folder / MANIFEST).write_text('{"files": [{"path": "../w/a.csv"}]}'),
-            ["MANIFEST.json: is not there, or is no manifest"],
+            ["MANIFEST.json: is missing or not a manifest"],
         ),
     ],
 )

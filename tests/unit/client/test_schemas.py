@@ -12,8 +12,8 @@ import pytest
 from jsonschema import Draft7Validator
 
 from monitord.cli.schema import KINDS as COMMAND_KINDS
-from monitord.cli.starters import STARTERS
 from monitord.client.schemas import KINDS, all_schemas, schema_of
+from monitord.client.starters import STARTERS
 from monitord.documents.strict_yaml import read_document
 from monitord.documents.validation import RESERVED_LABELS
 from monitord.errors import InvalidFileError

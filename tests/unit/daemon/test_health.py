@@ -12,9 +12,8 @@ from monitord.daemon.health import COST_FACTOR, HealthPoll
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus.api.series import Answer, Series
 from monitord.system.background import NO_THREAD_SECONDS
-from monitord.targets.feedback import Health
-from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS
 from monitord.targets.registry import Registry
+from monitord.targets.scrape_health import DOWN_SECONDS, SETTLED_SECONDS, ScrapeHealth
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
 from tests.fakes.threads import Threads
@@ -25,9 +24,9 @@ class FakeTargets:
 
     def __init__(self) -> None:
         self.registry = Registry()
-        self.published: list[dict[Any, Health]] = []
+        self.published: list[dict[Any, ScrapeHealth]] = []
 
-    def set_healths(self, healths: dict[Any, Health]) -> None:
+    def set_healths(self, healths: dict[Any, ScrapeHealth]) -> None:
         self.published.append(healths)
 
 
@@ -94,7 +93,7 @@ def world() -> World:
 
 def test_an_answer_is_handed_on(world: World) -> None:
     assert world.ask() == SETTLED_SECONDS
-    assert world.targets.published == [{("c", "j", "i"): Health("up")}]
+    assert world.targets.published == [{("c", "j", "i"): ScrapeHealth("up")}]
 
 
 def test_prometheus_is_not_asked_before_it_is_ready(world: World) -> None:
@@ -149,7 +148,7 @@ def test_while_all_are_up_it_is_only_asked_how_many_are(world: World) -> None:
         world.clock.advance(SETTLED_SECONDS)
         assert world.ask() == SETTLED_SECONDS
     assert (world.prometheus.asked, world.prometheus.counted) == (1, 5)
-    assert world.targets.published[-1] == {("c", "j", "i"): Health("up")}
+    assert world.targets.published[-1] == {("c", "j", "i"): ScrapeHealth("up")}
 
 
 @pytest.mark.parametrize("counts", [{"0": 1.0}, {"1": 2.0}, {}, {"0": 1.0, "1": 1.0}])

@@ -17,8 +17,8 @@ from monitord.artifacts.sample_order import Order, Unavailable, read_reply, to_l
 from monitord.daemon import sampling as module
 from monitord.daemon.sampling import READER, Sampling
 from monitord.errors import PassingError, PrometheusUnavailableError
+from monitord.kpis.span import Span
 from monitord.prometheus.api.connection_info import Door
-from monitord.recipes.span import Span
 from monitord.session.folder import Session
 from monitord.system.children import InteractiveChild, child_environment, spawn_interactive
 from tests.conftest import wait_until

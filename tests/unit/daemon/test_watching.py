@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monitord.daemon.parts import FolderPart
 from monitord.daemon.watching import AGAIN_SECONDS, Watching
-from monitord.targets.dropdir import DropFolder
+from monitord.dropfolder.folder import DropFolder
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
 
@@ -18,7 +18,7 @@ import os, queue, resource, tempfile
 from pathlib import Path
 from monitord.daemon.parts import FolderPart
 from monitord.daemon.watching import AGAIN_SECONDS, Watching
-from monitord.targets.dropdir import DropFolder
+from monitord.dropfolder.folder import DropFolder
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
 if os.geteuid() == 0:

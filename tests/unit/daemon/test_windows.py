@@ -29,11 +29,11 @@ from monitord.daemon import collection_threads as module
 from monitord.daemon import window_markers
 from monitord.daemon.collection_threads import Collected
 from monitord.daemon.windows import WindowReconciler
-from monitord.documents.timestamps import to_iso
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
 from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.system.background import Workers
+from monitord.system.timestamps import to_iso
 from monitord.windows.markers import Marker, read_marker
 from monitord.windows.model import Window
 from tests.conftest import wait_until
@@ -400,7 +400,7 @@ def test_a_stop_waits_for_a_start_that_is_being_rewritten(world: World) -> None:
 def test_a_past_window_that_ends_later_is_waited_for(world: World) -> None:
     start = world.clock.now()
     world.mark("r.yaml", 0, f"from: {start}\nto: {start + 20}\n".encode())
-    assert world.until("open")["reason"] == "its end is still to come"
+    assert world.until("open")["reason"] == "its end is in the future"
     assert world.reconciler.reconcile() == pytest.approx(start + 20 - world.clock.now())
     world.until("done")
 
@@ -646,7 +646,7 @@ def test_a_marker_of_somebody_else_is_reported_and_changes_nothing(world: World)
     before = world.until("done")
     stray = world.mark("r.cancel", 30)
     os.chown(stray, THEIRS, -1)
-    sentence = "r.cancel does not count: it is of uid 9, the window of uid 7"
+    sentence = "r.cancel is ignored: it belongs to uid 9, but the window to uid 7"
     world.until_published("ignored", [sentence])
     assert (world.status()["state"], world.status()["reason"]) == ("done", sentence)
     world.start()
@@ -694,7 +694,9 @@ def test_in_a_group_no_user_ends_or_takes_over_the_window_of_another(tmp_path: P
     world.until("open")
     by(THEIRS, "touch('r.stop'); touch('r.cancel'); touch('r.yaml')")
     strays = sorted(("r.stop", "r.cancel", "r.yaml"))
-    sentences = [f"{name} does not count: it is of uid {THEIRS}, the window of uid {MINE}" for name in strays]
+    sentences = [
+        f"{name} is ignored: it belongs to uid {THEIRS}, but the window to uid {MINE}" for name in strays
+    ]
     world.until_published("ignored", sentences)
     assert world.status()["state"] == "open"
     assert events(world.entries).count("window.marker_ignored") == 3

@@ -16,9 +16,9 @@ from monitord.prometheus.config.run_folder import RunFolder
 from monitord.prometheus.data.data_location import Location
 from monitord.session.settings import check_settings
 from monitord.targets.admission import rules_of
-from monitord.targets.feedback import Health, HealthKey
 from monitord.targets.references import problem_of
 from monitord.targets.resolve import Place
+from monitord.targets.scrape_health import HealthKey, ScrapeHealth
 from tests.fakes.clock import FakeClock
 from tests.fakes.guard import held_session
 from tests.fakes.log import Entries, recording_log
@@ -89,7 +89,7 @@ class World:
         while self.reconciler.publish_statuses():
             pass
 
-    def set_healths(self, healths: dict[HealthKey, Health]) -> None:
+    def set_healths(self, healths: dict[HealthKey, ScrapeHealth]) -> None:
         self.reconciler.set_healths(healths)
         self.reconciler.publish_statuses()
 

@@ -26,7 +26,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.guard import held_session
 
 BLOCK = "01M86F82PG3361JH6SAJSEDSW9"
-HINTS = {"cli/options.py"}
+HINTS = {"session/folder.py"}
 """Where a listing only helps whoever mistyped a name."""
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from monitord.documents.timestamps import from_iso
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import Build, Version
@@ -27,6 +26,7 @@ from monitord.prometheus.data.blocks import SnapshotPlan
 from monitord.prometheus.data.data_location import Location
 from monitord.prometheus.data.storage import Storage
 from monitord.session.settings import PrometheusSettings, Settings
+from monitord.system.timestamps import from_iso
 from tests.fakes.clock import FakeClock
 from tests.fakes.guard import held_session
 from tests.fakes.log import Entries, events, recording_log
