@@ -38,7 +38,7 @@ class Attempt:
         if self._is_abandoned:
             raise AbandonedError("the window was withdrawn while it was collected")
 
-    def claim(self, confirm: Callable[[], None] = lambda: None) -> None:
+    def claim(self, confirm: Callable[[], None]) -> None:
         """Make it too late to abandon it, right before its artifacts appear. Raises AbandonedError.
 
         `confirm` may refuse as well, by raising; it can still be abandoned then.

@@ -33,7 +33,7 @@ class Permit:
     """The right to publish an attempt's artifacts; `confirm` raises when the session is not ours any more."""
 
     attempt: Attempt
-    confirm: Callable[[], None] = lambda: None
+    confirm: Callable[[], None]
 
     def check(self) -> None:
         """Raise if nothing may be changed."""
@@ -52,7 +52,8 @@ def publish(
     manifest: Mapping[str, Any],
     mode: int = 0o600,
     rows: Mapping[str, int] | None = None,
-    permit: Permit | None = None,
+    *,
+    permit: Permit,
 ) -> Path:
     """Make `artifacts/<window_id>` hold these files and the manifest; return that folder.
 
@@ -61,7 +62,6 @@ def publish(
     Raises ValueError for a path that would leave the folder, and OSError when it cannot be written;
     then the earlier folder is unchanged.
     """
-    permit = permit or Permit(Attempt())
     for path in files:
         check_path(path)
     target, aside = artifacts / window_id, artifacts / f"{ASIDE_PREFIX}{window_id}"

@@ -45,7 +45,7 @@ def command(
       monitord run --session bench01 --port 0
     """
     if supervised:
-        from monitord.daemon.parent import run_supervised
+        from monitord.daemon.parent_process import run_supervised
         from monitord.system.children import spawn_sharing
 
         options = DaemonOptions(no_auth, prometheus_binary, port, data_dir, handover)

@@ -13,7 +13,7 @@ from monitord.errors import InvalidInputError
 from monitord.session.folder import Session
 from monitord.session.lease import HeldError, Holder, acquire, release
 from monitord.session.takeover import signs_of
-from monitord.system.fresh_listing import nothing
+from monitord.system.fresh_listing import no_refresh
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _TRIES = 3
@@ -55,7 +55,7 @@ def _acquire(session: Session) -> Holder:
         return acquire(session.lease, host, time.time(), signs, deletes=True)
     except OSError as error:
         # Where listings are cached, clearing them needs room as well: no holder has been judged yet.
-        if error.errno not in _NO_ROOM or signs.clear is not nothing:
+        if error.errno not in _NO_ROOM or signs.refresh is not no_refresh:
             raise
     # The holder was judged before, and is gone. What is deleted anyway makes room for the lease.
     shutil.rmtree(session.logs, ignore_errors=True)

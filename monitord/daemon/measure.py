@@ -1,6 +1,7 @@
 """Measuring one closed window: ask Prometheus, judge, publish the artifacts.
 
-Runs on a thread of its own with a connection of its own; what it reads of the daemon is immutable.
+Each measurement runs on its own thread with its own connection, and reads only immutable values of the
+daemon.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.prometheus.child.outages import Outages
 from monitord.recipes.load import load_recipes, packaged_folder, recipe_files, select_recipes
 from monitord.recipes.model import Recipe
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.slurm.allocation import read_allocation
 from monitord.system.clock import SystemClock
@@ -52,17 +53,14 @@ from monitord.windows.model import Window
 SETTLE_TIMEOUT_SECONDS = 2.0
 QUERY_TIMEOUT_SECONDS = 60.0
 BLOCKS_TIMEOUT_SECONDS = 300.0
-"""For Prometheus to write all that it has."""
+"""For Prometheus to write all of its data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What is needed to measure the windows of a session.
+    """What is needed to measure the windows of a session, which the daemon with this `term` holds."""
 
-    `confirm` raises HeldError when the session is no longer that of the daemon with this `term`.
-    """
-
-    session: Session
+    session: HeldSession
     settings: Settings
     connect: Callable[[float], PrometheusClient]
     registry: Callable[[], Registry]
@@ -71,7 +69,6 @@ class Measurement:
     usage: Callable[[], Sequence[Moment]] = tuple
     data_folder: Callable[[], Path] = Path
     stalls: Callable[[float, float], tuple[Stall, ...]] = lambda _start, _end: ()
-    confirm: Callable[[], None] = lambda: None
     term: int | None = None
 
     def last_scrapes(self) -> Answer:
@@ -80,7 +77,7 @@ class Measurement:
             return client.query(settle_query(self.session.name))
 
     def targets(self, end: float) -> tuple[ExpectedTarget, ...]:
-        """Return the targets in force, but those that were registered only after the window."""
+        """Return the targets in force, except those that were registered after the window."""
         return tuple(
             ExpectedTarget(endpoint.url, endpoint.labels, endpoint.interval or self.settings.scrape_interval)
             for entry in self.registry().entries.values()
@@ -91,11 +88,11 @@ class Measurement:
     def measure(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
         """Collect a window and publish its artifacts.
 
-        `unsettled` says that not every target was scraped after the window's end in time. Raises
+        `unsettled`: not every target was scraped in time after the window's end. Raises
         PrometheusUnavailableError when trying again later may help; otherwise PrometheusError,
         InvalidInputError, OSError, and AbandonedError when the attempt was abandoned.
         """
-        permit = store.Permit(attempt, self.confirm)
+        permit = store.Permit(attempt, self.session.confirm)
         recipes, refused = self._recipes()
         with self.connect(QUERY_TIMEOUT_SECONDS) as client:
             version = str(client.build_info().get("version"))
@@ -135,13 +132,13 @@ class Measurement:
     def _kept(
         self, collection: CollectedWindow, provenance: Provenance, permit: store.Permit
     ) -> Collected | None:
-        """Keep earlier artifacts that have data where these have none; None where nothing is to be kept."""
-        told, artifacts = manifest(collection, provenance), self.session.artifacts
+        """Keep earlier artifacts with data when this collection has none; None when none are kept."""
+        latest, artifacts = manifest(collection, provenance), self.session.artifacts
         window_id = collection.request.window.id
-        earlier = None if has_data(told) else store.read_manifest(artifacts / window_id)
+        earlier = None if has_data(latest) else store.read_manifest(artifacts / window_id)
         if earlier is None or not has_data(earlier):
             return None
-        answer = renewed(earlier, told, collection.start)
+        answer = renewed(earlier, latest, collection.start)
         if answer is None:
             raise _other_window(artifacts / window_id, earlier)
         folder = store.renew(artifacts, window_id, answer, self.session.file_mode, permit)
@@ -154,7 +151,7 @@ class Measurement:
     ) -> Path:  # fmt: skip
         try:
             return self._publish(collection, provenance, samples, blocks, permit)
-        except OSError as error:  # there may be no room for as much as that
+        except OSError as error:  # there may be room without the blocks
             if not blocks.files:
                 raise
             return self._publish(collection, provenance, samples, without_blocks(error), permit)
@@ -164,10 +161,10 @@ class Measurement:
         permit: store.Permit,
     ) -> Path:  # fmt: skip
         files = window_files(collection, self._inputs(collection))
-        told = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
+        content = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
         return store.publish(
             self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
-            told, self.session.file_mode, samples.rows, permit,
+            content, self.session.file_mode, samples.rows, permit=permit,
         )  # fmt: skip
 
     @contextlib.contextmanager
@@ -189,7 +186,7 @@ class Measurement:
         return self.sampling.reading(client.connection_info, request.span)
 
     def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
-        """Return the recipes in force; a session's own that cannot be used cost only themselves."""
+        """Return the recipes in force; where the session's own are invalid, only these are left out."""
         try:
             return load_recipes(self.session.recipes), []
         except (InvalidInputError, OSError) as error:
@@ -211,7 +208,7 @@ class Measurement:
         return [Reason("settle_timeout", text)] if unsettled else []
 
     def _inputs(self, collection: CollectedWindow) -> dict[str, bytes]:
-        """Return what the window was measured from; credentials are in none of these files."""
+        """Return the files that the window was measured from; none contains credentials."""
         session, window = self.session, collection.request.window
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
         used = {recipe.name for recipe in collection.request.recipes}
@@ -225,7 +222,7 @@ class Measurement:
         }
         inputs["targets.json"] = render_file(groups)
         for name in window.markers:
-            # Anybody may have put something else there since: a link is not followed.
+            # Another user may have replaced it since: links are not followed.
             with contextlib.suppress(OSError):
                 inputs[f"markers/{name}"] = read_file(session.windows, name)[1].content
         return inputs

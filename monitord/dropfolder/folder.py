@@ -20,6 +20,7 @@ from pathlib import Path
 
 from monitord.dropfolder.files import NEVER_SEEN, DroppedFile, Signature, read_file
 from monitord.dropfolder.scan import Scan
+from monitord.system.backoff import Backoff
 
 # A complete file mostly ends with a newline; one that was cut off mostly does not.
 QUIET_SECONDS = 0.025
@@ -28,7 +29,7 @@ OLD_SECONDS = 5.0
 GONE_SECONDS = 0.1
 # A change that fails repeatedly, also alone, is tried less and less often.
 PATIENT_TRIES = 3
-LONGEST_PAUSE_SECONDS = 30.0
+BACKOFF = Backoff(first=8.0, longest=30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class DropFolder:
             self._known[name] = NEVER_SEEN
             self._tries[name] = self._tries.get(name, 0) + 1
             self._alone[name] = tries = self._alone.get(name, 0) + alone
-            pause = min(2.0 ** min(tries, 9), LONGEST_PAUSE_SECONDS) if tries >= PATIENT_TRIES else 0.0
+            pause = BACKOFF.seconds(tries - PATIENT_TRIES + 1)
             if change is None:
                 self._missing[name] = now + pause - GONE_SECONDS
             else:

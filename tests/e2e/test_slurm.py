@@ -140,7 +140,7 @@ def test_slurms_warning_closes_windows_while_prometheus_runs(site: Site, exporte
     site.cluster.run("scancel", "--batch", "--signal=USR1", job_id)
     assert site.wait_over(job_id) == "COMPLETED"
     assert site.bench.window("w1")["verdict"] == "truncated"
-    assert site.bench.log("allocation.closing")[-1]["told_by"] == "signal"
+    assert site.bench.log("allocation.closing")[-1]["trigger"] == "signal"
     [exited] = site.bench.log("prometheus.exited")
     assert exited["code"] == 0
 

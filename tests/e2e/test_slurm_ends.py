@@ -35,7 +35,7 @@ def test_before_its_time_limit_the_daemon_has_done_all_there_was_to_do(
         assert site.bench.window(window_id)["verdict"] == "truncated"
         site.bench.monitord("verify", site.bench.session.artifacts / window_id)
     [closing] = site.bench.log("allocation.closing")
-    assert closing["told_by"] == "signal"
+    assert closing["trigger"] == "signal"
     assert site.bench.daemon["phase"] == "stopped"
 
 

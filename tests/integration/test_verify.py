@@ -26,6 +26,7 @@ from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.recipes.load import check_recipe, load_recipes, packaged_folder
 from monitord.windows.model import Reported, Window
 from tests.fakes.backfill import write_block
+from tests.fakes.guard import permit
 
 pytestmark = pytest.mark.real
 
@@ -113,7 +114,7 @@ def folder(client: PrometheusClient, start: float, tmp_path: Path) -> Path:
     samples = gather(collection.request.span, client, tmp_path)
     return store.publish(
         tmp_path, "w", {**window_files(collection, inputs), **samples.files},
-        manifest(collection, provenance), rows=samples.rows,
+        manifest(collection, provenance), rows=samples.rows, permit=permit(),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavai
 from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.prometheus.api.peer_uid import PeerUidAdapter
 from monitord.prometheus.api.pinned_tls import PinnedCertificateAdapter
+from monitord.system.backoff import Backoff
 
 T = TypeVar("T")
 Parameters = Mapping[str, str | list[str]]
@@ -25,7 +27,7 @@ Parameters = Mapping[str, str | list[str]]
 THIS_USER = -1
 
 _ADMIN_DISABLED = "admin APIs disabled"
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_BACKOFF = Backoff(first=0.05, longest=1.0)
 
 
 class AdminApiDisabledError(PrometheusError):
@@ -85,16 +87,16 @@ class Transport:
     ) -> T:
         """Send a request to `/api/v1/`, again while it is not evaluated, until `timeout` has passed."""
         deadline = time.monotonic() + self.timeout
-        pause = _FIRST_PAUSE
-        while True:
+        for failures in itertools.count(1):
             left = max(deadline - time.monotonic(), 0.001)
             try:
                 return take(self.send(method, f"/api/v1/{path}", parameters, left))
             except _RetryableError:
+                pause = _BACKOFF.seconds(failures)
                 if time.monotonic() + pause >= deadline:
                     raise
             time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        raise AssertionError("it is tried until it works or fails for good")
 
     def send(self, method: str, path: str, parameters: Parameters, timeout: float) -> requests.Response:
         """Send a request once and return the response, whatever its status."""

@@ -14,6 +14,7 @@ from monitord.artifacts.layout import MANIFEST
 from monitord.artifacts.store import publish
 from monitord.artifacts.verify import Difference, verify_files
 from monitord.cli import execute
+from tests.fakes.guard import permit
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     }  # fmt: skip
     artifacts = tmp_path / "artifacts"
     artifacts.mkdir()
-    return publish(artifacts, "w", files, {}, rows={"samples/service=s/part-0.parquet": 2})
+    return publish(artifacts, "w", files, {}, rows={"samples/service=s/part-0.parquet": 2}, permit=permit())
 
 
 def test_what_was_published_is_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,9 +173,7 @@ def with_password(secret: Path, user: str = "bench") -> bytes:
     return GOOD + f"basic_auth: {{username: {user}, password_file: {secret}}}\n".encode()
 
 
-def test_targets_with_credentials_have_files_of_their_own_and_the_loop_is_told(
-    world: World, secret: Path
-) -> None:
+def test_targets_with_credentials_have_separate_files_and_wake_the_loop(world: World, secret: Path) -> None:
     world.drop("a.yaml", with_password(secret))
     world.drop("b.yaml", GOOD.replace(b"name: a", b"name: b"))
     world.settle()
@@ -279,7 +277,7 @@ def test_a_secret_that_was_opened_to_others_is_used_no_more_until_it_is_mended(
     assert world.woken.count("config") == 3
 
 
-def test_a_secret_that_was_changed_is_told_to_the_loop(world: World, secret: Path) -> None:
+def test_a_secret_that_was_changed_wakes_the_loop(world: World, secret: Path) -> None:
     world.drop("a.yaml", with_password(secret))
     world.settle()
     [before] = world.reconciler.credentials.values()

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from monitord.daemon.parts import FolderPart
 from monitord.dropfolder import folder as dropfolder
 from monitord.dropfolder.files import DroppedFile, Signature
 from monitord.file_sd import shards
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.system.atomic import write_synced
 from monitord.targets.scrape_health import ScrapeHealth
 from tests.fakes.log import events
@@ -29,16 +30,16 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_a_dropped_file_is_scraped_told_of_and_logged_once(world: World) -> None:
+def test_a_dropped_file_is_scraped_published_and_logged_once(world: World) -> None:
     world.drop("a.yaml", GOOD)
     world.settle()
     assert world.scraped() == {"a"}
     assert world.status("a.yaml")["state"] == "accepted"
     assert events(world.entries) == ["target_file.accepted", "file_sd.written"]
-    assert world.woken == ["health", "tell"]
+    assert world.woken == [FolderPart.HEALTH, FolderPart.TARGET_STATUSES]
 
 
-def test_a_refused_file_is_told_of_and_the_last_good_version_stays(world: World) -> None:
+def test_a_refused_file_is_reported_and_the_last_good_version_stays(world: World) -> None:
     world.drop("a.yaml", GOOD)
     world.settle()
     accepted = world.status("a.yaml")
@@ -304,7 +305,7 @@ def fails_once(real: Callable[..., Any]) -> Callable[..., Any]:
     return attempt
 
 
-@pytest.mark.parametrize("what", [shards, Session])
+@pytest.mark.parametrize("what", [shards, HeldSession])
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_full_disk_delays_and_loses_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, what: Any, deleted: bool

@@ -115,13 +115,13 @@ def test_whatever_rounds_fail_all_that_is_there_is_taken_in_and_poison_holds_up_
         world.poison = poison
         for action, what in history:
             follow(world, action, what)
-        world.settle(dropfolder.LONGEST_PAUSE_SECONDS + 1.0)  # far from the next full scan
+        world.settle(dropfolder.BACKOFF.longest + 1.0)  # far from the next full scan
         expected = world.there
         for name in NAMES:
             if name not in poison:
                 assert world.taken.get(name) == expected.get(name), name
         world.poison = set()
-        world.settle(dropfolder.LONGEST_PAUSE_SECONDS + 1.0)
+        world.settle(dropfolder.BACKOFF.longest + 1.0)
         assert world.taken == expected
         assert world.round() == Look(), "then all is at rest"
 

@@ -35,7 +35,7 @@ def beat(session: Session, content: str) -> None:
     session.daemon_status.write_text(content)
 
 
-def test_nobody_and_the_dead_are_known_at_once(session: Session) -> None:
+def test_no_holder_and_a_dead_one_are_known_at_once(session: Session) -> None:
     assert Watch(session).look() is False
     here = replace(THERE, host=socket.gethostname())
     hold(session, here)

@@ -1,8 +1,8 @@
-"""The daemon's parent in a batch job: passes signals on, and starts the daemon again when it crashed.
+"""The daemon's parent in a batch job: it passes signals on, and restarts the daemon after a crash.
 
-It does nothing else, so that there is little in it to crash; the daemon, and Prometheus with it, dies
-with it. It opens no file, and that no process can be made is one more trouble that passes. It is what the
-batch script becomes (`exec`): the process that Slurm warns and ends.
+It does nothing else, so that there is little in it to crash; the daemon, and Prometheus with it, dies with
+it. It opens no file, and goes on when no process can be created. The batch script becomes this process
+(`exec`), which Slurm then warns and ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from monitord.daemon.restarts import Again, Tries, after_end, shell_code
+from monitord.daemon.parent_restarts import Restart, Tries, after_end, shell_code
 from monitord.errors import ExitCode, is_passing
 from monitord.system.children import Child
 
@@ -24,8 +24,8 @@ LOOK_SECONDS = 1.0
 
 
 def run_supervised(start: Callable[[], Child]) -> int:
-    """Run a daemon until it ends for good; return its exit code, as shells have it."""
-    with _held_back(PASSED_ON | {signal.SIGCHLD}):
+    """Run a daemon until it ends for good; return its exit code as a shell would."""
+    with _blocked(PASSED_ON | {signal.SIGCHLD}):
         return _Parent(start).run()
 
 
@@ -42,27 +42,27 @@ class _Parent:
             if self.is_ending:
                 return shell_code(code)
             match after_end(code, time.monotonic() - started, self.tries):
-                case Again(pause, tries):
+                case Restart(pause, tries):
                     self.tries = tries
-                    _say(f"the daemon {_describe(code)}; it is started again in {pause:g} s")
+                    _print(f"the daemon {_describe(code)}; it is started again in {pause:g} s")
                     if not self._pause(pause):
                         return shell_code(code)
                 case over:
                     if over.code:
-                        _say(f"the daemon {_describe(code)}; it is not started again")
+                        _print(f"the daemon {_describe(code)}; it is not started again")
                     return over.code
 
     def _run_once(self) -> int:
-        """Start the daemon and see it through to its end; return how it ended."""
+        """Run the daemon once; return its exit code, -N for signal N."""
         try:
             child = self.start()
-        except Exception as error:  # noqa: BLE001  # a fork that failed, say: nothing may end the parent
-            _say(f"no process can be made for the daemon: {error}")
+        except Exception as error:  # noqa: BLE001  # a failed fork, say: nothing may end the parent
+            _print(f"the daemon cannot be started: {error}")
             return ExitCode.TRY_AGAIN if is_passing(error) else ExitCode.DEFECT
-        return self._attend(child)
+        return self._relay_signals(child)
 
-    def _attend(self, child: Child) -> int:
-        """Pass signals on until the child has ended; return how it did."""
+    def _relay_signals(self, child: Child) -> int:
+        """Pass signals on until the child has ended; return its exit code."""
         while (code := child.poll()) is None:
             number = _next_signal(LOOK_SECONDS)
             if number in PASSED_ON:
@@ -71,7 +71,7 @@ class _Parent:
         return code
 
     def _pause(self, seconds: float) -> bool:
-        """Wait before the next start; return False when told to end. A warning cuts it short."""
+        """Wait before the next start; return False on a signal to end. SIGUSR1 cuts it short."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             number = _next_signal(left)
@@ -83,8 +83,8 @@ class _Parent:
 
 
 @contextmanager
-def _held_back(numbers: frozenset[signal.Signals]) -> Iterator[None]:
-    """Have signals wait until they are asked for: none is lost, none interrupts anything."""
+def _blocked(numbers: frozenset[signal.Signals]) -> Iterator[None]:
+    """Block signals, which `_next_signal` then takes: none is lost, and none interrupts anything."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
@@ -106,7 +106,7 @@ def _describe(code: int) -> str:
     return f"was ended by {names.get(-code, f'signal {-code}')}"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     with suppress(OSError, ValueError):  # a full disk, or closed
         sys.stderr.write(f"monitord: {text}\n")
         sys.stderr.flush()
