@@ -16,12 +16,13 @@ from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
 from monitord.collect.timeseries import Course
 from monitord.kpis.span import InstantQuery
+from monitord.recipes.model import Kpi
 from monitord.system.timestamps import to_iso
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
 QUERIES_SCHEMA = "monitord/queries/v1"
 _cells = attrgetter(*COLUMNS)
-_IN_ROWS = {"name", "stats", "by"}
+_IN_ROWS = {"name", "stats", "by"}  # these fields of a KPI are columns of its rows
 COVERAGE_COLUMNS = (
     "job",
     "instance",
@@ -75,10 +76,15 @@ def summary(collection: CollectedWindow) -> dict[str, Any]:
         "schema": SUMMARY_SCHEMA,
         "run_id": collection.request.window.id,
         "status": collection.status,
-        "kpis": {kpi.name: kpi.model_dump(mode="json", exclude=_IN_ROWS) for kpi in kpis},
+        "kpis": {kpi.name: _kpi(kpi) for kpi in kpis},
         "slo": [asdict(result) for result in collection.slo],
         "rows": [dict(zip(COLUMNS, _cells(row), strict=True)) for row in collection.rows],
     }
+
+
+def _kpi(kpi: Kpi) -> dict[str, Any]:
+    """Return what a KPI is, with the one metric that it was read from."""
+    return {"metric": kpi.metric, **kpi.model_dump(mode="json", exclude={*_IN_ROWS, "sources"})}
 
 
 def queries(collection: CollectedWindow) -> dict[str, Any]:

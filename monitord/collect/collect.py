@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from monitord.collect.collected_window import CollectedWindow, QueryRecord
@@ -21,7 +22,7 @@ from monitord.kpis.promql import up_query
 from monitord.kpis.span import InstantQuery, Query
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi, Recipe
-from monitord.recipes.presence import in_force, presence_query
+from monitord.recipes.presence import choose_metrics, in_force, presence_query
 from monitord.system.clock import SystemClock
 
 _CLOCK = SystemClock()
@@ -81,10 +82,28 @@ def collect(
 
 
 def _in_force(request: CollectionRequest, asking: _Queries) -> tuple[Recipe, ...]:
-    query = None if request.window.recipes else presence_query(request.recipes, request.span)
-    if query is None:
-        return request.recipes
-    return in_force(request.recipes, asking.ask("recipes", query) or Answer(()))
+    """Return the recipes that apply, with one metric for each KPI."""
+    recipes = request.recipes
+    query = None if request.window.recipes else presence_query(recipes, request.span)
+    if query is not None:
+        recipes = in_force(recipes, asking.ask("recipes", query) or Answer(()))
+    return tuple(
+        choose_metrics(recipe, partial(_holds, request, recipe.services, asking)) for recipe in recipes
+    )
+
+
+def _holds(request: CollectionRequest, services: tuple[str, ...], asking: _Queries, kpi: Kpi) -> bool:
+    """Return whether the window holds the KPI's metric.
+
+    These queries are among those that measure the KPI. If one fails, the metric counts as held, so that the
+    failure is reported.
+    """
+    kind = kind_of(kpi.kind)
+    queries = kind.queries(kpi, services, request.span)
+    answers = [
+        asking.ask(f"{kpi.name}.{role}", queries[role]) for role in kind.presence_roles if role in queries
+    ]
+    return any(answer is None or answer.series for answer in answers)
 
 
 def _coverage(request: CollectionRequest, asking: _Queries) -> tuple[TargetCoverage, ...]:

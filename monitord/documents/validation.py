@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from monitord.documents.durations import parse_duration
@@ -186,7 +187,7 @@ def _message(model: type[Model], path: FieldPath, detail: ErrorDetails) -> str:
         holder, key = _model_at(model, path[:-1]), str(path[-1])
         if holder is not None and key in holder.refused_keys:
             return holder.refused_keys[key]
-        return f"unknown key{did_you_mean(key, _keys(holder))}"
+        return f"unknown key{did_you_mean(key, [*_fields(holder)])}"
     if kind == "missing":
         return "this key is required"
     if kind in _EXPECTED or kind == "literal_error":
@@ -241,14 +242,16 @@ def _model_at(model: type[Model], path: FieldPath) -> type[Model] | None:
     """Return the model at `path`, following fields, lists and dictionaries."""
     current: type[Model] | None = model
     for part in path:
-        if current is not None and part in current.model_fields:
-            current = _model_in(current.model_fields[str(part)].annotation)
+        fields = _fields(current)
+        if part in fields:
+            current = _model_in(fields[str(part)].annotation)
         # Any other part is an item of a list or the value of a dictionary of the same model.
     return current
 
 
-def _keys(model: type[Model] | None) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+def _fields(model: type[Model] | None) -> dict[str, FieldInfo]:
+    """Return a model's fields by their keys in a file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()} if model else {}
 
 
 def _model_in(annotation: Any) -> type[Model] | None:

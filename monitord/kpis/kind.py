@@ -68,6 +68,7 @@ class Kind(ABC):
     stats: ClassVar[tuple[str, ...]]
     has_percentiles: ClassVar[bool] = False
     merges: ClassVar[bool] = True
+    presence_roles: ClassVar[tuple[str, ...]] = ("series", "native_series")
 
     def check(self, kpi: KpiFields) -> None:
         """Raise ValueError with the first thing in the KPI that this kind does not allow."""

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Annotated, Literal, TypeVar, get_args
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticKnownError
 
 from monitord.documents.conditions import REPORTED, ConditionText, Measure, misfit, parse_condition
+from monitord.documents.strict_yaml import Refused
 from monitord.documents.validation import Model, Name, Unit, refuse
 from monitord.kpis.kinds import KindName, kind_of
 
@@ -24,6 +36,10 @@ _JOB_PATTERN = r"[A-Za-z0-9._*?-]{1,128}"
 
 
 def _matching(pattern: str, message: str) -> AfterValidator:
+    return AfterValidator(_check(pattern, message))
+
+
+def _check(pattern: str, message: str) -> Callable[[str], str]:
     compiled = re.compile(pattern, re.ASCII)
 
     def check(text: str) -> str:
@@ -31,7 +47,7 @@ def _matching(pattern: str, message: str) -> AfterValidator:
             raise refuse(f"{text!r} is not {message}")
         return text
 
-    return AfterValidator(check)
+    return check
 
 
 def _some(values: tuple[T, ...]) -> tuple[T, ...]:
@@ -56,11 +72,8 @@ KpiName = Annotated[
     _matching(_KPI_NAME, "a KPI name; use lower case letters, digits and _"),
     _form(_KPI_NAME),
 ]
-MetricName = Annotated[
-    str,
-    _matching(_METRIC, "a metric name; put label matchers under `match`"),
-    _form(_METRIC),
-]
+_check_metric = _check(_METRIC, "a metric name; put label matchers under `match`")
+MetricName = Annotated[str, AfterValidator(_check_metric), _form(_METRIC)]
 Matchers = Annotated[
     str,
     _matching(_MATCHERS, 'a list of label matchers such as mode!="idle",cpu=~"0|1"'),
@@ -95,8 +108,63 @@ JobPatterns = Annotated[
     AfterValidator(_some),
     AfterValidator(_unique),
 ]
+Scale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class Source(Model, title="metric"):
+    """One of several metrics that a KPI can be read from, with keys that replace the KPI's own if it is."""
+
+    name: MetricName = Field(description="the metric's name")
+    match: Matchers | None = Field(default=None, description="`match` of this metric")
+    per: Selector | None = Field(default=None, description="`per` of this metric")
+    scale: Scale | None = Field(default=None, description="`scale` of this metric")
+
+
+def _source(value: Any) -> Any:
+    """Accept a name in place of the keys of a source."""
+    if isinstance(value, str):
+        return Source(name=_check_metric(value))
+    if isinstance(value, dict | Source | Refused):
+        return value
+    raise PydanticKnownError("string_type")
+
+
+def _sources(value: Any) -> Any:
+    """Accept a name in place of a list."""
+    if isinstance(value, dict):
+        raise PydanticKnownError("string_type")
+    return tuple(value) if isinstance(value, list | tuple) else (_source(value),)
+
+
+class _NameOrList:
+    """Describes sources in the JSON Schema: a name, or a list of names and of keys."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        name: JsonSchemaValue = {"type": "string", "pattern": f"^(?:{_METRIC})$"}
+        schema = handler(core_schema)
+        several = {**schema, **_SOME_UNIQUE, "items": {"anyOf": [name, schema["items"]]}}
+        return {"anyOf": [name, several]}
+
+
+def _unique_sources(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    for source in sources:
+        if sources.count(source) > 1:
+            raise refuse(f"{source.name} is listed twice; keep one of them")
+    return sources
+
+
+Sources = Annotated[
+    tuple[Annotated[Source, BeforeValidator(_source)], ...],
+    BeforeValidator(_sources),
+    AfterValidator(_some),
+    AfterValidator(_unique_sources),
+    _NameOrList(),
+]
+
+
+_OWN = ("match", "per", "scale")  # the keys of a source that replace the KPI's own
 # What each kind requires, as far as a schema can express it without knowing what is null.
 _KINDS: dict[str, JsonValue] = {
     "if": {"properties": {"kind": {"const": "expr"}}},
@@ -108,9 +176,10 @@ _KINDS: dict[str, JsonValue] = {
 class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     """One key performance indicator.
 
-    `match` narrows `metric` by label matchers. `per` (counters only) is a second counter whose
-    increase divides the first's, so that `mean` is a ratio instead of a rate per second. `scale`
-    turns what is measured into `unit`. `by` names the scopes beside `session` that get rows.
+    `metric` may be a list, of which the first one that the window holds is used. `match` narrows it by
+    label matchers. `per` (counters only) is a second counter whose increase divides the first's, so that
+    `mean` is a ratio instead of a rate per second. `scale` turns what is measured into `unit`. `by` names
+    the scopes beside `session` that get rows.
 
     `expr` is PromQL evaluated at the window's end, once per scope. In it `$window` is the
     window as a range (`[20123ms]`), `$selector` for the matchers that pick the session's series,
@@ -121,7 +190,11 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     help: Text = Field(description="what it measures, in a sentence")
     unit: Unit = Field(description="its unit, such as requests/s, ms or %")
     kind: KindName = Field(description="how it is read: from a metric of that type, or by PromQL (expr)")
-    metric: MetricName | None = Field(default=None, description="the metric that it is read from")
+    sources: Sources | None = Field(
+        default=None,
+        alias="metric",
+        description="the metric that it is read from, or a list of which the first one there is used",
+    )
     match: Matchers | None = Field(
         default=None, description='label matchers that narrow the metric, such as code!="404"'
     )
@@ -131,9 +204,7 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     expr: Annotated[str, Field(min_length=1, max_length=10_000)] | None = Field(
         default=None, description="kind expr only: PromQL with $selector, $window and $by"
     )
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        default=1.0, description="factor from what is measured into the unit"
-    )
+    scale: Scale = Field(default=1.0, description="factor from what is measured into the unit")
     better: Literal["lower", "higher"] | None = Field(
         default=None, description="which way is better when two windows are compared; default: neither"
     )
@@ -145,10 +216,24 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Kpi:
         try:
-            kind_of(self.kind).check(self)
+            for each in self.alternatives():
+                kind_of(self.kind).check(each)
         except ValueError as error:
             raise refuse(str(error)) from None
         return self
+
+    @property
+    def metric(self) -> str | None:
+        """The metric that it is read from: the first one, if there are several."""
+        return self.sources[0].name if self.sources else None
+
+    def alternatives(self) -> tuple[Kpi, ...]:
+        """Return the KPI once for each metric that it can be read from, best first."""
+        return tuple(map(self._read_from, self.sources or ())) or (self,)
+
+    def _read_from(self, source: Source) -> Kpi:
+        own = {key: value for key in _OWN if (value := getattr(source, key)) is not None}
+        return self.model_copy(update={"sources": (source,), **own})
 
     def unit_of(self, stat: str) -> str:
         """Return the unit of one stat: some are not in the KPI's own."""
@@ -213,7 +298,8 @@ class Recipe(Model, title="recipe"):
 
 def metrics_of(kpi: Kpi, native: bool = True) -> tuple[tuple[str, ...], ...]:
     """Return sets of metrics: a window can have the KPI if it has all of any one set; empty if unknown."""
-    return kind_of(kpi.kind).required_metrics(kpi, native)
+    kind = kind_of(kpi.kind)
+    return tuple(names for each in kpi.alternatives() for names in kind.required_metrics(each, native))
 
 
 def measures_of(recipes: Iterable[Recipe]) -> dict[str, Measure]:

@@ -22,6 +22,7 @@ class Gauge(MetricKind):
     name = "gauge"
     stats = ("mean", "min", "max", "std")
     has_percentiles = True
+    presence_roles = ("count",)
 
     def queries(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:
         samples = f"{selector(kpi, services, span)}{span.whole}"

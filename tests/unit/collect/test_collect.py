@@ -475,3 +475,29 @@ def test_when_it_cannot_be_asked_which_packs_apply_that_is_told() -> None:
     found = collect(request, client, now=lambda: 0.0)
     assert (found.rows, found.request.recipes) == ((), ())
     assert found.reasons[0] == Reason("query_failed", "recipes: too many series")
+
+
+@pytest.mark.parametrize("kind", ["counter", "gauge", "histogram", "summary"])
+def test_a_kpi_is_read_from_the_first_of_its_metrics_that_the_window_holds(kind: str) -> None:
+    several = kpi(kind=kind, metric=["new", {"name": "old", "match": 'a="b"', "scale": 100.0}])
+    counted = answer(series(2.0, **A))
+    held = 'old_count{session="s",a="b"}' if kind in {"histogram", "summary"} else 'old{session="s",a="b"}'
+    answers = {f"count_over_time({held}": counted, "sum_over_time(old": counted, "increase(old": counted}
+    collection = run(several, answers, A)
+    (used,) = collection.request.recipes[0].kpis
+    assert (used.metric, used.scale) == ("old", 100.0)
+    assert one_row(collection, "mean").value is not None
+    measured = [record.query for record in collection.queries if record.use.startswith("k.")]
+    assert len([query for query in measured if "(new" in query.promql]) == 1
+    assert len(measured) == len(set(measured))
+
+
+def test_no_other_metric_is_used_when_it_is_not_known_whether_the_first_one_is_there() -> None:
+    several = kpi(kind="gauge", metric=["new", "old"])
+    failed = PrometheusError("too many samples")
+    answers: dict[str, Answer | Exception] = {
+        "count_over_time(new": failed,
+        "over_time(old": answer(series(2.0, **A)),
+    }
+    row = one_row(run(several, answers, A), "mean")
+    assert (row.value, row.status) == (None, "error")

@@ -27,6 +27,18 @@ def test_a_counter_with_all_its_keys() -> None:
     assert kpi.unit_of("mean") == "x/s"
 
 
+def test_a_kpi_of_several_metrics_is_one_for_each_with_keys_of_its_own() -> None:
+    kpi = check_recipe(
+        recipe("kind: counter, metric: [new, {name: old, per: all, scale: 100, match: 'm=\"i\"'}], "
+               "match: 'm=\"j\"', scale: 2, stats: [mean]")
+    ).kpis[0]  # fmt: skip
+    assert [(one.metric, one.match, one.per, one.scale) for one in kpi.alternatives()] == [
+        ("new", 'm="j"', None, 2),
+        ("old", 'm="i"', "all", 100),
+    ]
+    assert [one.alternatives() for one in kpi.alternatives()] == [(one,) for one in kpi.alternatives()]
+
+
 @pytest.mark.parametrize(
     ("kpi", "message"),
     [
@@ -44,6 +56,15 @@ def test_a_counter_with_all_its_keys() -> None:
         ("kind: gauge, metric: a, stats: [mean], scale: 0", "greater than 0"),
         ("kind: gauge, metric: a, stats: [mean], metrik: 0", "did you mean metric?"),
         ("kind: gauge, metric: 'a{x=\"1\"}', stats: [mean]", "is not a metric name"),
+        ("kind: gauge, metric: 5, stats: [mean]", "expected text, found the number 5"),
+        ("kind: gauge, metric: {name: a}, stats: [mean]", "expected text, found keys and values"),
+        ("kind: gauge, metric: [], stats: [mean]", "the list is empty"),
+        ("kind: gauge, metric: [a, b, a], stats: [mean]", "a is listed twice"),
+        ("kind: gauge, metric: [a, 'b c'], stats: [mean]", "'b c' is not a metric name"),
+        ("kind: gauge, metric: [a, 5], stats: [mean]", "expected text, found the number 5"),
+        ("kind: gauge, metric: [a, {nam: b}], stats: [mean]", "did you mean name?"),
+        ("kind: gauge, metric: [a, {name: b, per: c}], stats: [mean]", "`per` is for kind counter only"),
+        ("kind: counter, metric: [{name: a, per: b}, c], stats: [total]", "total cannot be used with `per`"),
         ("kind: gauge, metric: a, match: 'x=\"1\"} or up{', stats: [mean]", "label matchers"),
         ("kind: counter, metric: a, per: 'b{x=1}', stats: [mean]", "is not a selector"),
         ("kind: histogram, metric: a, stats: [p0]", "a histogram has no stat 'p0'"),

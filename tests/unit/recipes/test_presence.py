@@ -9,8 +9,8 @@ from monitord.errors import InvalidFileError
 from monitord.kpis.span import Span
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.load import check_recipe
-from monitord.recipes.model import Recipe
-from monitord.recipes.presence import in_force, presence_query
+from monitord.recipes.model import Kpi, Recipe
+from monitord.recipes.presence import choose_metrics, in_force, presence_query
 from tests.fakes.query_client import answer, series
 
 SPAN = Span("bench01", 1000.0, 1100.0, 5.0)
@@ -70,6 +70,44 @@ def test_a_histogram_is_present_in_either_form_where_there_are_two() -> None:
 def test_a_ratio_is_present_when_both_of_its_metrics_are() -> None:
     assert names(in_force((RATIO,), present("a_total"))) == []
     assert names(in_force((RATIO,), present("a_total", "b_total"))) == ["ratio"]
+
+
+RENAMED = recipe(
+    "renamed",
+    {"kind": "gauge", "metric": ["new", {"name": "old", "scale": 100.0}, "oldest"]},
+    {"kind": "gauge", "metric": "other"},
+    applies="when_present",
+)
+
+
+def test_a_pack_is_present_by_an_older_name_of_a_metric() -> None:
+    query = presence_query((RENAMED,), SPAN)
+    assert query is not None
+    assert '__name__=~"new|old|oldest|other"' in query.promql
+    assert names(in_force((RENAMED,), present("oldest"))) == ["renamed"]
+
+
+@pytest.mark.parametrize(
+    ("held", "chosen"),
+    [
+        ({"new", "old"}, ("new", 1.0)),
+        ({"old", "oldest"}, ("old", 100.0)),
+        ({"oldest"}, ("oldest", 1.0)),
+        (set(), ("new", 1.0)),
+    ],
+)
+def test_the_first_metric_that_the_window_holds_is_used(held: set[str], chosen: tuple[str, float]) -> None:
+    asked = []
+
+    def holds(kpi: Kpi) -> bool:
+        asked.append(kpi.metric)
+        return kpi.metric in held
+
+    several, single = choose_metrics(RENAMED, holds).kpis
+    assert (several.metric, several.scale) == chosen
+    assert several.alternatives() == (several,)
+    assert single == RENAMED.kpis[1]
+    assert "other" not in asked
 
 
 def test_metrics_of_jobs_that_a_pack_does_not_fit_do_not_count() -> None:
