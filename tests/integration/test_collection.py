@@ -34,6 +34,8 @@ SECONDS = 300.0
 MILLISECOND = 0.001 / SECONDS * 1.01
 """How much longer, relatively, the range is that versions with left-open ranges are asked for."""
 RESET_AT = 151  # seconds into the window at which the second service restarts
+# Idle in other words: iowait, waiting for a disk, and steal, waiting for the hypervisor.
+CPU_MODES = {"idle": 0.5, "iowait": 0.15, "steal": 0.05, "user": 0.2, "system": 0.1}
 BORN_AT = 150  # seconds into the window at which counters appear
 SLOW = range(100, 160)  # seconds into the window in which the first service handles fewer requests
 BOUNDS = {"0.005": 0.1, "0.05": 0.6, "0.25": 0.95, "1": 0.99, "+Inf": 1.0}  # share at or below
@@ -102,7 +104,7 @@ def lines_at(start: float, second: float) -> Iterator[str]:
         yield write("born_total", now, 500 + 10 * (second - BORN_AT), "c1")
         yield write("begun_total", now, 10 * (second - BORN_AT), "c1")
     for cpu in ("0", "1"):
-        for mode, share in (("idle", 0.7), ("user", 0.2), ("system", 0.1)):
+        for mode, share in CPU_MODES.items():
             yield write("node_cpu_seconds_total", now, (second + 500) * share, "node", cpu=cpu, mode=mode)
 
 
