@@ -212,6 +212,7 @@ def run(
     from monitord.exporters.agent import run as run_agent
     from monitord.exporters.kinds import read_kinds
     from monitord.exporters.registration import Node
+    from monitord.session.settings_sources import load_settings
     from monitord.targets.address import check_host
 
     session = open_session(root.absolute(), session_name)
@@ -224,7 +225,9 @@ def run(
     except ValueError as error:
         raise InvalidInputError(f"--host: {error}") from None
     client = check_name(client_id or f"job-{slurm_job_id}", "client")
-    run_agent(session, Node(slurm_job_id, name, hostname, client, place), wanted, _read_images(images))
+    interval = load_settings(session.settings_file)[0].scrape_interval
+    node = Node(slurm_job_id, name, hostname, client, place)
+    run_agent(session, node, wanted, _read_images(images), interval)
     return ExitCode.OK
 
 

@@ -29,10 +29,13 @@ IDLE_SECONDS = 60.0
 PUBLISH_AGAIN_SECONDS = 5.0
 
 
-def run(session: Session, node: Node, kinds: Sequence[Kind], images: Mapping[str, str]) -> None:
+def run(
+    session: Session, node: Node, kinds: Sequence[Kind], images: Mapping[str, str], interval: float
+) -> None:
     """Run the exporters of this node until SIGTERM, SIGINT or SIGHUP.
 
-    The state of each kind is reported on standard output. Raises SlurmError when there is none to run.
+    They are scraped every `interval` seconds. The state of each kind is reported on standard output.
+    Raises SlurmError when there is none to run.
     """
     with _signals_blocked(), tempfile.TemporaryDirectory(prefix="monitord-exporters-") as folder:
         exporters = {}
@@ -43,7 +46,7 @@ def run(session: Session, node: Node, kinds: Sequence[Kind], images: Mapping[str
                 _report(node, Report(kind.name, State.MISSING, str(error)))
                 continue
             environment = child_environment(os.environ)
-            exporters[kind.name] = Exporter(kind, program, node, Path(folder), environment)
+            exporters[kind.name] = Exporter(kind, program, node, Path(folder), environment, interval)
         if not exporters:
             raise SlurmError(
                 f"node {node.name} can run no exporter of kind {', '.join(k.name for k in kinds)}"

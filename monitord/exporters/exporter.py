@@ -22,7 +22,13 @@ class Exporter:
     """One kind's exporter. It dies with this process, and is used from the main thread."""
 
     def __init__(
-        self, kind: Kind, program: tuple[str, ...], node: Node, folder: Path, environment: Mapping[str, str]
+        self,
+        kind: Kind,
+        program: tuple[str, ...],
+        node: Node,
+        folder: Path,
+        environment: Mapping[str, str],
+        interval: float,
     ) -> None:
         self._kind = kind
         self._program = program
@@ -30,6 +36,7 @@ class Exporter:
         self._config = folder / f"{kind.name}.yaml"
         self._log = folder / f"{kind.name}.log"
         self._environment = environment
+        self._interval = interval
         self._life = Life()
         self._child: Child | None = None
         self._port = 0
@@ -74,7 +81,7 @@ class Exporter:
             self._port = free_port(self._node.host, self._port)
             self._log.unlink(missing_ok=True)
             self._config.write_text(self._kind.config, encoding="utf-8")
-            own = arguments(self._kind, self._node.host, self._port, str(self._config))
+            own = arguments(self._kind, self._node.host, self._port, str(self._config), self._interval)
             self._child = spawn([*self._program, *own], self._log, self._environment)
         except OSError as error:
             self._failure = f"cannot be started on {self._node.scraped_at}: {error.strerror or error}"

@@ -22,7 +22,9 @@ class Kind:
     """One kind of exporter.
 
     `listen` is the flag for `host:port`. A kind that needs a configuration has its content in `config` and
-    the flag for its file in `config_flag`. `container` are options that its container needs.
+    the flag for its file in `config_flag`. A kind that measures at times of its own, and not when it is
+    scraped, has the flag for the milliseconds in between in `interval_flag`. `container` are options that
+    its container needs.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Kind:
     listen: str
     config: str = ""
     config_flag: str = ""
+    interval_flag: str = ""
     container: tuple[str, ...] = ()
 
 
@@ -43,7 +46,10 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("node", ("node_exporter", "prometheus-node-exporter"), "--web.listen-address"),
-        Kind("dcgm", ("dcgm-exporter",), "--address", container=("--nv",)),
+        Kind(
+            "dcgm", ("dcgm-exporter",), "--address",
+            interval_flag="--collect-interval", container=("--nv",),
+        ),
         Kind(
             "process", ("process-exporter", "prometheus-process-exporter"), "--web.listen-address",
             _EVERY_PROCESS, "--config.path",
@@ -86,11 +92,15 @@ def find_program(kind: Kind, images: Mapping[str, str], which: Which, folder: st
     return (runtime, "run", *kind.container, "--bind", bound, image)
 
 
-def arguments(kind: Kind, host: str, port: int, config: str) -> tuple[str, ...]:
-    """Return an exporter's own arguments; an empty host has it listen on every address."""
+def arguments(kind: Kind, host: str, port: int, config: str, interval: float) -> tuple[str, ...]:
+    """Return an exporter's own arguments; an empty host has it listen on every address.
+
+    `interval` is how often it is scraped, in seconds. A value that is scraped is then never older than that.
+    """
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     configured = (f"{kind.config_flag}={config}",) if kind.config else ()
-    return (f"{kind.listen}={address}", *configured)
+    timed = (f"{kind.interval_flag}={round(interval * 1000)}",) if kind.interval_flag else ()
+    return (f"{kind.listen}={address}", *configured, *timed)
 
 
 def _first(names: tuple[str, ...], which: Which) -> str | None:

@@ -115,6 +115,17 @@ def test_one_that_cannot_run_says_why_and_holds_up_no_other(
     assert "dcgm" not in (session.targets / FILE).read_text()
 
 
+def test_dcgm_exporter_collects_at_the_scrape_interval_of_the_session(
+    session: Session, start: Start, tmp_path: Path
+) -> None:
+    session.settings_file.write_bytes(render_settings({"session": "bench", "scrape_interval": "2s"}))
+    given = tmp_path / "given"
+    program(tmp_path, "dcgm-exporter", f'echo "$@" > {given}.new; mv {given}.new {given}; exec sleep 60')
+    start("dcgm")
+    wait_until(given.exists, "dcgm-exporter to be started")
+    assert given.read_text().split()[1:] == ["--collect-interval=2000"]
+
+
 @pytest.mark.real
 def test_a_file_of_another_agent_is_left_alone(session: Session, start: Start, log: Path) -> None:
     agent = start("node")

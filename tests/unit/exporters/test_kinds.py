@@ -27,7 +27,7 @@ def test_an_image_is_run_where_the_host_has_no_program() -> None:
 def test_an_image_sees_the_configuration_that_it_is_given() -> None:
     found = find_program(KINDS["process"], {"process": "/img/p.sif"}, EVERYTHING.get, "/run/x")
     assert found == ("/usr/bin/apptainer", "run", "--bind", "/proc,/sys,/run/x", "/img/p.sif")
-    assert arguments(KINDS["process"], "", 9256, "/run/x/process.yaml") == (
+    assert arguments(KINDS["process"], "", 9256, "/run/x/process.yaml", 5.0) == (
         "--web.listen-address=:9256",
         "--config.path=/run/x/process.yaml",
     )
@@ -41,8 +41,16 @@ def test_nothing_to_run_says_what_was_looked_for() -> None:
 
 
 def test_ipv6_addresses_are_bracketed() -> None:
-    assert arguments(KINDS["dcgm"], "::1", 9400, "") == ("--address=[::1]:9400",)
-    assert arguments(KINDS["node"], "mel0042", 9100, "") == ("--web.listen-address=mel0042:9100",)
+    assert arguments(KINDS["node"], "::1", 9100, "", 5.0) == ("--web.listen-address=[::1]:9100",)
+    assert arguments(KINDS["node"], "mel0042", 9100, "", 5.0) == ("--web.listen-address=mel0042:9100",)
+
+
+@pytest.mark.parametrize(("interval", "milliseconds"), [(5.0, 5000), (1.0, 1000), (0.1, 100), (0.2503, 250)])
+def test_dcgm_collects_as_often_as_it_is_scraped(interval: float, milliseconds: int) -> None:
+    assert arguments(KINDS["dcgm"], "", 9400, "", interval) == (
+        "--address=:9400",
+        f"--collect-interval={milliseconds}",
+    )
 
 
 def test_kinds_are_read_once_each_in_their_order() -> None:
