@@ -266,7 +266,7 @@ def test_the_numbers_are_those_that_the_service_counted_itself(hands: tuple[Benc
         truth = json.load(answer)
     rows = [row for row in bench.table("run01", "metrics_summary.csv") if row["service"] == "demo"]
     found = {(row["kpi"], row["stat"]): row for row in rows if row["scope"] == "service"}
-    assert float(found["throughput", "mean"]["value"]) == pytest.approx(truth["rate"], rel=0.03)
+    assert float(found["throughput", "mean"]["value"]) == pytest.approx(truth["rate"], rel=0.06)
     for stat in ("p50", "p95"):
         low, high = (float(found["latency", stat][key]) for key in ("bucket_lo", "bucket_hi"))
         assert low * 0.95 <= truth[stat] * 1000 <= high * 1.05
