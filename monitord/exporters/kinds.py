@@ -22,7 +22,7 @@ class Kind:
     """One kind of exporter.
 
     `listen` is the flag for `host:port`. A kind that needs a configuration has its content in `config` and
-    the flag for its file in `config_flag`. A kind that measures at times of its own, and not when it is
+    the flag for its file in `config_flag`. A kind that measures on a schedule, and not when it is
     scraped, has the flag for the milliseconds in between in `interval_flag`. `container` are options that
     its container needs.
     """
