@@ -146,6 +146,11 @@ class Bench:
         lines = [json.loads(line) for line in self.session.log_file.read_text().splitlines()]
         return [line for line in lines if not events or line["event"] in events]
 
+    def count(self, event: str, expected: int) -> int:
+        """Count the lines of an event, once there are as many as expected: a thread writes them."""
+        wait_until(lambda: len(self.log(event)) >= expected, f"{expected} lines of {event}", PATIENCE)
+        return len(self.log(event))
+
     def wait_up(self, *files: str) -> None:
         """Wait until all endpoints of these target files are up."""
         for file in files:

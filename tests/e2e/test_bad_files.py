@@ -164,6 +164,7 @@ def test_a_marker_that_cannot_be_used_fails_its_window_alone(bench: Bench) -> No
     assert bench.wait_window("wrong")["state"] == "failed"
     assert "wrong.start:1:1: lables" in bench.window("wrong")["reason"]
     assert bench.wait_window("right", "open")
+    assert bench.count("window.failed", 1) == 1
     assert [line["window"] for line in bench.log("window.failed")] == ["wrong"]
     bench.mark("orphan.stop")
     assert "orphan.start" in bench.wait_window("orphan")["reason"]

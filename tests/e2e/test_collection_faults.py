@@ -72,7 +72,7 @@ def test_a_hundred_clients_that_touch_their_markers_at_once_each_get_their_windo
     for window_id in ids:
         assert bench.wait_window(window_id)["state"] == "done"
     assert {path.name for path in bench.session.artifacts.iterdir()} == set(ids)
-    assert len(bench.log("window.collected")) == 100
+    assert bench.count("window.collected", 100) == 100
 
 
 def test_a_window_that_finds_no_room_is_collected_once_there_is_some(

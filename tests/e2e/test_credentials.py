@@ -63,7 +63,7 @@ services: [{{name: bearer, endpoint: {bearer.url}}}]
     )
     bench.wait_up("basic.yaml", "bearer.yaml")
     assert bench.daemon["prometheus"]["pid"] == pid, "it was restarted for that"
-    assert bench.log("prometheus.reloaded")
+    assert bench.count("prometheus.reloaded", 1)
     bench.mark("w1.start")
     bench.wait_window("w1", "open")
     for each in (basic, bearer, exporter):

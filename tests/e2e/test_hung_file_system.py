@@ -127,7 +127,7 @@ def test_while_it_hangs_prometheus_is_supervised_and_after_that_nothing_is_misse
         assert (status["state"], status["verdict"], status["reason"]) == ("done", "complete", "")
         for edge, marker in (("from", start), ("to", stop)):
             assert from_iso(status[edge]) == pytest.approx(marker.stat().st_mtime, abs=0.001)
-        assert len(bench.log("window.collected")) == 1
+        assert bench.count("window.collected", 1) == 1
         assert bench.ask("/api/v1/status/buildinfo")["status"] == "success", "the copy of the password is new"
         wait_until(lambda: bench.daemon["last_stall"]["to"], "the status to say how long it hung", PATIENCE)
         stall = bench.daemon["last_stall"]
@@ -160,7 +160,7 @@ def test_a_stop_meanwhile_ends_in_time_and_the_next_daemon_goes_on(
         bench.run()
         status = bench.wait_window("run01")
         assert status["state"] == "done"
-        assert len(bench.log("window.collected")) == 1
+        assert bench.count("window.collected", 1) == 1
         bench.wait_up("first.yaml")
 
 

@@ -110,7 +110,7 @@ def test_a_job_there_is_awaited_and_ended_as_one_whose_clock_is_right(
         # Told to end, and not cancelled: Prometheus was there until the daemon ended it.
         assert site.wait_over(job_id) == "COMPLETED"
         assert site.bench.daemon["phase"] == "stopped"
-        assert len(site.bench.log("prometheus.started")) == 1
+        assert site.bench.count("prometheus.started", 1) == 1
 
 
 def test_what_died_there_is_deleted_once_its_heartbeat_has_stood_still(there: Bench) -> None:

@@ -51,7 +51,7 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
 def test_systemd_is_told_and_fed_by_the_loop_itself(bench: Bench, systemd: Systemd) -> None:
     daemon = bench.run(ready=False, NOTIFY_SOCKET=systemd.address)
     wait_until(lambda: systemd.told("READY=1"), "READY", PATIENCE)
-    assert bench.log("prometheus.ready"), "not before Prometheus answers"
+    assert bench.count("prometheus.ready", 1), "not before Prometheus answers"
     wait_until(lambda: systemd.told(f"STATUS=ready; {bench.daemon['prometheus']['url']}"), "its status")
     pings = systemd.told("WATCHDOG=1")
     wait_until(lambda: systemd.told("WATCHDOG=1") > pings + 1, "pings", 3 * HEARTBEAT_SECONDS)

@@ -130,7 +130,7 @@ def test_what_is_open_when_the_job_is_cancelled_is_collected(site: Site, exporte
     for window_id in ("w1", "w2"):
         assert site.bench.wait_window(window_id)["state"] == "done"
         site.bench.monitord("verify", site.bench.session.artifacts / window_id)
-    assert len(site.bench.log("window.collected")) == 2
+    assert site.bench.count("window.collected", 2) == 2
 
 
 def test_slurms_warning_closes_windows_while_prometheus_runs(site: Site, exporter: FakeExporter) -> None:
@@ -189,7 +189,7 @@ def test_two_jobs_of_one_session_are_one_too_many(site: Site) -> None:
     assert site.wait_over(loser) == "FAILED"
     assert "run by a daemon already" in (site.bench.root / f"job-{loser}.out").read_text()
     assert site.cluster.state(winner) == "RUNNING"
-    assert len(site.bench.log("prometheus.started")) == 1
+    assert site.bench.count("prometheus.started", 1) == 1
 
 
 def test_the_controller_may_go_and_come_back(site: Site, exporter: FakeExporter) -> None:

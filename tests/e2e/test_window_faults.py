@@ -72,7 +72,7 @@ def test_a_prometheus_killed_while_it_is_read_costs_no_window(
     assert daemon.poll() is None
     assert [line["code"] for line in bench.log("prometheus.exited")] == [-9]
     assert bench.daemon["prometheus"]["pid"] not in (None, first)
-    assert len(bench.log("window.collected")) == 1
+    assert bench.count("window.collected", 1) == 1
     assert [path.name for path in bench.session.artifacts.iterdir()] == ["w1"]
     manifest = bench.manifest("w1")
     codes = {reason["code"] for reason in manifest["reasons"]}
@@ -103,7 +103,7 @@ def test_a_window_made_again_while_it_is_read_has_nothing_of_the_one_before(
     bench.mark("w1.stop")
     bench.wait_window("w1", "done")
     assert from_iso(bench.manifest("w1")["window"]["from"]) == pytest.approx(start, abs=0.002)
-    assert len(bench.log("window.collected")) == 1
+    assert bench.count("window.collected", 1) == 1
     assert [path.name for path in bench.session.artifacts.iterdir()] == ["w1"]
 
 
@@ -251,7 +251,7 @@ def test_a_result_outlives_its_data_and_its_status(bench: Bench, web: str, expor
     again = bench.wait_window("w", "done")
     assert {**again, "updated_at": None} == {**done, "updated_at": None}
     assert bench.manifest("w") == before
-    assert len(bench.log("window.collected")) == collected
+    assert bench.count("window.collected", collected) == collected
 
     bench.mark("w.yaml", asked)  # to be collected again, when there is nothing left to collect
     wait_told(bench, "w", "done", "artifacts_kept: collected again at ")
@@ -297,4 +297,4 @@ def test_statuses_that_cannot_be_listed_are_none_that_are_lost(
         bench.run()
         assert bench.window("w")["state"] == "done"
         assert bench.manifest("w") == before
-        assert len(bench.log("window.collected")) == 1
+        assert bench.count("window.collected", 1) == 1
