@@ -82,7 +82,7 @@ def test_a_killed_daemon_takes_prometheus_along_and_the_next_one_goes_on(bench: 
 def test_a_killed_prometheus_is_started_again_and_the_window_tells_of_the_gap(
     bench: Bench, web: str, exporter: FakeExporter
 ) -> None:
-    daemon = bench.run(MONITORD_WINDOWS_SETTLE_TIMEOUT="3s")
+    daemon = bench.run(MONITORD_WINDOWS_SETTLE_TIMEOUT="3s", MONITORD_WINDOWS_MIN_COVERAGE="0.95")
     bench.drop(WEB, web)
     bench.wait_up(WEB)
     first = bench.daemon["prometheus"]["pid"]
@@ -325,7 +325,7 @@ def test_a_signal_before_prometheus_is_up_leaves_the_window_to_the_next_daemon(
     assert bench.window("w1")["state"] == "settling"
     bench.wait_alone()
     end = bench.window("w1")["to"]
-    bench.run()
+    bench.run(MONITORD_WINDOWS_MIN_COVERAGE="0.95")
     assert bench.wait_window("w1")["state"] == "done"
     manifest = bench.manifest("w1")
     assert (manifest["status"], manifest["window"]["to"]) == ("truncated", end)

@@ -108,6 +108,7 @@ def test_a_reload_opens_the_log_and_takes_up_the_settings(
 def test_broken_settings_change_nothing_and_are_told_with_their_place(bench: Bench) -> None:
     daemon = bench.run()
     before = bench.session.prometheus_config.read_bytes()
+    valid = bench.session.settings_file.read_text()
     bench.session.settings_file.write_text(
         "session: bench\nscrape_interval: 9s\nwindows:\n  min_coverage: 7\n"
     )
@@ -115,9 +116,7 @@ def test_broken_settings_change_nothing_and_are_told_with_their_place(bench: Ben
     (line,) = wait_until(lambda: bench.log("settings.refused"), "the refusal")
     assert line["reason"].startswith(f"{bench.session.settings_file}:4:17: windows.min_coverage: ")
     assert daemon.poll() is None
-    bench.session.settings_file.write_text(
-        "session: bench\nscrape_interval: 500ms\nprometheus: {port: 0}\nwindows: {settle_timeout: 8s}\n"
-    )
+    bench.session.settings_file.write_text(valid)
     daemon.send_signal(signal.SIGHUP)
     (line,) = wait_until(lambda: bench.log("settings.reloaded"), "the next try")
     assert (line["changed"], line["needs_restart"]) == ([], [])
