@@ -24,13 +24,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_configure() -> None:
-    """Have programs under test start with SIGHUP as it is by default, also where the tests run under nohup.
+    """Have programs under test start with default signals, also where the tests run under nohup or with `&`.
 
-    What is ignored at the start of a shell it can never trap. A handler is not inherited, and a hangup ends
-    the tests as little as before.
+    A shell can never trap a signal that was ignored when it started. A handler is not inherited, and the
+    signal ends the tests as little as before.
     """
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: None)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def wait_until(condition: Callable[[], T | None], what: str = "the condition", seconds: float = 20.0) -> T:

@@ -14,9 +14,9 @@ class AbandonedError(MonitordError):
 
 
 class Attempt:
-    """What whoever asks for artifacts and the thread that makes them have in common.
+    """The state shared by the caller that asks for artifacts and the thread that makes them.
 
-    `token` tells it from every other attempt, those of other daemons too. Exactly one of two things
+    `token` is unique among all attempts, also those of other daemons. Exactly one of two things
     happens: it is abandoned, and its artifacts never appear; or they may appear, and it is too late to
     abandon it.
     """
@@ -28,17 +28,17 @@ class Attempt:
         self._is_abandoned = False
 
     def abandon(self) -> bool:
-        """Have its artifacts not appear; return False where they may have appeared already."""
+        """Prevent its artifacts from appearing; return False if they may already have appeared."""
         with self._lock:
             self._is_abandoned = self._is_abandoned or not self._may_appear
             return self._is_abandoned
 
     def check(self) -> None:
-        """Raise AbandonedError when it was abandoned: there is no use in going on."""
+        """Raise AbandonedError when it was abandoned."""
         if self._is_abandoned:
             raise AbandonedError("the window was withdrawn while it was collected")
 
-    def claim(self, confirm: Callable[[], None] = lambda: None) -> None:
+    def claim(self, confirm: Callable[[], None]) -> None:
         """Make it too late to abandon it, right before its artifacts appear. Raises AbandonedError.
 
         `confirm` may refuse as well, by raising; it can still be abandoned then.

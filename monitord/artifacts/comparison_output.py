@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from monitord.artifacts import junit
-from monitord.artifacts.differences import KEY_COLUMNS, Compared, Run, Sample
+from monitord.artifacts.compared_rows import KEY_COLUMNS, Compared, Run, Sample
 from monitord.artifacts.formats import json_bytes
 from monitord.artifacts.junit import Case, slo_cases, slo_text
 from monitord.artifacts.ranks import NAME
@@ -18,7 +18,7 @@ COLUMNS = ("KPI", "STAT", "SCOPE", "UNIT", "A", "B", "CHANGE", "P", "VERDICT")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two groups of runs, what was compared, and for what it may not be comparable (as was forced)."""
+    """Two groups of runs, what was compared, and why it may not be comparable (if forced)."""
 
     before: tuple[Run, ...]
     after: tuple[Run, ...]
@@ -35,13 +35,13 @@ class Comparison:
         return tuple(text for run in self.after for text in _breaches(run))
 
     @property
-    def told(self) -> tuple[Compared, ...]:
+    def known_rows(self) -> tuple[Compared, ...]:
         """The rows that have a value on either side."""
         return tuple(row for row in self.rows if row.before.values or row.after.values)
 
 
 def heading(comparison: Comparison) -> list[str]:
-    """Say what A and B are, what the numbers are, and what stands against comparing them."""
+    """Return lines that name A and B, explain the numbers, and list why they may not be comparable."""
     lines = [
         f"A: {', '.join(run.folder for run in comparison.before)}",
         f"B: {', '.join(run.folder for run in comparison.after)}",
@@ -66,7 +66,7 @@ def cells(row: Compared) -> tuple[str, ...]:
 def to_markdown(comparison: Comparison) -> str:
     """Write the comparison for a merge request or a notebook."""
     lines = [f"{line}  " for line in heading(comparison)]
-    table = [COLUMNS, tuple("---" for _ in COLUMNS), *map(cells, comparison.told)]
+    table = [COLUMNS, tuple("---" for _ in COLUMNS), *map(cells, comparison.known_rows)]
     return "\n".join([*lines, "", *(_markdown_row(row) for row in table)]) + "\n"
 
 
@@ -88,24 +88,24 @@ def to_json(comparison: Comparison) -> bytes:
 def to_junit(comparison: Comparison) -> bytes:
     """Write a test case for every row and every SLO condition.
 
-    Failed are regressions and what B breached; skipped is what cannot be told, and what A breached: that
-    is no fault of B.
+    A regression or a condition that B breached is a failure. A row without a change, and a condition that
+    only A breached, is skipped.
     """
     before = [case for run in comparison.before for case in slo_cases(run.slo, f" in A, {run.folder}")]
     after = [case for run in comparison.after for case in slo_cases(run.slo, f" in B, {run.folder}")]
     excused = [replace(case, outcome="skipped") if case.outcome == "failure" else case for case in before]
-    cases = [*map(_case, comparison.told), *excused, *after]
+    cases = [*map(_case, comparison.known_rows), *excused, *after]
     return junit.to_junit("monitord compare", cases, heading(comparison))
 
 
 def _case(row: Compared) -> Case:
     kpi, stat, place, unit, old, new, change, p, _ = cells(row)
-    told = f"{old or 'no value'} to {new or 'no value'} {unit}{f', {change}' if change else ''}"
-    told += f", p {p} ({NAME})" if p else ""
+    detail = f"{old or 'no value'} to {new or 'no value'} {unit}{f', {change}' if change else ''}"
+    detail += f", p {p} ({NAME})" if p else ""
     if row.is_regression:
-        beyond = f"{kpi}.{stat} is worse by more than {row.limit:g} %: {told}"
+        beyond = f"{kpi}.{stat} is worse by more than {row.limit:g} %: {detail}"
         return Case(kpi, f"{stat} {place}", "failure", beyond, "regression")
-    return Case(kpi, f"{stat} {place}", "skipped" if row.change is None else "passed", told)
+    return Case(kpi, f"{stat} {place}", "skipped" if row.change is None else "passed", detail)
 
 
 def _breaches(run: Run) -> list[str]:

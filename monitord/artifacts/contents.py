@@ -9,13 +9,14 @@ from operator import attrgetter
 from typing import Any
 
 from monitord.artifacts.formats import cell, csv_line, json_bytes, to_csv
+from monitord.artifacts.layout import COVERAGE, INPUTS, QUERIES, SUMMARY, SUMMARY_JSON, TIMESERIES
 from monitord.collect import timeseries
-from monitord.collect.collection import Collection, QueryRecord
+from monitord.collect.collected_window import CollectedWindow, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
 from monitord.collect.timeseries import Course
-from monitord.documents.timestamps import to_iso
-from monitord.recipes.span import InstantQuery
+from monitord.kpis.span import InstantQuery
+from monitord.system.timestamps import to_iso
 
 SUMMARY_SCHEMA = "monitord/metrics_summary/v1"
 QUERIES_SCHEMA = "monitord/queries/v1"
@@ -37,23 +38,23 @@ COVERAGE_COLUMNS = (
 )
 
 
-def window_files(collection: Collection, inputs: Mapping[str, bytes]) -> dict[str, bytes]:
+def window_files(collection: CollectedWindow, inputs: Mapping[str, bytes]) -> dict[str, bytes]:
     """Return the content of each file by its path in the artifact folder, the manifest excepted.
 
     `inputs` are what the window was measured from, by file name. They are published as they are:
     nothing secret may be among them.
     """
     files = {
-        "metrics_summary.csv": to_csv(COLUMNS, map(_cells, collection.rows)),
-        "metrics_summary.json": json_bytes(summary(collection)),
-        "coverage.csv": to_csv(
+        SUMMARY: to_csv(COLUMNS, map(_cells, collection.rows)),
+        SUMMARY_JSON: json_bytes(summary(collection)),
+        COVERAGE: to_csv(
             COVERAGE_COLUMNS,
             ([coverage_values(t)[name] for name in COVERAGE_COLUMNS] for t in collection.coverage),
         ),
-        "timeseries.csv": _timeseries(collection.timeseries),
-        "queries.json": json_bytes(queries(collection)),
+        TIMESERIES: _timeseries(collection.timeseries),
+        QUERIES: json_bytes(queries(collection)),
     }
-    return files | {f"inputs/{name}": content for name, content in inputs.items()}
+    return files | {f"{INPUTS}/{name}": content for name, content in inputs.items()}
 
 
 def _timeseries(courses: Iterable[Course]) -> bytes:
@@ -67,7 +68,7 @@ def _timeseries(courses: Iterable[Course]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def summary(collection: Collection) -> dict[str, Any]:
+def summary(collection: CollectedWindow) -> dict[str, Any]:
     """Return the summary for programs: what each KPI is, and its rows."""
     kpis = [kpi for recipe in collection.request.recipes for kpi in recipe.kpis]
     return {
@@ -80,7 +81,7 @@ def summary(collection: Collection) -> dict[str, Any]:
     }
 
 
-def queries(collection: Collection) -> dict[str, Any]:
+def queries(collection: CollectedWindow) -> dict[str, Any]:
     """Return every query that was made, so that each number can be asked for again."""
     return {
         "schema": QUERIES_SCHEMA,

@@ -1,7 +1,7 @@
 """The numbers of a published summary, derived again from the raw samples beside it.
 
-The same collection is made from the files as was made from Prometheus, whose extrapolation is done
-as it does it: what comes out differs by rounding only.
+The collection is repeated with the files in place of Prometheus, and extrapolates as Prometheus does, so that
+results differ by rounding only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from monitord.artifacts import parquet
 from monitord.artifacts.formats import read_csv
+from monitord.artifacts.layout import INPUTS, SAMPLES, SUMMARY, SUMMARY_JSON, TIMESERIES
 from monitord.artifacts.store import read_manifest
 from monitord.artifacts.verify import Difference
 from monitord.collect.collect import collect
@@ -22,16 +23,15 @@ from monitord.collect.offline import OfflineClient, StoredSeries
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.timeseries import TimePoint
-from monitord.documents.timestamps import from_iso
 from monitord.errors import InvalidInputError, PrometheusError
 from monitord.prometheus.api.version import has_left_open_ranges, has_old_extrapolation
 from monitord.recipes.load import read_folder
 from monitord.recipes.model import Recipe
 from monitord.system.atomic import read_json
 from monitord.system.listing import files_below
+from monitord.system.timestamps import from_iso
 from monitord.windows.model import Window
 
-SUMMARY, TIMESERIES = "metrics_summary.csv", "timeseries.csv"
 Key = tuple[str, ...]
 Row = KpiRow | TimePoint
 TOLERANCE = 1e-6
@@ -42,9 +42,9 @@ _BOUNDS = ("bucket_lo", "bucket_hi")
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """What was derived again: rows of the summary, points over time, those that differ.
+    """The derived rows of the summary and points over time, and those that differ.
 
-    `notes` say what could not be derived, and why.
+    `notes` explain what could not be derived.
     """
 
     rows: int = 0
@@ -54,8 +54,8 @@ class Derivation:
 
 
 def derive(folder: Path) -> Derivation:
-    """Derive what can be of the summary and the time series, from files that are as published."""
-    files = _parquet_below(folder / "samples")
+    """Derive the summary and the time series as far as possible, from unchanged files."""
+    files = _parquet_below(folder / SAMPLES)
     if not files:
         return Derivation(notes=("no raw samples were kept, from which to derive the summary",))
     if not parquet.is_available():
@@ -119,39 +119,39 @@ def _compare(ours: Mapping[Key, Row], theirs: Mapping[Key, Mapping[str, str]]) -
             yield f"{named}: has a row, but the samples give none"
         else:
             for name in _differing(theirs[key], ours[key]):
-                told, found = theirs[key][name] or "empty", getattr(ours[key], name)
-                yield f"{named}: {name} is {told}, the samples give {found}"
+                published, found = theirs[key][name] or "empty", getattr(ours[key], name)
+                yield f"{named}: {name} is {published}, the samples give {found}"
 
 
-def _differing(told: Mapping[str, str], found: Row) -> list[str]:
+def _differing(published: Mapping[str, str], found: Row) -> list[str]:
     if isinstance(found, TimePoint):
         names: tuple[str, ...] = ("value",)
     else:
         # Rounding decides to which of two buckets a quantile on the bound between them belongs.
-        on_bound = any(told[name] and _same(told[name], found.value) for name in _BOUNDS)
+        on_bound = any(published[name] and _same(published[name], found.value) for name in _BOUNDS)
         names = ("value", "n") if on_bound else ("value", "n", *_BOUNDS)
-    return [name for name in names if not _same(told[name], getattr(found, name))]
+    return [name for name in names if not _same(published[name], getattr(found, name))]
 
 
-def _same(told: str, found: float | None) -> bool:
+def _same(published: str, found: float | None) -> bool:
     if found is None or math.isnan(found):
-        return told == ""
+        return published == ""
     # A count may be an increase that was extrapolated to a half, and then rounded.
     most = 1.0 if isinstance(found, int) else 1e-12
     try:
-        return math.isclose(float(told), found, rel_tol=TOLERANCE, abs_tol=most)
+        return math.isclose(float(published), found, rel_tol=TOLERANCE, abs_tol=most)
     except ValueError:
         return False
 
 
 def _published(file: Path) -> list[dict[str, str]]:
-    """Return a table's rows but those that the client reported: they rest on no sample."""
+    """Return a table's rows without those that the client reported, which have no samples."""
     with file.open(encoding="utf-8", newline="") as rows:
         return [row for row in read_csv(rows) if not row["kpi"].startswith("reported.")]
 
 
 def _request(folder: Path) -> tuple[CollectionRequest, bool]:
-    """Return what was collected, and whether by a server that extrapolates as old ones do."""
+    """Return the original request, and whether the server extrapolated as old versions do."""
     manifest: dict[str, Any] = read_manifest(folder) or {}
     window, version = manifest["window"], str(manifest["prometheus"]["version"])
     recipes = _recipes(folder)
@@ -174,7 +174,7 @@ def _request(folder: Path) -> tuple[CollectionRequest, bool]:
 
 
 def _recipes(folder: Path) -> tuple[Recipe, ...]:
-    """Return the recipes that the summary was made with: not all that there were need be among them."""
-    kpis = (read_json(folder / "metrics_summary.json") or {})["kpis"].keys()
-    recipes = read_folder(folder / "inputs" / "recipes")
+    """Return the recipes that the summary was made with, which may not be all that there were."""
+    kpis = (read_json(folder / SUMMARY_JSON) or {})["kpis"].keys()
+    recipes = read_folder(folder / INPUTS / "recipes")
     return tuple(recipe for recipe in recipes if kpis >= {kpi.name for kpi in recipe.kpis})

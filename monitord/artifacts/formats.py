@@ -1,8 +1,8 @@
 """CSV and JSON as monitord publishes them, so that every common reader sees the same numbers.
 
-Floats are written by `repr`: the shortest text that reads back as exactly the same number. Spreadsheets run
-text that begins like a formula, and labels are anybody's: a quote stands before it, which `read_csv` takes
-away again. Numbers are never text here, so -1.5 stays as it is.
+Floats are written by `repr`: the shortest text that reads back as exactly the same number. Spreadsheets
+execute text that begins like a formula, and anybody can write labels: such text gets a leading quote,
+which `read_csv` removes. Numbers are never text here, so -1.5 stays as it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Results as JUnit XML, which every CI system shows: test cases, and what became of each. Pure."""
+"""Results as JUnit XML, which every CI system shows. Pure."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _OF_SLO: Mapping[str, Outcome] = {"met": "passed", "breached": "failure"}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A test case: what is said of it stands in its output when it passed, else in its message."""
+    """A test case; `detail` is its output when it passed, else its message."""
 
     group: str
     name: str
     outcome: Outcome
-    told: str
+    detail: str
     kind: str = ""
 
 
-def to_junit(suite: str, cases: Sequence[Case], said: Iterable[str]) -> bytes:
-    """Write a suite of cases, and what is to be said of all of them."""
+def to_junit(suite: str, cases: Sequence[Case], output: Iterable[str]) -> bytes:
+    """Write a suite of cases; `output` are lines about all of them."""
     outcomes = [case.outcome for case in cases]
     root = ET.Element(
         "testsuite", name=suite, tests=str(len(cases)), errors=str(outcomes.count("error")),
@@ -32,11 +32,11 @@ def to_junit(suite: str, cases: Sequence[Case], said: Iterable[str]) -> bytes:
     for case in cases:
         element = ET.SubElement(root, "testcase", classname=_clean(case.group), name=_clean(case.name))
         if case.outcome == "passed":
-            ET.SubElement(element, "system-out").text = _clean(case.told)
+            ET.SubElement(element, "system-out").text = _clean(case.detail)
         else:
             kind = {"type": case.kind} if case.kind else {}
-            ET.SubElement(element, case.outcome, {"message": _clean(case.told), **kind})
-    ET.SubElement(root, "system-out").text = _clean("\n".join(said))
+            ET.SubElement(element, case.outcome, {"message": _clean(case.detail), **kind})
+    ET.SubElement(root, "system-out").text = _clean("\n".join(output))
     text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return text + b"\n"
 
@@ -51,17 +51,17 @@ def slo_cases(results: Iterable[Mapping[str, Any]], where: str = "") -> list[Cas
 
 
 def window_junit(manifest: Mapping[str, Any]) -> bytes:
-    """Write a window's results: that its data is complete, and what became of its conditions."""
+    """Write a window's results: whether its data is complete, and its conditions."""
     window, status = manifest["window"], manifest["status"]
     reasons = "; ".join(reason["message"] for reason in manifest["reasons"])
-    told = f"the window is {status}{f': {reasons}' if reasons else ''}"
-    whole = Case("window", "data is complete", "passed" if status == "complete" else "error", told)
-    said = (f"window {window['id']}, {window['from']} to {window['to']}",)
-    return to_junit("monitord window", [whole, *slo_cases(manifest.get("slo", []))], said)
+    detail = f"the window is {status}{f': {reasons}' if reasons else ''}"
+    whole = Case("window", "data is complete", "passed" if status == "complete" else "error", detail)
+    output = (f"window {window['id']}, {window['from']} to {window['to']}",)
+    return to_junit("monitord window", [whole, *slo_cases(manifest.get("slo", []))], output)
 
 
 def slo_text(result: Mapping[str, Any]) -> str:
-    """Say what a condition was decided by."""
+    """Return the result of a condition as text."""
     value = result["value"]
     number = f"{value:.6g}" if isinstance(value, float | int) else value
     facts = [f"{number} {result['unit']}".strip() if value is not None else "", result["reason"]]

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from monitord.artifacts.contents import coverage_values
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.coverage import TargetCoverage, overall, worst
-from monitord.documents.timestamps import to_iso
 from monitord.prometheus.child.outages import outage_json
+from monitord.system.timestamps import to_iso
 
 SCHEMA = "monitord/manifest/v1"
 KEPT = "artifacts_kept"
@@ -23,7 +23,7 @@ class Provenance:
     """What the measurement ran on; None is unknown or not there.
 
     `markers` maps each window marker's file name to its modification time in nanoseconds, as it was
-    when the window was collected: a marker that is newer asks for the collection again. `term` is the
+    when the window was collected: a newer marker requests another collection. `term` is the
     fencing number of the daemon that collected it.
     """
 
@@ -39,8 +39,10 @@ class Provenance:
     term: int | None = None
 
 
-def manifest(collection: Collection, provenance: Provenance, warnings: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the manifest but for its `files`, which are known when they have been written."""
+def manifest(
+    collection: CollectedWindow, provenance: Provenance, warnings: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the manifest without its `files`, which are added when they have been written."""
     window, span = collection.request.window, collection.request.span
     return {
         "schema": SCHEMA,
@@ -77,24 +79,24 @@ def manifest(collection: Collection, provenance: Provenance, warnings: Sequence[
 
 
 def has_data(manifest: Mapping[str, Any]) -> bool:
-    """Say whether artifacts hold any data of their window, by their manifest."""
+    """Return whether artifacts hold any data of their window, by their manifest."""
     return manifest.get("status") in ("complete", "partial", "truncated")
 
 
-def renewed(earlier: Mapping[str, Any], told: Mapping[str, Any], asked_at: float) -> dict[str, Any] | None:
+def renewed(earlier: Mapping[str, Any], later: Mapping[str, Any], asked_at: float) -> dict[str, Any] | None:
     """Return the manifest of earlier artifacts as one that answers a later request too.
 
-    None where that asks for another window. For when the later collection, of which `told` would be the
-    manifest, found no data any more. `asked_at` is in Unix seconds.
+    For when the later collection found no data any more; `later` would be its manifest. None when it asks
+    for another window. `asked_at` is in Unix seconds.
     """
     same = ("from", "to", "labels", "slo")
-    before, now = earlier.get("window") or {}, told["window"]
+    before, now = earlier.get("window") or {}, later["window"]
     if any(before.get(key) != now[key] for key in same):
         return None
     kept = (
         f"{KEPT}: collected again at {to_iso(asked_at)}, when no data of the window were left; kept as it was"
     )
-    return {**earlier, "markers": told["markers"], "owner_uid": told["owner_uid"], "kept": kept}
+    return {**earlier, "markers": later["markers"], "owner_uid": later["owner_uid"], "kept": kept}
 
 
 def reasons_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ def public_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _targets(collection: Collection) -> list[dict[str, Any]]:
+def _targets(collection: CollectedWindow) -> list[dict[str, Any]]:
     declared = {
         (t.labels.get("job", ""), t.labels.get("instance", ""), t.labels.get("client", "")): t
         for t in collection.request.targets

@@ -19,7 +19,7 @@ _NAME = "__name__"
 
 
 def is_available() -> bool:
-    """Say whether pyarrow is installed; it is not imported for that."""
+    """Return whether pyarrow is installed; it is not imported for that."""
     return importlib.util.find_spec("pyarrow") is not None
 
 

@@ -1,8 +1,7 @@
-"""The Mann-Whitney U test, exact: whether two groups of runs can be told apart. Pure.
+"""The Mann-Whitney U test, exact: whether two groups of runs differ significantly. Pure.
 
-It asks nothing of how the numbers are spread. Of all ways in which the ranks could have fallen to the
-two groups, each as likely as the other, `p` is the share in which U lies at least as far from its mean
-as it does. Equal values share the mean of their ranks.
+It assumes no distribution. `p` is the share of all equally likely assignments of the ranks to the two
+groups in which U is at least as far from its mean as it is here. Equal values share the mean of their ranks.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ LARGEST_GROUP = 20  # the work grows with the fourth power
 
 @dataclass(frozen=True, slots=True)
 class RankTest:
-    """U of the first group, its p, and the least p that these values could give however they fell."""
+    """U of the first group, its p, and the least p that groups of this size can have."""
 
     u: float
     p: float
     least_p: float
 
     @property
-    def tells_apart(self) -> bool:
-        """Say whether it tells the groups apart at 5 %, or as far as so few values can."""
+    def is_significant(self) -> bool:
+        """Return whether the groups differ at the 5 % level, or as far as so few values can show."""
         return self.p <= max(0.05, self.least_p)
 
 

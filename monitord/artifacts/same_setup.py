@@ -1,19 +1,19 @@
-"""Whether runs measure the same, and whether limits hold anything in them. Pure."""
+"""Whether runs measured the same thing, and whether limits apply to any of their values. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from monitord.artifacts.differences import Compared, Run, names_of
+from monitord.artifacts.compared_rows import Compared, Run, names_of
 
-# Windows that last as long as their work takes differ with how fast it was; beyond this it was other work.
+# A window may last as long as its work takes. If two differ by more than this, the work was not the same.
 LONGEST_TO_SHORTEST = 2.0
-# What is said of a KPI changes nothing in its numbers.
-_SAID_OF_A_KPI = frozenset(("help", "better"))
+# Keys that describe a KPI and do not change its numbers.
+_DESCRIPTIVE_KEYS = frozenset(("help", "better"))
 
 
 def incomparable(runs: Sequence[Run]) -> list[str]:
-    """Say everything for which these runs do not measure the same."""
+    """Return every reason why these runs are not comparable."""
     found = [
         f"{run.folder} is {run.status}: {'; '.join(run.reasons)}" for run in runs if run.status != "complete"
     ]
@@ -35,14 +35,14 @@ def incomparable(runs: Sequence[Run]) -> list[str]:
 
 
 def ungated(rows: Iterable[Compared], limits: Mapping[str, float]) -> list[str]:
-    """Say which limits hold nothing: no such KPI, no value on a side, or no better and worse."""
+    """Return the limits that cannot be checked: unknown KPI, a missing value, or no known direction."""
     found, session = [], [row for row in rows if row.key[2] == "session"]
     for name in limits:
         meant = [row for row in session if name in names_of(row.key)]
         if not meant:
             found.append(f"there is no KPI {name} in the summaries")
         elif not any(row.better for row in meant):
-            found.append(f"nothing says whether {name} is better when lower or higher; say so with --better")
+            found.append(f"no recipe says whether lower or higher {name} is better; use --better")
         elif any(row.better and row.change is None for row in meant):
             found.append(f"{name} has no value on one side")
     return found
@@ -54,12 +54,12 @@ def _other_definitions(first: Run, run: Run) -> list[str]:
         other = run.kpis.get(name, kpi)
         differing = [
             key
-            for key in sorted((kpi.keys() | other.keys()) - _SAID_OF_A_KPI)
+            for key in sorted((kpi.keys() | other.keys()) - _DESCRIPTIVE_KEYS)
             if kpi.get(key) != other.get(key)
         ]
         if differing:
             found.append(
-                f"{name} is defined otherwise in {run.folder} than in {first.folder}: {', '.join(differing)}"
+                f"{name} is defined differently in {run.folder} and {first.folder}: {', '.join(differing)}"
             )
     reported = [key for key in first.units if key[0] not in first.kpis and key in run.units]
     return found + [

@@ -9,6 +9,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from monitord.artifacts import parquet
+from monitord.artifacts.layout import SAMPLES
 from monitord.collect.sample_queries import (
     MAX_SAMPLES,
     NATIVE_SIZE,
@@ -17,10 +18,10 @@ from monitord.collect.sample_queries import (
     series_query,
 )
 from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.kpis.promql import session_matchers
+from monitord.kpis.span import InstantQuery, Span
 from monitord.prometheus.api.raw_samples import RawSeries, read_samples
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.promql import session_matchers
-from monitord.recipes.span import InstantQuery, Span
 
 NOT_INSTALLED = (
     "raw samples were not kept: that takes the Python package pyarrow; install it "
@@ -59,8 +60,8 @@ def gather(
 ) -> Samples:
     """Read all raw samples of a window into files in a folder, which is the caller's to remove.
 
-    About `most` are held at a time; `going` is called after each answer. Samples that cannot be had
-    cost nothing but themselves: a warning says why. Raises PrometheusUnavailableError when asking
+    At most about `most` are kept in memory; `going` is called after each answer. A warning explains
+    which samples are missing. Raises PrometheusUnavailableError when asking
     again later may help, and OSError when they cannot be written.
     """
     try:
@@ -112,4 +113,4 @@ def _write(
             numbers.write(series)
             histograms.write(series)
     native = [("histograms", beside, histograms.rows)] if histograms.rows else []
-    return [("samples", file, numbers.rows), *native]
+    return [(SAMPLES, file, numbers.rows), *native]

@@ -1,17 +1,17 @@
-"""What the daemon and the process that reads raw samples tell each other, a line of JSON each. Pure."""
+"""The messages between the daemon and the process that reads raw samples, one line of JSON each. Pure."""
 
 from __future__ import annotations
 
 import msgspec
 
-from monitord.prometheus.api.connection_info import Door
-from monitord.recipes.span import Span
+from monitord.kpis.span import Span
+from monitord.prometheus.api.connection_info import ConnectionInfo
 
 
 class Order(msgspec.Struct, frozen=True):
     """All raw samples of a window are to be written into a folder."""
 
-    door: Door
+    server: ConnectionInfo
     span: Span
     folder: str
 
@@ -49,7 +49,7 @@ _REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
 
 def to_line(message: Order | Reply) -> bytes:
-    """Return the line that says so, without its end."""
+    """Return the message as a line, without the line end."""
     return msgspec.json.encode(message)
 
 

@@ -1,8 +1,8 @@
 """`python -P -m monitord.artifacts.sample_reader`: reads raw samples of one window after another.
 
 A process of its own, so that the daemon neither waits for it nor holds pyarrow. Orders come as lines
-on its standard input, replies go to its standard output; where the input ends, so does this, whatever
-it is at: nobody would take the result.
+on its standard input, replies go to its standard output. It exits at once when the input ends,
+because then nobody reads the result.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from monitord.artifacts.sample_order import (
     to_line,
 )
 from monitord.errors import ExitCode, MonitordError, PassingError, PrometheusUnavailableError
-from monitord.prometheus.api.client import open_door
+from monitord.prometheus.api.client import connect
 from monitord.system.background import on_a_thread
 
 
 def main() -> None:
     """Carry out orders until there are no more to come."""
-    # The daemon gets these too, and says when it no longer needs this: Slurm signals whole jobs.
+    # Slurm signals whole jobs. The daemon gets these signals too, and closes the input when it is done.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library may print is no reply
+    os.dup2(2, 1)  # so that output of a library is not read as a reply
     orders: SimpleQueue[bytes] = SimpleQueue()
     try:
         on_a_thread(lambda: _listen(orders))
@@ -54,7 +54,7 @@ def _listen(orders: SimpleQueue[bytes]) -> None:
 
 def _carry_out(order: Order, replies: BinaryIO) -> Reply:
     try:
-        with open_door(order.door) as client:
+        with connect(order.server) as client:
             samples = gather(order.span, client, Path(order.folder), going=lambda: _send(replies, Going()))
     except PrometheusUnavailableError as error:
         return Unavailable(str(error))

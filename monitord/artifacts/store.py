@@ -3,7 +3,7 @@
 A folder is built under a temporary name, every file synced, the manifest last, then renamed once.
 An earlier folder of the window is moved aside first: a crash between the two renames leaves it
 under its aside name, and `clean` puts it back. One process publishes into a session at a time, and one
-thread of it a window: what it builds has its attempt's name, so that no other attempt's is mixed with it.
+thread per window. What it builds is named after the attempt, so that attempts do not mix.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 
 from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.formats import count_csv_rows, json_bytes
+from monitord.artifacts.layout import MANIFEST
 from monitord.system.atomic import TEMPORARY_PREFIX, read_json, sync_folder, write_synced
 from monitord.system.atomic import publish as replace_file
 from monitord.system.copies import copy_synced
 from monitord.system.listing import names_in
 
-MANIFEST = "MANIFEST.json"
 ASIDE_PREFIX = ".old-"
 
 
@@ -33,15 +33,15 @@ class Permit:
     """The right to publish an attempt's artifacts; `confirm` raises when the session is not ours any more."""
 
     attempt: Attempt
-    confirm: Callable[[], None] = lambda: None
+    confirm: Callable[[], None]
 
     def check(self) -> None:
-        """Raise what keeps anything from being changed."""
+        """Raise if nothing may be changed."""
         self.confirm()
         self.attempt.check()
 
     def claim(self) -> None:
-        """Raise what keeps the artifacts from appearing; after this they may."""
+        """Raise if the artifacts must not appear; after this they may."""
         self.attempt.claim(self.confirm)
 
 
@@ -52,16 +52,16 @@ def publish(
     manifest: Mapping[str, Any],
     mode: int = 0o600,
     rows: Mapping[str, int] | None = None,
-    permit: Permit | None = None,
+    *,
+    permit: Permit,
 ) -> Path:
     """Make `artifacts/<window_id>` hold these files and the manifest; return that folder.
 
     `files` maps relative paths to content, or to a file to copy. `rows` gives the number of rows of
     files that are not CSV. `permit` may refuse by raising, right before others see anything change.
     Raises ValueError for a path that would leave the folder, and OSError when it cannot be written;
-    what stood there before then still stands.
+    then the earlier folder is unchanged.
     """
-    permit = permit or Permit(Attempt())
     for path in files:
         check_path(path)
     target, aside = artifacts / window_id, artifacts / f"{ASIDE_PREFIX}{window_id}"
@@ -84,7 +84,7 @@ def publish(
 def renew(artifacts: Path, window_id: str, manifest: Mapping[str, Any], mode: int, permit: Permit) -> Path:
     """Give published artifacts another manifest, with the same files; return their folder.
 
-    Raises OSError, and what `permit` raises; the earlier manifest then still stands.
+    Raises OSError, and what `permit` raises; then the earlier manifest is unchanged.
     """
     folder = artifacts / window_id
     permit.check()
@@ -94,7 +94,7 @@ def renew(artifacts: Path, window_id: str, manifest: Mapping[str, Any], mode: in
 
 
 def clean(artifacts: Path) -> None:
-    """Remove what a crash left half done; nothing may be publishing meanwhile."""
+    """Remove what a crash left behind; nothing may be publishing at the same time."""
     for name in names_in(artifacts):
         if name.startswith(TEMPORARY_PREFIX):
             _remove(artifacts / name)
@@ -170,7 +170,7 @@ def _swap(building: Path, target: Path, aside: Path) -> None:
 
 
 def _settle(aside: Path, target: Path) -> None:
-    """End what an interrupted replacement began: back to its place, or away once replaced."""
+    """Finish an interrupted replacement: put the old folder back, or remove it if it was replaced."""
     if not aside.exists():
         return
     if target.exists():

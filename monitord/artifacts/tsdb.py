@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from monitord.errors import MonitordError
+from monitord.kpis.span import Span
 from monitord.prometheus.data.blocks import span_of
 from monitord.prometheus.data.snapshot_store import blocks_in, written_snapshot
-from monitord.recipes.span import Span
 from monitord.system.listing import files_below
 
 
@@ -26,8 +26,8 @@ class Blocks:
 def blocks_of(span: Span, ask: Callable[[], str], data_dir: Path) -> Iterator[Blocks]:
     """Have Prometheus write its data, and give the blocks that a window reads; gone after the context.
 
-    `ask` is `PrometheusClient.snapshot`. Blocks that cannot be had cost nothing but themselves: a
-    warning says why.
+    `ask` is `PrometheusClient.snapshot`. If there are no blocks, a
+    warning explains why.
     """
     with ExitStack() as stack:
         try:

@@ -1,4 +1,4 @@
-"""Whether an artifact folder is what its manifest says: every file, and none but those."""
+"""Whether an artifact folder matches its manifest: all of its files, and no others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from monitord.artifacts import parquet
 from monitord.artifacts.formats import count_csv_rows
-from monitord.artifacts.store import MANIFEST, check_path, read_manifest
+from monitord.artifacts.layout import MANIFEST
+from monitord.artifacts.store import check_path, read_manifest
 from monitord.errors import excerpt
 from monitord.system.listing import files_below
 
@@ -36,7 +37,7 @@ def verify_files(folder: Path) -> list[Difference]:
     manifest = read_manifest(folder)
     entries = _entries(manifest)
     if manifest is None or entries is None:
-        return [Difference(MANIFEST, "is not there, or is no manifest: nothing can be compared with it")]
+        return [Difference(MANIFEST, "is missing or not a manifest, so no file can be checked")]
     changed = (
         Difference(path, message)
         for path, entry in entries.items()

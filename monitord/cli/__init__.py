@@ -1,4 +1,4 @@
-"""The command line. Each command is a module that is imported only when it is called.
+"""The command line: each command parses, calls `client/` and prints, in a module imported only when called.
 
 A command returns its exit code; data goes to standard output, messages to standard error.
 """
@@ -15,38 +15,40 @@ from typing import Any
 import click
 
 from monitord import __version__
-from monitord.cli.output import say, say_lines
+from monitord.cli._output import print_line, print_lines
 from monitord.errors import ExitCode, MonitordError
 
-# In the order in which a session goes; the texts are here so that `--help` need not import them all.
+# In the order in which a session uses them; the texts are here so that `--help` need not import every module.
+# To add a command: its module, `cli/<command>.py` with a `command`, and a line here. Modules whose names
+# begin with `_` are helpers.
 COMMANDS = {
     "session-create": "Create a session folder.",
     "client-connect": "Register a client with its node and exporters.",
     "service-register": "Register a service of a client.",
-    "client-disconnect": "Withdraw everything a client registered.",
-    "service-unregister": "Withdraw one service.",
-    "exporters": "Run exporters on the nodes of a client's job.",
-    "start": "Start the daemon in the background.",
+    "client-disconnect": "Withdraw a client and all of its services.",
+    "service-unregister": "Withdraw one service of a client.",
+    "exporters": "Run exporters on the nodes of a Slurm job.",
+    "start": "Start the daemon, as a Slurm job or on this machine.",
     "run": "Run the daemon in the foreground.",
     "status": "Show the daemon, its targets and its windows.",
-    "wait": "Wait until something is so.",
-    "why": "Explain what became of a target.",
+    "wait": "Wait for the daemon, a target file or a window.",
+    "why": "Explain why a target is or is not scraped.",
     "window": "Open, close and list measurement windows.",
-    "collect": "Collect any past window.",
-    "compare": "Compare the artifacts of windows.",
-    "verify": "Compare results with their manifest.",
+    "collect": "Measure a window in the past.",
+    "compare": "Compare the results of two windows, or of repeats.",
+    "verify": "Check results against their manifest and raw samples.",
     "check": "Validate files before they are used.",
-    "schema": "Print a JSON Schema for editors.",
+    "schema": "Print the JSON Schema of a kind of file, or an example.",
     "config": "Show settings and where they come from.",
     "stop": "Stop the daemon.",
     "delete": "Delete a stopped session.",
-    "demo": "See all of it on this machine in under a minute.",
+    "demo": "Show everything on this machine in under a minute.",
     "completion": "Print the shell completion script.",
 }
 
 
 class _ReaderGoneError(Exception):
-    """Standard output is a pipe that nobody reads any more."""
+    """Standard output is a pipe whose reader has closed it."""
 
 
 class _Commands(click.Group):
@@ -79,7 +81,10 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, message="%(prog)s %(version)s", prog_name="monitord")
 def main() -> None:
-    """Monitor benchmarks on a Slurm cluster with files: drop targets, touch markers, read results.
+    """Monitor benchmarks with Prometheus, on a Slurm cluster or on one machine.
+
+    A session has a daemon, which runs Prometheus. Clients register what to scrape and open measurement
+    windows; the KPIs of each window are written to the session's artifacts/.
 
     \b
     Example:
@@ -98,22 +103,22 @@ def execute(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         lines = io.StringIO()
         error.show(lines)
-        say_lines(lines.getvalue(), err=True)
+        print_lines(lines.getvalue(), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("monitord: interrupted", err=True)
+        print_line("monitord: interrupted", err=True)
         return ExitCode.INTERRUPTED
     except MonitordError as error:
-        say_lines(f"monitord: {error}", err=True)
+        print_lines(f"monitord: {error}", err=True)
         return error.exit_code
     except _ReaderGoneError:
-        # Whoever read our output has seen enough; Python would complain once more at its end.
+        # The reader of our output has closed the pipe; without this, Python would report that once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    except Exception:  # noqa: BLE001  # none of the other codes is true of it
+    except Exception:  # noqa: BLE001  # a defect: no other exit code applies
         import traceback
 
-        say_lines(traceback.format_exc(), err=True)
-        say("monitord: this is a defect of monitord; please report it with the lines above", err=True)
+        print_lines(traceback.format_exc(), err=True)
+        print_line("monitord: this is a defect of monitord; please report it with the lines above", err=True)
         return ExitCode.DEFECT
     return int(code or ExitCode.OK)

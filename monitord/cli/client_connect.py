@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from monitord.cli.options import label_option, open_session, session_option
+from monitord.cli._options import label_option, session_option
+from monitord.cli._output import print_registration
 from monitord.errors import ExitCode
+from monitord.session.folder import open_session
 
 
 @click.command("client-connect")
@@ -16,8 +18,10 @@ from monitord.errors import ExitCode
 @click.option("--node", metavar="N", help="The client's node [default: this one].")
 @click.option("--node-exporter", metavar="H:P", help="Its node_exporter: host:port, a port, or a URL.")
 @click.option("--dcgm-exporter", metavar="H:P", help="Its dcgm-exporter: host:port, a port, or a URL.")
-@click.option("--lease", metavar="10m", help="Withdraw it when its file was not touched for this long.")
-@click.option("--slurm-job", metavar="J", help="Withdraw it once this Slurm job has left the queue.")
+@click.option(
+    "--lease", metavar="10m", help="Withdraw the client when its file is not touched for this long."
+)
+@click.option("--slurm-job", metavar="J", help="Withdraw the client when this Slurm job leaves the queue.")
 @label_option
 def command(
     session_name: str,
@@ -30,24 +34,27 @@ def command(
     slurm_job: str | None,
     labels: tuple[tuple[str, str], ...],
 ) -> int:
-    """Register a client: drop a target file with its node and exporters, and print its path.
+    """Register a client with its node and exporters.
+
+    Writes a target file into the session's targets/ and prints its path.
 
     \b
     Example:
       monitord client-connect --session bench01 --client-id c1 --node mel0042 \\
           --node-exporter mel0042:9100 --label run=warm
     """
-    from monitord.cli.registrations import client_file, register
+    from monitord.client.registrations import connect_client
 
     session = open_session(root, session_name)
     exporters = {"node": node_exporter, "dcgm": dcgm_exporter}
-    content = {
-        "client": client_id,
-        "node": node,
-        "exporters": {kind: address for kind, address in exporters.items() if address is not None},
-        "labels": dict(labels),
-        "lease": lease,
-        "slurm_job": slurm_job,
-    }
-    register(session, client_file(session, client_id), content)
+    file = connect_client(
+        session,
+        client_id,
+        node=node,
+        exporters={kind: address for kind, address in exporters.items() if address is not None},
+        labels=dict(labels),
+        lease=lease,
+        slurm_job=slurm_job,
+    )
+    print_registration(session, file)
     return ExitCode.OK

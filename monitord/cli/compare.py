@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from monitord.cli.output import say, say_lines
+from monitord.artifacts.layout import MANIFEST, SUMMARY_JSON
+from monitord.cli._output import print_line, print_lines
 from monitord.errors import ExitCode, InvalidInputError
 
 if TYPE_CHECKING:
+    from monitord.artifacts.compared_rows import Run
     from monitord.artifacts.comparison_output import Comparison
-    from monitord.artifacts.differences import Run
 
 OUTPUTS = ("table", "json", "markdown", "junit")
 
@@ -34,7 +35,7 @@ def _percents(_context: click.Context, _parameter: click.Parameter, given: Seque
 def _directions(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> dict[str, str]:
     found = dict(text.partition("=")[::2] for text in given)
     if not all(name and direction in {"lower", "higher"} for name, direction in found.items()):
-        raise click.BadParameter("write KPI=lower or KPI=higher")
+        raise click.BadParameter("write KPI=lower or KPI=higher, as in throughput=higher")
     return found
 
 
@@ -43,15 +44,15 @@ def _directions(_context: click.Context, _parameter: click.Parameter, given: Seq
 @click.argument("after", metavar="B[,B2...]")
 @click.option(
     "--max-regression", "limits", multiple=True, callback=_percents, metavar="KPI=PCT",
-    help="By how many percent a KPI or KPI.STAT of the session may be worse; may be repeated.",
+    help="How much worse a KPI or KPI.STAT may be, in percent; may be repeated.",
 )  # fmt: skip
 @click.option(
     "--better", "directions", multiple=True, callback=_directions, metavar="KPI=lower|higher",
-    help="Which way a KPI is better, where its recipe does not say so.",
+    help="Whether lower or higher is better, for a KPI whose recipe does not define it.",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Compare what is not comparable, and say so.")
+@click.option("--force", is_flag=True, help="Compare the folders even if they were measured differently.")
 @click.option(
-    "-o", "--output", type=click.Choice(OUTPUTS), default="table", show_default=True, help="The form."
+    "-o", "--output", type=click.Choice(OUTPUTS), default="table", show_default=True, help="Output format."
 )
 def command(
     before: str,
@@ -61,22 +62,22 @@ def command(
     force: bool,
     output: str,
 ) -> int:
-    """Put two artifact folders side by side, or repeats of them: before (A) and after (B).
+    """Compare the results of two windows, or of repeats: before (A) and after (B).
 
-    Of repeats the medians are compared, and the exact Mann-Whitney U test says how easily chance alone
-    would have set them so far apart. A KPI is the same when it does not tell them apart: p above 0.05,
-    or above the least that so few runs can give.
+    A and B are artifact folders. With repeats, their medians are compared, and the exact Mann-Whitney U
+    test decides whether they differ: a KPI counts as the same when p is above 0.05, or above the smallest
+    p that so few runs can give.
 
-    Folders that do not measure the same are refused, with why. Exits with 1 then, and with 4 when a KPI
-    is worse beyond --max-regression, or B breached an SLO condition of its own.
+    Folders that were not measured in the same way are refused with the reasons (exit code 1). Exits with 4
+    when a KPI is worse by more than --max-regression, or when B breached one of its SLO conditions.
 
     \b
     Example:
       monitord compare artifacts/run01 artifacts/run02 --max-regression latency.p99=5
       monitord compare old1,old2,old3 new1,new2,new3 --max-regression throughput.mean=2 -o junit
     """
+    from monitord.artifacts.compared_rows import compare
     from monitord.artifacts.comparison_output import Comparison
-    from monitord.artifacts.differences import compare
     from monitord.artifacts.same_setup import incomparable, ungated
 
     old, new = _runs(before), _runs(after)
@@ -84,14 +85,16 @@ def command(
     problems = [*incomparable([*old, *new]), *ungated(rows, limits)]
     if problems and not force:
         listed = "\n".join(f"  {problem}" for problem in problems)
-        raise InvalidInputError(f"not comparable:\n{listed}\nuse --force to compare them all the same")
+        raise InvalidInputError(f"not comparable:\n{listed}\nuse --force to compare them anyway")
     comparison = Comparison(tuple(old), tuple(new), tuple(rows), tuple(problems))
     _print(comparison, output)
     for row in comparison.regressions:
         name = f"{row.key[0]}.{row.key[1]}"
-        say(f"monitord: {name} is worse by {abs(row.change or 0):.4g} %, more than {row.limit:g} %", err=True)
+        print_line(
+            f"monitord: {name} is worse by {abs(row.change or 0):.4g} %, more than {row.limit:g} %", err=True
+        )
     for text in comparison.breaches:
-        say(f"monitord: B breached {text}", err=True)
+        print_line(f"monitord: B breached {text}", err=True)
     return ExitCode.SLO_BREACHED if comparison.regressions or comparison.breaches else ExitCode.OK
 
 
@@ -101,42 +104,42 @@ def _runs(folders: str) -> list[Run]:
     names = [name for name in folders.split(",") if name]
     if not 1 <= len(names) <= LARGEST_GROUP:
         raise InvalidInputError(
-            f"{folders!r} names {len(names)} folders; give 1 to {LARGEST_GROUP}, with commas"
+            f"{folders!r} names {len(names)} folders; give 1 to {LARGEST_GROUP}, separated by commas"
         )
     if len({Path(name).resolve() for name in names}) < len(names):
-        raise InvalidInputError(f"{folders!r} names a folder twice; a run counts once")
+        raise InvalidInputError(f"{folders!r} names a folder twice; each run counts once")
     return [_run(Path(name)) for name in names]
 
 
 def _run(folder: Path) -> Run:
-    from monitord.artifacts.differences import run_of
+    from monitord.artifacts.compared_rows import run_of
     from monitord.system.atomic import read_json
 
-    manifest, summary = (read_json(folder / name) for name in ("MANIFEST.json", "metrics_summary.json"))
+    manifest, summary = (read_json(folder / name) for name in (MANIFEST, SUMMARY_JSON))
     if not isinstance(manifest, dict) or not isinstance(summary, dict):
         raise InvalidInputError(
-            f"{folder} holds no artifacts of a window: no MANIFEST.json and metrics_summary.json"
+            f"{folder} is not a window's artifact folder: it has no {MANIFEST} and {SUMMARY_JSON}"
         )
     try:
         return run_of(str(folder), manifest, summary)
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"{folder}: its MANIFEST.json or summary is of another kind: {error!r}"
+            f"{folder}: its {MANIFEST} or {SUMMARY_JSON} has an unexpected form: {error!r}"
         ) from error
 
 
 def _print(comparison: Comparison, output: str) -> None:
     from monitord.artifacts.comparison_output import COLUMNS, cells, heading, to_json, to_junit, to_markdown
-    from monitord.cli.output import print_table
+    from monitord.cli._output import print_table
 
     match output:
         case "json":
-            say_lines(to_json(comparison).decode())
+            print_lines(to_json(comparison).decode())
         case "junit":
-            say_lines(to_junit(comparison).decode())
+            print_lines(to_junit(comparison).decode())
         case "markdown":
-            say_lines(to_markdown(comparison))
+            print_lines(to_markdown(comparison))
         case _:
             for line in heading(comparison):
-                say(line)
-            print_table(COLUMNS, [cells(row) for row in comparison.told])
+                print_line(line)
+            print_table(COLUMNS, [cells(row) for row in comparison.known_rows])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from monitord.cli.output import say_lines
+from monitord.cli._output import print_lines
 from monitord.errors import ExitCode
 
 
@@ -21,5 +21,5 @@ def command(ctx: click.Context, shell: str) -> int:
     """
     completion = get_completion_class(shell)
     assert completion is not None  # noqa: S101  # the argument allows only shells that click knows
-    say_lines(completion(ctx.find_root().command, {}, "monitord", "_MONITORD_COMPLETE").source())
+    print_lines(completion(ctx.find_root().command, {}, "monitord", "_MONITORD_COMPLETE").source())
     return ExitCode.OK

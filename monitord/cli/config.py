@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import open_session, output_option, root_option
-from monitord.cli.output import print_json, print_table
+from monitord.cli._options import output_option, root_option
+from monitord.cli._output import print_json, print_table
 from monitord.errors import ExitCode
+from monitord.session.folder import open_session
 
 
 @click.group("config")
@@ -24,13 +25,20 @@ def command() -> None:
 
 @command.command("show")
 @click.option(
-    "--session", "-s", "session_name", envvar="MONITORD_SESSION", metavar="S", help="The session's name."
+    "--session",
+    "-s",
+    "session_name",
+    envvar="MONITORD_SESSION",
+    metavar="S",
+    help="The session's name [env: MONITORD_SESSION].",
 )
-@click.option("--origin", is_flag=True, help="Also print where each value was set.")
+@click.option("--origin", is_flag=True, help="Also print the source of each value.")
 @output_option
 @root_option
 def show(session_name: str | None, origin: bool, output: str, root: Path) -> int:
-    """Print every setting in force: flag, environment, session file, site file or default.
+    """Print every setting in force.
+
+    A flag beats the environment, which beats the session's file, the site's file and the default.
 
     \b
     Example:
@@ -50,7 +58,7 @@ def show(session_name: str | None, origin: bool, output: str, root: Path) -> int
 
 
 def _shown(value: Any) -> str:
-    """Write a value as a settings file would; nothing for one that is left to the daemon."""
+    """Write a value as in a settings file; empty for one that the daemon chooses."""
     match value:
         case None:
             return ""

@@ -2,119 +2,34 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
-import socket
-import time
 from pathlib import Path
 
 import click
 
-from monitord.cli.options import open_session, session_option
-from monitord.cli.output import progress, say
-from monitord.errors import ExitCode, InvalidInputError
-from monitord.session.folder import Session
-from monitord.session.lease import HeldError, Holder, acquire, release
-from monitord.session.takeover import signs_of
-from monitord.system.fresh_listing import nothing
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-_TRIES = 3
+from monitord.cli._options import session_option
+from monitord.cli._output import print_line, progress
+from monitord.errors import ExitCode
+from monitord.session.folder import open_session
 
 
 @click.command("delete")
 @session_option
-@click.option("--keep-artifacts", is_flag=True, help="Leave the folder artifacts/ where it is.")
+@click.option("--keep-artifacts", is_flag=True, help="Keep the folder artifacts/.")
 def command(session_name: str, root: Path, keep_artifacts: bool) -> int:
     """Delete the folder of a stopped session.
 
-    Where its last daemon ran on another host and did not end cleanly, half a minute goes by: its heartbeat is
-    watched first.
+    This takes half a minute when the last daemon ran on another host and did not end cleanly: its
+    heartbeat is watched first.
 
     \b
     Example:
       monitord delete --session bench01 --keep-artifacts
     """
+    from monitord.client.deletion import delete
+
     session = open_session(root, session_name)
-    holder = _take(session)
-    try:
-        _refuse_queued(session)
-    except BaseException:
-        release(session.lease, holder)
-        raise
-    _remove(session, keep_artifacts)
-    if keep_artifacts:
-        say(session.artifacts)
-    return ExitCode.OK
-
-
-def _take(session: Session) -> Holder:
-    """Take the session as a daemon would, so that none runs it and none can start."""
-    session.status.mkdir(mode=0o700, exist_ok=True)  # a delete before this one may have been interrupted
     with progress() as shown:
-        shown.show("making sure that no daemon runs the session")
-        try:
-            return _acquire(session)
-        except HeldError as error:
-            if error.holder is None or error.holder.deletes:
-                raise InvalidInputError(f"session {session.name}: {error}") from None
-            raise InvalidInputError(
-                f"session {session.name} is running: {error.holder}; stop it first with: "
-                f"monitord stop -s {session.name}"
-            ) from None
-
-
-def _acquire(session: Session) -> Holder:
-    host, signs = socket.gethostname(), signs_of(session)
-    try:
-        return acquire(session.lease, host, time.time(), signs, deletes=True)
-    except OSError as error:
-        # Where listings are cached, clearing them needs room as well: nobody has been judged yet.
-        if error.errno not in _NO_ROOM or signs.clear is not nothing:
-            raise
-    # The holder was judged before, and is gone. What is deleted anyway makes room for the lease.
-    shutil.rmtree(session.logs, ignore_errors=True)
-    return acquire(session.lease, host, time.time(), signs, deletes=True)
-
-
-def _refuse_queued(session: Session) -> None:
-    if not session.submission.exists():
-        return
-    from monitord.cli.jobs import all_jobs, describe
-
-    if jobs := all_jobs(session):
-        raise InvalidInputError(
-            f"session {session.name} has a job in the queue: {'; '.join(map(describe, jobs))}; end it first "
-            f"with: monitord stop -s {session.name}"
-        )
-
-
-def _remove(session: Session, keep_artifacts: bool) -> None:
-    """Remove the session's folder: its settings late, so that a delete that was interrupted can be called
-    again, and the lease after them, so that who starts without a lease finds no settings."""
-    late = {session.status, session.settings_file, *((session.artifacts,) if keep_artifacts else ())}
-    for path in session.folder.iterdir():
-        if path not in late:
-            _remove_path(path)
-    for path in session.status.iterdir():
-        if path != session.lease:
-            _remove_path(path)
-    session.settings_file.unlink(missing_ok=True)
-    _remove_path(session.status)
-    if not keep_artifacts:
-        session.folder.rmdir()
-
-
-def _remove_path(path: Path) -> None:
-    if not path.is_dir() or path.is_symlink():
-        path.unlink(missing_ok=True)
-        return
-    for _ in range(_TRIES):
-        try:
-            shutil.rmtree(path)
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY:
-                raise
-        else:
-            return
-    raise InvalidInputError(f"{path} is still written to; end what writes there, and call delete again")
+        delete(session, keep_artifacts=keep_artifacts, show=shown.show)
+    if keep_artifacts:
+        print_line(session.artifacts)
+    return ExitCode.OK

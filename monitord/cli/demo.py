@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import SECONDS, root_option
-from monitord.cli.output import progress, say
-from monitord.cli.summary import print_summary
+from monitord.cli._options import SECONDS, root_option
+from monitord.cli._output import print_line, progress
+from monitord.cli._summary import print_summary
 from monitord.errors import ExitCode
 
 
@@ -20,11 +20,11 @@ from monitord.errors import ExitCode
 )
 @root_option
 def command(seconds: float, root: Path) -> int:
-    """See all of it on this machine in under a minute, without Slurm.
+    """Show everything on this machine in under a minute, without Slurm.
 
-    Starts the daemon with a real Prometheus, a service under a known load and node_exporter,
-    measures a window, prints its KPIs beside what the service itself counted, and ends everything
-    that it started. The results stay.
+    Starts the daemon with a real Prometheus, a service under a known load and node_exporter. Measures a
+    window, prints its KPIs beside the service's own counts, and stops everything that it started. The
+    results are kept.
 
     \b
     Example:
@@ -36,17 +36,17 @@ def command(seconds: float, root: Path) -> int:
     started = time.monotonic()
     with ending_on_sigterm(), progress() as shown:
 
-        def tell(text: str) -> None:
+        def log(text: str) -> None:
             shown.keep(f"{time.monotonic() - started:5.1f} s  {text}")
 
-        result = Tour(root.absolute(), name, seconds, tell, shown.show).run()
+        result = Tour(root.absolute(), name, seconds, log, shown.show).run()
     print_summary(result.artifacts)
-    say(_told(result.truth))
-    say(f"artifacts: {result.artifacts}")
+    print_line(_truth_line(result.truth))
+    print_line(f"artifacts: {result.artifacts}")
     return ExitCode.OK
 
 
-def _told(truth: dict[str, Any]) -> str:
+def _truth_line(truth: dict[str, Any]) -> str:
     latencies = [
         f"{stat} {1000 * truth[stat]:.4g} ms"
         for stat in ("mean", "p50", "p95", "p99")

@@ -1,4 +1,4 @@
-"""`monitord exporters`: exporters on the nodes of a client's job."""
+"""`monitord exporters`: exporters on the nodes of a Slurm job."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from typing import Any
 
 import click
 
-from monitord.cli.options import DURATION, check_name, open_session, output_option, session_option
-from monitord.cli.output import print_json, print_table, say, wait_for
+from monitord.cli._options import DURATION, output_option, session_option
+from monitord.cli._output import print_json, print_line, print_table, progress
 from monitord.errors import ExitCode, InvalidInputError, NotReadyError
+from monitord.session.folder import open_session
+from monitord.system.names import check_name
 
 _job_option = click.option(
     "--slurm-job", "slurm_job_id", required=True, envvar="SLURM_JOB_ID", metavar="J",
-    help="The client's job [env: SLURM_JOB_ID].",
+    help="The Slurm job whose nodes to use [env: SLURM_JOB_ID].",
 )  # fmt: skip
 _AGENT_OPTIONS = (
     click.option(
         "--kinds", default="node,dcgm,process", show_default=True, metavar="KINDS",
-        help="Which exporters, comma-separated.",
+        help="Kinds of exporters, comma-separated.",
     ),
-    click.option("--client-id", metavar="C", help="The client they count for [default: job-J]."),
+    click.option("--client-id", metavar="C", help="The client to register them for [default: job-J]."),
     click.option(
         "--image", "images", multiple=True, metavar="KIND=IMG.sif",
-        help="Apptainer image for a kind that a node has no program for; may be repeated.",
+        help="Apptainer image of a kind, for nodes without its program; may be repeated.",
     ),
     click.option(
         "--host", default="", metavar="H",
-        help="Where they listen and are scraped, {node} standing for Slurm's name of the node "
-        "[default: all addresses, scraped by the node's hostname].",
+        help="Address on which they listen and are scraped; {node} is replaced by Slurm's name of the node "
+        "[default: listen on all addresses, scraped at the node's hostname].",
     ),
 )  # fmt: skip
 
@@ -43,11 +45,11 @@ def _agent_options(function: Any) -> Any:
 
 @click.group("exporters")
 def command() -> None:
-    """Run exporters on the nodes of a client's job, registered while they run.
+    """Run exporters on the nodes of a Slurm job. They are registered while they run.
 
     \b
     Example:
-      # in the client's own batch script, whose job is $SLURM_JOB_ID
+      # in the benchmark's batch script, where $SLURM_JOB_ID is set
       monitord exporters start --session bench01 --kinds node,dcgm
       monitord window run --session bench01 --id run01 -- srun ./benchmark
     """
@@ -59,7 +61,7 @@ def command() -> None:
 @_agent_options
 @click.option(
     "--log-dir", type=click.Path(path_type=Path), metavar="D",
-    help="Where each node's log is written [default: the session's logs/].",
+    help="Folder of the logs, one per node [default: the session's logs/].",
 )  # fmt: skip
 @click.option(
     "--timeout", type=DURATION, default="60s", show_default=True, metavar="60s", help="How long to wait."
@@ -77,16 +79,18 @@ def start(
     timeout: float,
     output: str,
 ) -> int:
-    """Start exporters on every node of a job, and wait until each is registered or known to fail.
+    """Start exporters on every node of a job.
 
-    A kind that a node has no program for is told, and no error; a node without any exporter is one, and
-    the exit code then 6. They end with the job, or by `exporters stop`.
+    Waits until each exporter is registered or has failed. A missing exporter is reported but is not an
+    error. A node on which no exporter starts is an error (exit code 6). Exporters end with the job, or by
+    `monitord exporters stop`.
 
     \b
     Example:
       monitord exporters start --session bench01 --slurm-job 1234567 --kinds node,dcgm
       monitord exporters start --session bench01 --kinds dcgm --image dcgm=/shared/dcgm-exporter.sif
     """
+    from monitord.client.waiting import wait_until
     from monitord.exporters.kinds import read_kinds
     from monitord.exporters.steps import agents_of, launch, nodes_of, running_job
     from monitord.slurm.runner import SlurmRunner
@@ -117,7 +121,12 @@ def start(
                 del open_steps[node]
         return not open_steps
 
-    wait_for(are_settled, timeout, lambda: f"waiting for the exporters of {', '.join(list(open_steps)[:4])}")
+    with progress() as shown:
+        wait_until(
+            are_settled,
+            timeout,
+            lambda: shown.show(f"waiting for the exporters of {', '.join(list(open_steps)[:4])}"),
+        )
     rows = [_row(outcomes[step.node], names, step.log) for step in steps]
     _print(rows, output)
     return ExitCode.OK if all(row["exporters"] for row in rows) else ExitCode.EXTERNAL
@@ -130,13 +139,16 @@ def start(
     "--timeout", type=DURATION, default="30s", show_default=True, metavar="30s", help="How long to wait."
 )
 def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> int:
-    """Stop the exporters of a job, wait for their end and withdraw what is left of their registrations.
+    """Stop the exporters of a job.
+
+    Waits until they have ended, and withdraws registrations that they left behind.
 
     \b
     Example:
       monitord exporters stop --session bench01 --slurm-job 1234567
     """
-    from monitord.cli.jobs import seldom
+    from monitord.client.jobs import pause_between_queries
+    from monitord.client.waiting import wait_until
     from monitord.documents.durations import format_duration
     from monitord.exporters.registration import files_pattern
     from monitord.exporters.steps import end, find_job, remove_files
@@ -148,22 +160,28 @@ def stop(session_name: str, root: Path, slurm_job_id: str, timeout: float) -> in
     runner = SlurmRunner()
 
     def wait(done: Callable[[], bool]) -> bool:
-        return wait_for(done, timeout / 2, lambda: "waiting for the exporters to end", seldom)
+        with progress() as shown:
+            return wait_until(
+                done,
+                timeout / 2,
+                lambda: shown.show("waiting for the exporters to end"),
+                pause=pause_between_queries,
+            )
 
     try:
         if job := find_job(runner, slurm_job_id):
             number = job.number
             has_ended = end(runner, job, wait)
     finally:
-        # Also where Slurm or a node does not answer: nobody is to be scraped any more.
+        # Also when Slurm or a node does not answer: nothing of the job should be scraped any longer.
         for file in remove_files(session.targets, files_pattern(number)):
-            say(f"withdrawn, as its agent did not: {file}", err=True)
+            print_line(f"withdrew a registration that was left behind: {file}", err=True)
     if not has_ended:
         raise NotReadyError(
-            f"exporters of job {slurm_job_id} have not ended after {format_duration(timeout)}; they are "
-            f"withdrawn; see: squeue --steps --jobs={slurm_job_id}"
+            f"timed out: exporters of job {slurm_job_id} still run after {format_duration(timeout)}; they "
+            f"are no longer registered; see: squeue --steps --jobs={slurm_job_id}"
         )
-    say(f"exporters of job {slurm_job_id} stopped", err=True)
+    print_line(f"exporters of job {slurm_job_id} stopped", err=True)
     return ExitCode.OK
 
 
@@ -180,7 +198,9 @@ def run(
     images: tuple[str, ...],
     host: str,
 ) -> int:
-    """Run the exporters of this node in the foreground, until SIGTERM or Ctrl-C: what `start` runs.
+    """Run the exporters of this node in the foreground.
+
+    They run until SIGTERM or Ctrl-C. `monitord exporters start` runs this command on every node.
 
     \b
     Example:
@@ -209,7 +229,7 @@ def run(
 
 
 def _command(root: Path, session: str, slurm_job_id: str) -> list[str]:
-    from monitord.cli.daemon_command import MONITORD
+    from monitord.client.daemon_command import MONITORD
 
     return [
         *MONITORD, "exporters", "run", f"--root={root}", f"--session={session}",
@@ -218,7 +238,7 @@ def _command(root: Path, session: str, slurm_job_id: str) -> list[str]:
 
 
 def _row(outcome: Any, kinds: list[str], log: Path) -> dict[str, Any]:
-    """Return what is said of a node: which exporters it has where, and why it has not the others."""
+    """Return a node's row: the addresses of its exporters, and why the others are missing."""
     problems = outcome.problems(kinds)
     state = "failed" if not outcome.addresses else "partial" if problems else "up"
     return {
@@ -240,12 +260,12 @@ def _addresses(row: dict[str, Any]) -> str:
 
 
 def _detail(row: dict[str, Any]) -> str:
-    """Say each reason once, with the kinds that it goes for."""
+    """Write each reason once, after the kinds that it applies to."""
     by_reason: dict[str, list[str]] = {}
     for kind, reason in row["problems"].items():
         by_reason.setdefault(reason, []).append(kind)
-    said = "; ".join(f"{', '.join(kinds)}: {reason}" for reason, kinds in by_reason.items())
-    return said if row["exporters"] else f"{said} ({row['log']})"
+    reasons = "; ".join(f"{', '.join(kinds)}: {reason}" for reason, kinds in by_reason.items())
+    return reasons if row["exporters"] else f"{reasons} ({row['log']})"
 
 
 def _read_images(images: tuple[str, ...]) -> dict[str, str]:
@@ -263,4 +283,6 @@ def _read_images(images: tuple[str, ...]) -> dict[str, str]:
 
 def _check_job(job_id: str) -> None:
     if not re.fullmatch(r"[0-9]+(_[0-9]+)?", job_id, re.ASCII):
-        raise InvalidInputError(f"{job_id!r} is no job id; one is a number, or ARRAY_TASK")
+        raise InvalidInputError(
+            f"{job_id!r} is not a Slurm job id; write a number, or ARRAY_TASK as in 1234_5"
+        )

@@ -8,21 +8,22 @@ from typing import Any
 
 import click
 
-from monitord.cli.daemon_command import MONITORD, run_arguments
-from monitord.cli.options import check_name, daemon_options, open_session, session_option
+from monitord.cli._options import daemon_options, session_option
+from monitord.client.daemon_command import DaemonOptions, daemon_command
 from monitord.errors import PassingError, is_passing
-from monitord.session.folder import Session
+from monitord.session.folder import Session, open_session
+from monitord.system.names import check_name
 
 WHAT_NEXT = (
-    "the daemon cannot run at this moment; start it again once that has passed, as systemd and "
-    "run --supervised do by themselves"
+    "the problem may be temporary: start the daemon again later; systemd and run --supervised do so by "
+    "themselves"
 )
 
 
 @click.command("run")
 @session_option
 @daemon_options
-@click.option("--supervised", is_flag=True, help="Start the daemon again when it crashes; for batch jobs.")
+@click.option("--supervised", is_flag=True, help="Restart the daemon when it crashes; for batch jobs.")
 def command(
     session_name: str,
     root: Path,
@@ -35,23 +36,22 @@ def command(
 ) -> int:
     """Run the daemon of a session in the foreground, until SIGTERM or Ctrl-C.
 
-    It then closes and collects open windows, stops Prometheus and exits with 0. SIGUSR1 says that the
-    allocation is about to end: that is done in all the time which is left. It ends with 75 for trouble that
-    may pass, as a full disk is: start it again, as --supervised does.
+    On SIGTERM it closes and collects open windows, stops Prometheus and exits with 0. SIGUSR1 announces
+    the end of the allocation: the daemon does the same in the time that is left. Exit code 75 means a
+    temporary problem, such as a full disk: start the daemon again, as --supervised does.
 
     \b
     Example:
       monitord run --session bench01 --port 0
     """
     if supervised:
-        from monitord.daemon.parent import run_supervised
+        from monitord.daemon.parent_process import run_supervised
         from monitord.system.children import spawn_sharing
 
-        given = {"no_auth": no_auth, "prometheus_binary": prometheus_binary, "port": port,
-                 "data_dir": data_dir, "handover": handover}  # fmt: skip
-        # Whether there is such a session is for the daemon to find out: this process opens no file.
+        options = DaemonOptions(no_auth, prometheus_binary, port, data_dir, handover)
+        # The daemon checks that the session exists: this process opens no file.
         session = Session(root.absolute(), check_name(session_name, "session"))
-        command = [*MONITORD, *run_arguments(session, given)]
+        command = daemon_command(session, options)
         return run_supervised(lambda: spawn_sharing(command))
     flags = {
         "prometheus.auth": False if no_auth else None,

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from monitord.cli.options import open_session, session_option
-from monitord.errors import ExitCode, InvalidInputError
+from monitord.cli._options import session_option
+from monitord.cli._output import print_line
+from monitord.errors import ExitCode
+from monitord.session.folder import open_session
 
 
 @click.command("service-unregister")
@@ -15,17 +17,15 @@ from monitord.errors import ExitCode, InvalidInputError
 @click.option("--client-id", required=True, metavar="C", help="The client that the service belongs to.")
 @click.option("--name", required=True, metavar="NAME", help="The service's name.")
 def command(session_name: str, root: Path, client_id: str, name: str) -> int:
-    """Withdraw a service: remove the file that service-register dropped for it.
+    """Withdraw one service of a client.
+
+    Removes the file that service-register wrote, and prints its path.
 
     \b
     Example:
       monitord service-unregister --session bench01 --client-id c1 --name triton
     """
-    from monitord.cli.registrations import service_file, withdraw
+    from monitord.client.registrations import unregister_service
 
-    session = open_session(root, session_name)
-    file = service_file(session, client_id, name)
-    if not file.exists():
-        raise InvalidInputError(f"service {name} of client {client_id} is not registered: there is no {file}")
-    withdraw([file])
+    print_line(unregister_service(open_session(root, session_name), client_id, name))
     return ExitCode.OK

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from monitord.cli.options import open_session, output_option, session_option
-from monitord.cli.output import print_json, print_table, say
-from monitord.client.overview import daemon_status, describe_problem, overview
+from monitord.cli._options import output_option, session_option
+from monitord.cli._output import print_json, print_line, print_table
+from monitord.client.status import SessionStatus, describe_problem, read_status
 from monitord.errors import ExitCode
-from monitord.session.folder import Session
+from monitord.session.folder import open_session
 
 
 @click.command("status")
@@ -27,78 +28,61 @@ def command(session_name: str, root: Path, output: str) -> int:
       monitord status --session bench01
       monitord status --session bench01 -o json | jq -r .prometheus.url
     """
-    session = open_session(root, session_name)
-    seen = overview(session, time.time())
-    seen["jobs"] = _jobs(session)
+    seen = read_status(open_session(root, session_name), time.time())
     if output == "json":
-        print_json(seen)
+        print_json(seen.as_json())
         return ExitCode.OK
     _print_daemon(seen)
-    if seen["targets"]:
-        print_table(("FILE", "STATE", "ENDPOINTS", "REASON"), [_target_row(item) for item in seen["targets"]])
-    if seen["windows"]:
+    if seen.targets:
+        print_table(("FILE", "STATE", "ENDPOINTS", "REASON"), [_target_row(item) for item in seen.targets])
+    if seen.windows:
         rows = [(w["id"], w["state"], w["from"] or "", w["to"] or "", w["artifacts"] or w["reason"] or "")
-                for w in seen["windows"]]  # fmt: skip
+                for w in seen.windows]  # fmt: skip
         print_table(("WINDOW", "STATE", "FROM", "TO", "ARTIFACTS OR REASON"), rows)
     return ExitCode.OK
 
 
-def _jobs(session: Session) -> list[dict[str, Any]]:
-    """Return the session's jobs as Slurm has them; where it does not say, that."""
-    daemon = daemon_status(session)
-    if not session.submission.exists() and not daemon.get("slurm_job_id"):
-        return []  # nothing of Slurm's is loaded for a daemon that is none of its jobs
-    from monitord.cli.jobs import job_ids, job_json, queued_jobs
-    from monitord.errors import SlurmError
-
-    try:
-        successor = daemon.get("successor_job_id")
-        return [job_json(job, successor) for job in queued_jobs(session)]
-    except SlurmError as error:
-        return [{"job_id": job_id, "state": "unknown", "reason": str(error)} for job_id in job_ids(session)]
-
-
-def _print_daemon(seen: dict[str, Any]) -> None:
-    daemon, prometheus = seen["daemon"], seen["prometheus"] or {}
+def _print_daemon(seen: SessionStatus) -> None:
+    daemon, prometheus = seen.daemon, seen.prometheus or {}
     where = (
         f" on {daemon['host']}, pid {daemon['pid']}, since {daemon['started_at']}"
         if daemon["running"]
         else ""
     )
-    say(f"session     {seen['session']}  {seen['folder']}")
-    say(f"daemon      {daemon['phase']}{where}")
+    print_line(f"session     {seen.session}  {seen.folder}")
+    print_line(f"daemon      {daemon['phase']}{where}")
     if daemon.get("silent_since"):
-        say(f"silent      since {daemon['silent_since']}: {_why_silent(daemon)}")
+        print_line(f"silent      since {daemon['silent_since']}: {_why_silent(daemon)}")
     if prometheus:
-        say(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
+        print_line(f"prometheus  {', '.join(_prometheus_facts(prometheus))}")
     for warning in prometheus.get("warnings") or ():
-        say(f"warning     {warning}")
-    _print_jobs(seen["jobs"])
+        print_line(f"warning     {warning}")
+    _print_jobs(seen.jobs)
     if daemon.get("restart_count"):
-        say(f"restarts    {daemon['restart_count']}, as Slurm counts them")
-    if seen["time_left_seconds"] is not None and daemon["running"]:
-        say(f"time left   {seen['time_left_seconds'] / 60:.0f} min of the allocation")
+        print_line(f"restarts    {daemon['restart_count']}, as counted by Slurm")
+    if seen.time_left_seconds is not None and daemon["running"]:
+        print_line(f"time left   {seen.time_left_seconds / 60:.0f} min of the allocation")
     if daemon.get("last_error"):
-        say(f"last error  {daemon['last_error']}")
+        print_line(f"last error  {daemon['last_error']}")
 
 
-def _why_silent(daemon: dict[str, Any]) -> str:
+def _why_silent(daemon: Mapping[str, Any]) -> str:
     if daemon["running"]:
-        return "the daemon runs, but publishes nothing: the session folder does not answer it, or is full"
+        return "the daemon runs but cannot publish its status: the session folder hangs, or its disk is full"
     if daemon["phase"] == "dead":
-        return "the daemon ended without saying so"
-    return f"the daemon on {daemon['host']} ended without saying so, or the session folder hangs there"
+        return "the daemon ended unexpectedly"
+    return f"the daemon on {daemon['host']} ended unexpectedly, or the session folder hangs on that host"
 
 
-def _print_jobs(jobs: list[dict[str, Any]]) -> None:
+def _print_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
     if jobs:
-        from monitord.cli.jobs import line_of
+        from monitord.client.jobs import describe_json
 
         for job in jobs:
-            say(f"job         {line_of(job)}")
+            print_line(f"job         {describe_json(job)}")
 
 
-def _prometheus_facts(prometheus: dict[str, Any]) -> list[str]:
+def _prometheus_facts(prometheus: Mapping[str, Any]) -> list[str]:
     facts = [f"{prometheus.get('state', 'unknown')}  {prometheus.get('url') or ''}".strip()]
     if prometheus.get("version"):
         facts.append(f"version {prometheus['version']}")
@@ -114,7 +98,7 @@ def _prometheus_facts(prometheus: dict[str, Any]) -> list[str]:
     return facts
 
 
-def _target_row(item: dict[str, Any]) -> tuple[str, str, str, str]:
+def _target_row(item: Mapping[str, Any]) -> tuple[str, str, str, str]:
     healths = Counter(endpoint["health"] for endpoint in item["endpoints"])
     endpoints = ", ".join(f"{count} {health}" for health, count in sorted(healths.items())) or "none"
     problems = [describe_problem(error) for error in item["errors"]]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from monitord.cli.options import output_option
-from monitord.cli.output import print_json, say
+from monitord.cli._options import output_option
+from monitord.cli._output import print_json, print_line
 from monitord.errors import ExitCode
 
 
@@ -15,11 +15,11 @@ from monitord.errors import ExitCode
 @output_option
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR")
 def command(output: str, folder: Path) -> int:
-    """Compare an artifact folder with its manifest, and its summary with its raw samples.
+    """Check an artifact folder against its manifest and its raw samples.
 
-    Checksums, sizes and rows of all files, missing and extra ones; when those are right, every number
-    that Prometheus is not needed for is derived again. Every difference is one line on standard
-    output, FILE: MESSAGE; the exit code is then 1.
+    Compares checksums, sizes and row counts, and finds missing and extra files. If those are right, every
+    number that needs no Prometheus is computed again from the raw samples. Prints one line per difference
+    on standard output, FILE: MESSAGE, and then exits with 1.
 
     \b
     Example:
@@ -47,10 +47,10 @@ def command(output: str, folder: Path) -> int:
         )
         return ExitCode.INVALID if differences else ExitCode.OK
     for each in differences:
-        say(str(each))
+        print_line(str(each))
     for note in derivation.notes:
-        say(f"{folder}: {note}", err=True)
+        print_line(f"{folder}: {note}", err=True)
     if not differences:
-        derived = f"; {derivation.rows} rows and {derivation.points} points over time derived again"
-        say(f"{folder}: every file is as its manifest says{derived if derivation.rows else ''}", err=True)
+        derived = f"; recomputed {derivation.rows} rows and {derivation.points} points over time"
+        print_line(f"{folder}: every file matches its manifest{derived if derivation.rows else ''}", err=True)
     return ExitCode.INVALID if differences else ExitCode.OK

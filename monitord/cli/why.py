@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitord.cli.options import open_session, output_option, session_option
-from monitord.cli.output import print_json, print_table, say
-from monitord.client.evidence import Evidence
-from monitord.errors import ExitCode, InvalidInputError
-from monitord.session.folder import Session
-from monitord.targets.why import explain
+from monitord.cli._options import output_option, session_option
+from monitord.cli._output import print_json, print_line, print_table
+from monitord.client.why import why
+from monitord.errors import ExitCode
+from monitord.session.folder import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @click.command("why")
@@ -22,11 +23,11 @@ from monitord.targets.why import explain
 @output_option
 @click.argument("what", metavar="FILE|URL")
 def command(session_name: str, root: Path, output: str, what: str) -> int:
-    """Explain what became of a target, step by step, and what to do next.
+    """Explain why a target is or is not scraped, step by step, and what to do next.
 
-    FILE is a name in targets/ or a path to it; URL (or HOST:PORT) finds the endpoints there, in
-    whichever file they are. Reads the session's files alone: the daemon need not run. Exits with 1
-    unless everything is up.
+    FILE is a name in targets/ or a path to it. URL (or HOST:PORT) finds the endpoints at that address,
+    in any file. Only the session's files are read: the daemon need not run. Exits with 1 unless every
+    endpoint is up.
 
     \b
     Example:
@@ -34,51 +35,25 @@ def command(session_name: str, root: Path, output: str, what: str) -> int:
       monitord why --session bench01 http://mel0042:8000/metrics
       monitord why --session bench01 -o json mel0042:9100
     """
-    session, now = open_session(root, session_name), time.time()
-    answers = [explain(facts, now) for facts in _facts(session, what, now)]
-    up = all(answer["up"] for answer in answers)
-    following = next((f"{a['file']}: {a['next']}" for a in answers if not a["up"]), answers[0]["next"])
+    found = why(open_session(root, session_name), what, time.time())
     if output == "json":
-        print_json({"session": session.name, "asked": what, "up": up, "targets": answers, "next": following})
+        print_json(
+            {
+                "session": session_name,
+                "asked": found.asked,
+                "up": found.up,
+                "targets": list(found.targets),
+                "next": found.next,
+            }
+        )
     else:
-        for answer in answers:
+        for answer in found.targets:
             _print_answer(answer)
-        say(f"next: {following}")
-    return ExitCode.OK if up else ExitCode.INVALID
+        print_line(f"next: {found.next}")
+    return ExitCode.OK if found.up else ExitCode.INVALID
 
 
-def _facts(session: Session, what: str, now: float) -> Any:
-    evidence = Evidence(session, now, _is_target_file)
-    if "://" not in what and not re.search(r":[0-9]+$", what):
-        return [evidence.of_file(_name_of(session, what))]
-    try:
-        found = evidence.of_address(what)
-    except ValueError as error:
-        raise InvalidInputError(f"{error}; give a file in targets/, a URL or HOST:PORT") from None
-    if not found:
-        raise InvalidInputError(
-            f"no file in {session.targets} names {what}; register it, as with: "
-            f"monitord service-register --session {session.name} --client-id C --name NAME --endpoint URL"
-        )
-    return found
-
-
-def _name_of(session: Session, what: str) -> str:
-    path = Path(what)
-    if len(path.parts) > 1 and path.parent.resolve() != session.targets.resolve():
-        raise InvalidInputError(
-            f"{what} is not in {session.targets}, where files are read; copy it there: "
-            f"cp {what} {session.targets}/"
-        )
-    return path.name
-
-
-def _is_target_file(name: str) -> bool:
-    # The rule of targets.parse, which would load pydantic for it.
-    return name.endswith((".yaml", ".yml")) and not name.startswith(".")
-
-
-def _print_answer(answer: dict[str, Any]) -> None:
+def _print_answer(answer: Mapping[str, Any]) -> None:
     rows = []
     for step in answer["steps"]:
         rows.append((step["step"], step["outcome"], _age(step["age_seconds"]), step["detail"]))
@@ -86,14 +61,14 @@ def _print_answer(answer: dict[str, Any]) -> None:
     print_table(("STEP", "OUTCOME", "AGE", "DETAIL"), rows, title=answer["file"])
     if answer["endpoints"]:
         print_table(
-            ("ENDPOINT", "HEALTH", "SCRAPE TOLD", "LAST ERROR"),
+            ("ENDPOINT", "HEALTH", "LAST SCRAPE", "LAST ERROR"),
             [(e["url"], e["health"], _age(e["last_scrape_age_seconds"]), e["last_error"])
              for e in answer["endpoints"]],
         )  # fmt: skip
 
 
 def _age(seconds: float | None) -> str:
-    """Write an age as people say it; a clock that runs ahead gives one below zero."""
+    """Write an age in one unit, as `5.0s` or `3h`; it is negative when another clock runs ahead."""
     if seconds is None:
         return ""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):

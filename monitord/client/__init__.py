@@ -1,1 +1,5 @@
-"""What one may do to a session and read of it, for whoever asks: without a terminal."""
+"""The operations on a session, without a terminal: for the command line and any other caller.
+
+Functions return values and raise the errors of `monitord.errors`; they print nothing. Every module is cheap
+to import where `status` and `wait` need it.
+"""

@@ -15,18 +15,18 @@ _FORMS: dict[str, tuple[Any, str, str]] = {
     "targets": (
         TargetFileSpec,
         "monitord target file",
-        "What one client wants scraped. It lies in targets/, as *.yaml or *.yml.",
+        "What to scrape for one client. A file in targets/, named *.yaml or *.yml.",
     ),
-    # A start or cancel marker is a stop marker without results; which it is, only its name says.
+    # Only its name distinguishes a start or cancel marker from a stop marker, which may have results.
     "window": (
         StopMarkerSpec | WindowSpec,
         "monitord window marker",
-        "A start, stop or cancel marker, or any past window. It lies in windows/.",
+        "A start, stop or cancel marker, or a past window. A file in windows/.",
     ),
     "recipe": (
         Recipe,
         "monitord recipe",
-        "KPIs of a window. It lies in the session's recipes/, beside the packaged ones.",
+        "KPIs of a window. A file in the session's recipes/, added to the packaged recipes.",
     ),
     "settings": (Settings, "monitord settings", "A session's session.yaml, or the site's monitord.yaml."),
 }

@@ -6,26 +6,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from monitord.collect.collection import Collection, QueryRecord
+from monitord.collect.collected_window import CollectedWindow, QueryRecord
 from monitord.collect.cost import scraped_bytes_query
 from monitord.collect.coverage import TargetCoverage, cover_targets
-from monitord.collect.readings import read
+from monitord.collect.reported import reported_rows
 from monitord.collect.request import CollectionRequest
-from monitord.collect.results import reported_rows
 from monitord.collect.slo import judge_slo
 from monitord.collect.summary import KpiRow, Subject, failed_rows, fitting_targets, kpi_rows
 from monitord.collect.timeseries import Course, over_time
 from monitord.collect.verdict import Reason, judge
 from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.kpis.kinds import kind_of
+from monitord.kpis.promql import up_query
+from monitord.kpis.span import InstantQuery, Query
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Kpi, Recipe
 from monitord.recipes.presence import in_force, presence_query
-from monitord.recipes.promql import kpi_queries, resets_queries, up_query
-from monitord.recipes.span import InstantQuery, Query
 from monitord.system.clock import SystemClock
 
 _CLOCK = SystemClock()
-# Prometheus guesses a metric's type from its name, but a recipe says what it is. It stays in the records.
+# Prometheus guesses a metric's type from its name, but the recipe defines it. The records keep this warning.
 _NAME_GUESS = "metric might not be a counter"
 
 
@@ -48,15 +48,15 @@ def collect(
     client: QueryClient,
     now: Callable[[], float] = _CLOCK.now,
     extra_reasons: Sequence[Reason] = (),
-) -> Collection:
+) -> CollectedWindow:
     """Collect a window.
 
-    Recipes that the window's marker names are all in force, and else those that fit what it holds. A
-    query that Prometheus refuses costs the KPI it is for, and is told as a reason. Raises
+    The recipes named by the window's marker apply, or else those whose metrics the window has. A
+    query that Prometheus refuses leaves its KPI without values, and is reported as a reason. Raises
     PrometheusUnavailableError when Prometheus cannot answer now: the caller should try again.
     """
     start = now()
-    asking = _Asking(client, now)
+    asking = _Queries(client, now)
     request = replace(request, recipes=_in_force(request, asking))
     coverage = _coverage(request, asking)
     scraped = asking.ask("own_cost", scraped_bytes_query(request.span))
@@ -74,30 +74,30 @@ def collect(
     records = tuple(asking.records)
     scraped_bytes = round(scraped.series[0].value) if scraped and scraped.series else None
     slo = judge_slo(request.window, request.recipes, rows, coverage)
-    return Collection(
+    return CollectedWindow(
         request, rows, coverage, records, status, reasons, tuple(warnings), start, now(), slo,
         scraped_bytes, courses,
     )  # fmt: skip
 
 
-def _in_force(request: CollectionRequest, asking: _Asking) -> tuple[Recipe, ...]:
+def _in_force(request: CollectionRequest, asking: _Queries) -> tuple[Recipe, ...]:
     query = None if request.window.recipes else presence_query(request.recipes, request.span)
     if query is None:
         return request.recipes
     return in_force(request.recipes, asking.ask("recipes", query) or Answer(()))
 
 
-def _coverage(request: CollectionRequest, asking: _Asking) -> tuple[TargetCoverage, ...]:
+def _coverage(request: CollectionRequest, asking: _Queries) -> tuple[TargetCoverage, ...]:
     span = request.span
     up = asking.ask("coverage", up_query(span))
     queries = dict.fromkeys(
         query
         for recipe in request.recipes
         for kpi in recipe.kpis
-        for query in resets_queries(kpi, recipe.services, span)
+        for query in kind_of(kpi.kind).resets_queries(kpi, recipe.services, span)
     )
     resets = [answer for query in queries if (answer := asking.ask("resets", query))]
-    # Without the scrapes' outcomes nothing is known of any target: no row, rather than zeros.
+    # Without the outcomes of scrapes nothing is known about targets: no rows, rather than zeros.
     return cover_targets(request, up, resets) if up else ()
 
 
@@ -106,26 +106,27 @@ def _rows_of(
     recipe: Recipe,
     kpi: Kpi,
     coverage: Sequence[TargetCoverage],
-    asking: _Asking,
+    asking: _Queries,
 ) -> list[KpiRow]:
     targets = fitting_targets(coverage, recipe.services)
     subject = Subject(request.window.id, kpi, request.min_coverage, targets)
+    kind = kind_of(kpi.kind)
     answers: dict[str, Answer] = {}
-    for role, query in kpi_queries(kpi, recipe.services, request.span).items():
+    for role, query in kind.queries(kpi, recipe.services, request.span).items():
         answer = asking.ask(f"{kpi.name}.{role}", query)
         if answer is None:
             return failed_rows(subject)
         answers[role] = answer
-    return kpi_rows(subject, read(kpi, answers, request.span))
+    return kpi_rows(subject, kind.read(answers, request.span))
 
 
 def _over_time(
     request: CollectionRequest,
     of_kpis: Sequence[Sequence[KpiRow]],
     coverage: Sequence[TargetCoverage],
-    asking: _Asking,
+    asking: _Queries,
 ) -> tuple[Course, ...]:
-    """Return the courses of the KPIs that have a value at all."""
+    """Return the values over time of the KPIs that have any value."""
     known = {row.kpi for rows in of_kpis for row in rows if row.value is not None}
     return tuple(
         course
@@ -136,8 +137,8 @@ def _over_time(
     )
 
 
-class _Asking:
-    """Asks each query once and keeps the record of it."""
+class _Queries:
+    """Sends each query once, and records it."""
 
     def __init__(self, client: QueryClient, now: Callable[[], float]) -> None:
         self._client = client

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from monitord.recipes.promql import session_matchers
-from monitord.recipes.span import InstantQuery, Span
+from monitord.kpis.promql import session_matchers
+from monitord.kpis.span import InstantQuery, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process has used so far. `run` tells one run from the next, whatever its pid."""
+    """What a process has used so far. `run` distinguishes one run from the next, even with the same pid."""
 
     run: tuple[int, int]
     cpu_seconds: float

@@ -1,7 +1,7 @@
 """How much of a window was really observed, per target, from the outcome of every scrape in it.
 
 `up` is written at every scrape, 1 when it succeeded and 0 when it failed. No `up` at all means that
-Prometheus did not scrape: it was down, or did not know the target yet. The two are told apart.
+Prometheus did not scrape: it was down, or did not know the target yet. The two are distinguished.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Identity = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class TargetCoverage:
-    """What the window holds of one target.
+    """The scrapes of one target in the window.
 
     `scrapes` were made, `successes` of them worked, `expected_scrapes` is how many must have been
     due. `longest_gap_s` (seconds) is the longest time without a success, the window's edges
@@ -87,7 +87,7 @@ def cover_targets(
 def overall(targets: Iterable[TargetCoverage]) -> float | None:
     """Return the share of all due scrapes that worked, from 0 to 1; None when none was due.
 
-    A target that was scraped more often than expected makes up for no other.
+    A target that was scraped more often than expected does not compensate for another.
     """
     expected = successes = 0
     for target in targets:
@@ -102,7 +102,7 @@ def worst(targets: Iterable[TargetCoverage]) -> float | None:
 
 
 def count_due_scrapes(start: float, end: float, interval: float, scrapes: Sequence[float]) -> int:
-    """Return how many scrapes must have been due in (start, end], and never one more.
+    """Return how many scrapes were certainly due in (start, end].
 
     Scrapes keep their phase. Whole intervals give the number, less one when the phase that was seen
     puts a scrape so close to an edge that it may as well have fallen outside.

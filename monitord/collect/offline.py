@@ -1,7 +1,7 @@
 """The queries of windows, evaluated on raw samples instead of by a Prometheus. Pure.
 
-Only what windows ask with: a range of one metric, a function over it, a sum or the like of that.
-Anything else, a free expression above all, is refused as a server refuses what it does not know.
+Only the forms of query that windows use: a range of one metric, a function over it, an aggregation of
+that. Anything else, above all a free expression, is refused as a server refuses an unknown function.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class _Range:
 
 
 class OfflineClient:
-    """Answers as a Prometheus would that has these samples and no others.
+    """Answers like a Prometheus that has these samples and no others.
 
-    `read` returns the series of a metric. `left_open` and `old_limit` are the ways of the server
-    that is stood in for.
+    `read` returns the series of a metric. `left_open` and `old_limit` are properties of the server
+    that this replaces.
     """
 
     def __init__(

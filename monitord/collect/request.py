@@ -1,4 +1,4 @@
-"""What a collection is asked for."""
+"""The request for a collection."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitord.collect.stall import Stall
+from monitord.kpis.span import Span
 from monitord.prometheus.child.outages import Outage
 from monitord.recipes.model import Recipe
-from monitord.recipes.span import Span
 from monitord.windows.model import Window
 
 
@@ -31,9 +31,9 @@ class CollectionRequest:
     `targets` are those declared and in force at the window's end; `scrape_interval` (seconds) holds
     for targets that are not among them; `min_coverage` is the share of scrapes, from 0 to 1, below
     which a number is called partial. `recipes` are those that may apply: which of them do depends on
-    what the window holds, unless its marker names them. `outages` are those of Prometheus that
-    touched the window, and `left_open` says that the server which is asked leaves a sample at the
-    very start of a range out of it. `native_histograms` says that it may hold such. `stalls` are the times
+    the metrics in the window, unless its marker names them. `outages` are those of Prometheus that
+    touched the window, and `left_open` means that the server excludes a sample at the very
+    start of a range. `native_histograms` means that it may have native histograms. `stalls` are the times
     in the window in which the session folder did not answer.
     """
 

@@ -1,4 +1,4 @@
-"""Which queries read all raw samples of a window, each answer small enough to be held. Pure.
+"""The queries that read all raw samples of a window, each with an answer that fits in memory. Pure.
 
 A raw sample is read by a range selector, never by a range query: it comes with its own time, and
 with no value carried over from before.
@@ -10,9 +10,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from monitord.kpis.promql import quote, session_matchers
+from monitord.kpis.span import InstantQuery, Span
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.promql import quote, session_matchers
-from monitord.recipes.span import InstantQuery, Span
 
 MAX_SAMPLES = 100_000
 """About how many samples one answer may hold: some 4 MB as JSON, several times that decoded."""
@@ -37,8 +37,8 @@ def sample_queries(
 ) -> dict[str, list[InstantQuery]]:
     """Return by job the queries that together read every sample of the window, each of them once.
 
-    `series` answers `series_query`, `scrapes` answers `scrapes_query`. An answer holds about `most`
-    samples, or one of each series of a metric where that is more. Metrics come in the order of their names.
+    `series` answers `series_query`, `scrapes` answers `scrapes_query`. An answer has about `most`
+    samples, or one per series of a metric if that is more. Metrics come in the order of their names.
     """
     metrics: dict[str, dict[str, int]] = defaultdict(dict)
     for each in series.series:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from monitord.collect.request import ExpectedTarget
+from monitord.kpis.promql import session_matchers
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.promql import session_matchers
 
 
 def settle_query(session: str) -> str:
@@ -15,7 +15,7 @@ def settle_query(session: str) -> str:
 
 
 def are_settled(targets: Iterable[ExpectedTarget], last_scrapes: Answer, end: float) -> bool:
-    """Say whether every target has a scrape later than `end` (Unix seconds)."""
+    """Return whether every target has a scrape later than `end` (Unix seconds)."""
     names = ("job", "instance", "client")
     last = {
         tuple(series.labels.get(name, "") for name in names): series.value for series in last_scrapes.series

@@ -1,7 +1,7 @@
 """Whether a window kept its SLO conditions. Pure.
 
-A condition is `met` or `breached` by a value that is there, else `unknown`: missing data never meets
-a condition and never breaches it. A recipe's conditions are about its own KPIs.
+A condition is `met` or `breached` if there is a value, else `unknown`: missing data neither meets nor
+breaches a condition. A recipe's conditions are about its own KPIs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from monitord.collect import estimate as why
 from monitord.collect.coverage import TargetCoverage, overall
 from monitord.collect.summary import KpiRow
 from monitord.documents.conditions import (
@@ -23,6 +22,7 @@ from monitord.documents.conditions import (
     parse_condition,
     unit_problem,
 )
+from monitord.kpis import estimate as why
 from monitord.recipes.model import Recipe, measures_of
 from monitord.windows.model import Window
 
@@ -32,7 +32,7 @@ _WORST_FIRST: tuple[SloStatus, ...] = ("breached", "unknown", "met")
 
 @dataclass(frozen=True, slots=True)
 class SloResult:
-    """What became of a condition.
+    """The result of a condition.
 
     `value` and `limit` are in `unit`, that of what is measured; the value is the one furthest from
     the limit in the bad direction, where a scope has several. `recipe` names the recipe that the
@@ -49,7 +49,7 @@ class SloResult:
 
 
 def worst_of(statuses: Iterable[SloStatus]) -> SloStatus | None:
-    """Return the worst that became of conditions; None when there are none."""
+    """Return the worst result of the conditions; None when there are none."""
     found = set(statuses)
     return next((status for status in _WORST_FIRST if status in found), None)
 
@@ -69,7 +69,7 @@ class _Measured:
 def judge_slo(
     window: Window, recipes: Sequence[Recipe], rows: Sequence[KpiRow], targets: Sequence[TargetCoverage]
 ) -> tuple[SloResult, ...]:
-    """Return what became of the window's conditions, then of each recipe's; the same is told once."""
+    """Return the results of the window's conditions, then of each recipe's; duplicates are left out."""
     asked: dict[str, str | None] = dict.fromkeys(window.slo)
     for recipe in recipes:
         for text in recipe.slo:
@@ -99,8 +99,8 @@ def _judge(
     status = min((status for status, _ in verdicts), key=_WORST_FIRST.index)
     at_fault = [each for each_status, each in verdicts if each_status == status]
     worst = max if condition.operator.startswith("<") else min
-    told = worst(at_fault, key=lambda each: math.nan if each.value is None else each.value)
-    return SloResult(condition.text, status, told.value, limit, unit, _reason(told, limit), recipe)
+    decisive = worst(at_fault, key=lambda each: math.nan if each.value is None else each.value)
+    return SloResult(condition.text, status, decisive.value, limit, unit, _reason(decisive, limit), recipe)
 
 
 def _status(condition: Condition, measured: _Measured, limit: float) -> SloStatus:

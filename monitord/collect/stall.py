@@ -13,9 +13,9 @@ class Stall:
     end: float | None
 
     def ended(self, now: float) -> Stall:
-        """Return it as it is once it has ended."""
+        """Return a copy that has ended."""
         return replace(self, end=now)
 
     def touches(self, start: float, end: float) -> bool:
-        """Say whether any of the time from `start` to `end` falls into it."""
+        """Return whether it overlaps the time from `start` to `end`."""
         return self.start < end and (self.end is None or self.end > start)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from monitord.collect import estimate as why
 from monitord.collect.coverage import TargetCoverage, overall
-from monitord.collect.estimate import Estimate
-from monitord.collect.groups import Group
-from monitord.collect.readings import Reading
+from monitord.kpis import estimate as why
+from monitord.kpis.estimate import Estimate
+from monitord.kpis.groups import Group
+from monitord.kpis.kind import Reading
+from monitord.kpis.kinds import kind_of
+from monitord.kpis.promql import SCOPES
 from monitord.recipes.model import GROUP_LABELS, Kpi
-from monitord.recipes.promql import SCOPES
 
 ValueStatus = Literal["ok", "partial", "no_data", "error"]
 Key = tuple[str, ...]
@@ -72,9 +73,10 @@ def fitting_targets(targets: Sequence[TargetCoverage], services: Sequence[str]) 
 def kpi_rows(subject: Subject, reading: Reading) -> list[KpiRow]:
     """Return a KPI's rows: the session's first, always, then those of each scope in `by`."""
     kpi = subject.kpi
+    merges = kind_of(kpi.kind).merges
     jobs = {group.job for group in reading.groups}
     # A target that was down all along counts against the KPI that its job provides elsewhere.
-    targets = tuple(t for t in subject.targets if kpi.kind == "expr" or t.job in jobs)
+    targets = tuple(t for t in subject.targets if not merges or t.job in jobs)
     rows = []
     for scope in ("session", *kpi.by):
         for key, groups, covering in _parts(scope, kpi, reading, targets):
@@ -102,7 +104,7 @@ def _parts(
 ) -> Iterator[tuple[Key, list[Group], list[TargetCoverage]]]:
     """Split groups and targets by the scope's labels; what lacks one of them is in no part."""
     labels = SCOPES[scope]
-    known = tuple(label for label in labels if label != "gpu")  # which GPUs it has, no target says
+    known = tuple(label for label in labels if label != "gpu")  # targets do not have a gpu label
     groups: dict[Key, list[Group]] = defaultdict(list)
     covering: dict[Key, list[TargetCoverage]] = defaultdict(list)
     for group in reading.groups:
@@ -110,7 +112,7 @@ def _parts(
     for target in targets:
         covering[tuple(getattr(target, label) for label in known)].append(target)
     keys = set(groups)
-    if scope != "gpu" and kpi.kind != "expr":
+    if scope != "gpu" and kind_of(kpi.kind).merges:
         keys |= set(covering)
     if scope == "session":
         keys = {()}
@@ -132,7 +134,7 @@ def _grade(subject: Subject, estimate: Estimate, targets: Sequence[TargetCoverag
 
 
 def _absence(targets: Sequence[TargetCoverage]) -> str:
-    """Say why a metric is not there: nothing to scrape, nothing answered, or it is not exported."""
+    """Return why a metric is missing: no target, no target was up, or it is not exported."""
     if not targets:
         return why.NO_TARGETS
     return why.METRIC_ABSENT if any(t.successes for t in targets) else why.TARGET_DOWN

@@ -1,6 +1,6 @@
 """The KPIs over time, for plots: each step of the window measured as if it were a window. Pure.
 
-A percentile of a step says something of that step only: those of a window are in the summary.
+A percentile of a step is about that step only: those of the window are in the summary.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from functools import cache, partial
 from itertools import groupby
 from typing import NamedTuple
 
-from monitord.collect.groups import Group
-from monitord.collect.readings import Reading, read
 from monitord.collect.request import CollectionRequest
-from monitord.documents.timestamps import to_iso
+from monitord.kpis.groups import Group
+from monitord.kpis.kind import Reading
+from monitord.kpis.kinds import kind_of
+from monitord.kpis.promql import SCOPES
+from monitord.kpis.span import MAX_TILES, Query, Span
 from monitord.prometheus.api.series import Answer, HistogramSeries, Series
-from monitord.recipes.model import GROUP_LABELS, Kpi, Recipe, quantile_of
-from monitord.recipes.promql import SCOPES, kpi_queries
-from monitord.recipes.span import MAX_TILES, Query, Span
+from monitord.recipes.model import GROUP_LABELS, Kpi, Recipe
+from monitord.system.timestamps import to_iso
 
-MAX_STEPS = 120  # as many points as a plot needs: all that there is to know is in the raw samples
+MAX_STEPS = 120  # enough points for a plot; everything is in the raw samples
 MAX_TARGET_STEPS = 3_600  # with many targets there are fewer steps: an answer has a value for each
 FEWEST_STEPS = 20
-NATIVE_SIZE = 5  # a native histogram is as large as the buckets of so many classic ones
 
 Ask = Callable[[str, Query], Answer | None]
 Key = tuple[str, ...]
@@ -85,17 +85,18 @@ def over_time(request: CollectionRequest, recipe: Recipe, kpi: Kpi, targets: int
 
     `ask` returns None for a query that failed, which costs all points of the KPI.
     """
-    is_native = request.native_histograms and kpi.kind == "histogram"
-    steps = replace(request.span, most_tiles=most_steps(targets * (NATIVE_SIZE if is_native else 1)))
+    kind = kind_of(kpi.kind)
+    values = targets * kind.answer_size(request.native_histograms)
+    steps = replace(request.span, most_tiles=most_steps(values))
     step = replace(steps, start=0.0, end=steps.tile_ms / 1000, most_tiles=MAX_TILES)
-    stats = _stats(kpi)
+    stats = kind.stats_over_time(kpi)
     answers: dict[str, Answer] = {}
-    for role, query in kpi_queries(kpi.model_copy(update={"stats": stats}), recipe.services, step).items():
+    for role, query in kind.queries(kpi.model_copy(update={"stats": stats}), recipe.services, step).items():
         answer = _ask(f"{kpi.name}.{role}.over_time", steps, query, ask)
         if answer is None:
             return []
         answers[role] = answer
-    readings = [read(kpi, each, step) for each in _by_time(answers, steps)]
+    readings = [kind.read(each, step) for each in _by_time(answers, steps)]
     start_ms = steps.end_ms - steps.length_ms
     moments = [Moment(to_iso(time / 1000), (time - start_ms) / 1000) for time in _times(steps)]
     known: Known = {}
@@ -107,14 +108,8 @@ def over_time(request: CollectionRequest, recipe: Recipe, kpi: Kpi, targets: int
 
 
 def most_steps(targets: int) -> int:
-    """Return into how many steps a window may be cut, by the number of its targets."""
+    """Return the maximum number of steps for a window with so many targets."""
     return max(FEWEST_STEPS, min(MAX_STEPS, MAX_TARGET_STEPS // max(1, targets)))
-
-
-def _stats(kpi: Kpi) -> tuple[str, ...]:
-    if kpi.kind in {"counter", "gauge"}:
-        return ("mean",)
-    return tuple(stat for stat in kpi.stats if stat in {"mean", "value"} or quantile_of(stat))
 
 
 def _ask(use: str, steps: Span, query: Query, ask: Ask) -> Answer | None:
@@ -162,7 +157,7 @@ def _courses(
 
     `known` keeps what was estimated: a client with one service on one node is the same in three scopes.
     """
-    asked_for = scope if kpi.kind == "expr" else ""  # the scope counts only where each has a query
+    asked_for = "" if kind_of(kpi.kind).merges else scope  # the scope counts only where each has a query
     split = cache(partial(_parts, scope))  # the groups are the same in most steps
     parts = [split(tuple(reading.groups)) for reading in readings]
     keys = sorted({key for each in parts for key in each}) if SCOPES[scope] else [()]

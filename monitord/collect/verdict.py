@@ -9,8 +9,8 @@ from typing import Literal
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.request import CollectionRequest
 from monitord.collect.stall import Stall
-from monitord.documents.timestamps import to_iso
 from monitord.prometheus.child.outages import Outage
+from monitord.system.timestamps import to_iso
 
 WindowStatus = Literal["complete", "partial", "truncated", "failed"]
 
@@ -46,7 +46,7 @@ def judge(
 ) -> tuple[WindowStatus, tuple[Reason, ...]]:
     """Return the window's status and reasons.
 
-    `failed` when no scrape of any target succeeded in the window, so that nothing is known of it;
+    `failed` when no scrape of any target succeeded in the window, so that nothing is known about it;
     `truncated` when it was closed before its client did; `partial` for every other reason.
     """
     extra = tuple(extra_reasons)
@@ -65,16 +65,16 @@ def judge(
 def _outage_reasons(
     request: CollectionRequest, targets: Sequence[TargetCoverage], extra: Sequence[Reason]
 ) -> Iterable[Reason]:
-    # One that fell between two scrapes cost nothing, and is in the manifest alone.
+    # An outage between two scrapes lost nothing; only the manifest has it.
     lost = any(target.ratio is not None and target.ratio < 1 for target in targets)
     if request.outages and (lost or any(reason.code == "settle_timeout" for reason in extra)):
         facts = [f"{outage.reason} from {to_iso(outage.start)}{_until(outage)}" for outage in request.outages]
-        yield Reason("prometheus_outage", f"Prometheus could not keep what it scraped: {_some(facts)}")
+        yield Reason("prometheus_outage", f"Prometheus did not store scrapes: {_some(facts)}")
 
 
 def _stall_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:
-    # It costs the scrapes of what was registered meanwhile, and read only after. What was scraped before went
-    # on being scraped.
+    # A stall costs the scrapes of targets that were registered meanwhile and read only afterwards. Earlier
+    # targets were scraped all the time.
     not_made = sum(
         max(target.expected_scrapes - target.scrapes, 0)
         for target in targets
@@ -97,8 +97,8 @@ def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage
     if fewest < MIN_SCRAPES:
         yield Reason(
             "window_too_short",
-            f"{window.seconds:g} s hold {fewest} scrapes of some target, and rates need"
-            f" {MIN_SCRAPES}; measure for longer or set a shorter scrape_interval",
+            f"a target is scraped only {fewest} times in {window.seconds:g} s, but rates need"
+            f" {MIN_SCRAPES} scrapes; measure for longer or set a shorter scrape_interval",
         )
 
 

@@ -1,7 +1,6 @@
-"""Holding the hosts that are asked for against the settings' rules, with the addresses that names have.
+"""Checking the hosts of target files against the settings' rules, with the addresses of their names.
 
-What has no address yet is looked up again from time to time: a file is read again once its answer may
-be another.
+A name without an address is looked up again from time to time. Its file is read again once it has one.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ PATIENCE_SECONDS = 1.0
 AGAIN_SECONDS = 5.0
 
 Resolve = Callable[[Collection[str], float], Addresses]
-"""Returns the addresses of names, as far as they are known within so many seconds."""
+"""Returns the addresses of names that are known within so many seconds."""
 
 Verdicts = Mapping[str, Verdict]
 
@@ -32,14 +31,14 @@ class AddressCheck:
     _due: float = float("-inf")
 
     def verdicts(self, registrations: Iterable[Registration]) -> Verdicts:
-        """Judge every host in these, with the addresses of names as far as they can be had soon."""
+        """Judge every host of these registrations; names are resolved for PATIENCE_SECONDS at most."""
         hosts = {endpoint.host for item in registrations for endpoint in item.endpoints}
         names = self.rules.to_resolve(hosts)
         addresses = self.resolve(names, PATIENCE_SECONDS) if names else {}
         return {host: self.rules.judge(host, addresses) for host in hosts}
 
     def problems(self, registration: Registration, verdicts: Verdicts) -> list[Problem]:
-        """Return why hosts may not be scraped, one for each place, and note what has no address."""
+        """Return why hosts may not be scraped, once per place, and note names without an address."""
         reasons: dict[tuple[int, int], str] = {}
         nameless = set()
         for endpoint in registration.endpoints:
@@ -53,11 +52,11 @@ class AddressCheck:
         return [Problem(*place, "", reason) for place, reason in reasons.items()]
 
     def forget(self, file: str) -> None:
-        """Think no more of a file."""
+        """Drop what is known of a file."""
         self._nameless.pop(file, None)
 
     def to_read_again(self, now: float) -> set[str]:
-        """Return the files of which a name has an address by now; `now` is monotonic."""
+        """Return the files with a name that has an address by now; `now` is monotonic."""
         if not self._nameless or now < self._due:
             return set()
         self._due = now + AGAIN_SECONDS
@@ -65,14 +64,14 @@ class AddressCheck:
         return {file for file, names in self._nameless.items() if not names.isdisjoint(found)}
 
     def next_due(self, now: float) -> float | None:
-        """Return in how many seconds to ask for files to read again, None for never."""
+        """Return in how many seconds to call `to_read_again`; None for never."""
         return max(self._due - now, 0.0) if self._nameless else None
 
 
 def denial(registration: Registration, verdicts: Verdicts) -> str:
-    """Return why a host may not be scraped for all that is known of it; else an empty text.
+    """Return why a host is known to be refused; else an empty text.
 
-    That a name has no address takes nothing away that is in force: it cannot be scraped as it is.
+    A name without an address does not withdraw a registration in force: it cannot be scraped anyway.
     """
     found = (verdicts[endpoint.host] for endpoint in registration.endpoints)
     return next((verdict.reason for verdict in found if verdict.reason and not verdict.is_open), "")

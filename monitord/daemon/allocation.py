@@ -1,4 +1,4 @@
-"""The end of the daemon's allocation: known, told, warned of, and acted on while there is time."""
+"""The end of the daemon's allocation: known, published, warned of, and acted on in time."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import PassingError, SlurmError
 from monitord.slurm.allocation import Allocation, Margins, Stage, seconds_to_close, seconds_to_next, stage
 from monitord.slurm.job import Job
 from monitord.system.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 from monitord.system.clock import Clock
+from monitord.system.timestamps import to_iso
 
-# The limit can be moved while the job runs; not often, and every question is one to the controller.
+# The limit can be changed while the job runs. That is rare, and every query costs the controller.
 ASK_EVERY_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class AllocationWatch:
-    """Watches the end of the allocation come nearer; `close` is called once when it is time.
+    """Watches the time until the end of the allocation; `close` is called once when it is time to end.
 
     `ask` returns the job as Slurm knows it, or raises SlurmError; it is called on a thread.
     """
@@ -39,7 +39,7 @@ class AllocationWatch:
     _asking: Background[Job | None] = field(init=False)
     _asked_at: float = float("-inf")
     _is_warned: bool = False
-    _told: Stage = Stage.FAR
+    _stage: Stage = Stage.FAR
     _failure: str = ""
 
     def __post_init__(self) -> None:
@@ -56,11 +56,11 @@ class AllocationWatch:
         self._take_answer()
         now = self.clock.now()
         due = self._ask(self.clock.monotonic())
-        self._tell(stage(self.ends_at, now, self.margins), now)
+        self._follow_stage(stage(self.ends_at, now, self.margins), now)
         return min(seconds_to_next(self.ends_at, now, self.margins), due)
 
     def _ask(self, monotonic: float) -> float:
-        """Ask Slurm when that is due; return in how many seconds to come back for it."""
+        """Ask Slurm when that is due; return in how many seconds it is due again."""
         if self.allocation is None or self._asking.is_busy or monotonic - self._asked_at < ASK_EVERY_SECONDS:
             return ASK_EVERY_SECONDS
         job_id = self.allocation.job_id
@@ -70,7 +70,7 @@ class AllocationWatch:
         return ASK_EVERY_SECONDS
 
     def warn(self) -> None:
-        """Take Slurm's word that the end is near, as its signal gives it. Safe in a signal handler."""
+        """Handle Slurm's signal that the end is near. Safe in a signal handler."""
         self._is_warned = True
         self.wake()
 
@@ -99,18 +99,18 @@ class AllocationWatch:
             self.log.info("allocation.moved" if moved else "allocation.known", ends_at=to_iso(ends_at))
             self.ends_at = ends_at
 
-    def _tell(self, now_at: Stage, now: float) -> None:
-        if now_at is Stage.NEAR and self._told is Stage.FAR and self.ends_at is not None:
+    def _follow_stage(self, now_at: Stage, now: float) -> None:
+        if now_at is Stage.NEAR and self._stage is Stage.FAR and self.ends_at is not None:
             self.log.warning(
                 "allocation.ending", ends_at=to_iso(self.ends_at), seconds_left=round(self.ends_at - now)
             )
-        self._told = now_at
+        self._stage = now_at
         if now_at is Stage.CLOSING:
             self._close("clock")
 
-    def _close(self, why: str) -> None:
+    def _close(self, trigger: str) -> None:
         if not self.is_closing:
             self.is_closing = True
             ends_at = None if self.ends_at is None else to_iso(self.ends_at)
-            self.log.warning("allocation.closing", ends_at=ends_at, told_by=why)
+            self.log.warning("allocation.closing", ends_at=ends_at, trigger=trigger)
             self.close()

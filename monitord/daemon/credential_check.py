@@ -1,8 +1,8 @@
-"""Who may have the daemon's credentials used, and whether the files that they are in can be.
+"""Checking who may have the daemon's credentials used, and whether the credentials' files are usable.
 
-In a session that is open to a group others may drop target files too: one of theirs could have the
-daemon's secrets sent to an endpoint of theirs. So credentials are honoured only in a file that the
-daemon's own user, and nobody else, can have written.
+In a session that is open to a group, other users can drop target files too, and could have the daemon's
+secrets sent to their endpoints. So credentials are used only for a file that only the daemon's user can have
+written.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 
+from monitord.dropfolder.files import DroppedFile
 from monitord.errors import Problem
 from monitord.targets.credentials import MAX_CREDENTIALS, Reference, ScrapeCredentials
-from monitord.targets.dropdir import DroppedFile
 from monitord.targets.model import Registration
 from monitord.targets.references import problem_of, stamp_of
 
@@ -23,11 +23,10 @@ OTHERS_MAY_WRITE = 0o022
 
 @dataclass(slots=True)
 class AccessCheck:
-    """The daemon's user, a look at a referenced file, and what was found of such files.
+    """Checks credentials and the files that they refer to.
 
-    `interval` (seconds) is how often referenced files are looked at again. `unusable` are those of the
-    credentials in use of which a file could not be used when it was last looked at, and `stamp_of`
-    tells whether such a file has changed.
+    Referenced files are checked again every `interval` seconds. `unusable` are the credentials in use with a
+    file that could not be used at the last check. `stamp_of` returns a text that changes with the files.
     """
 
     interval: float = 30.0
@@ -40,7 +39,7 @@ class AccessCheck:
     _due: float = float("-inf")
 
     def stamp(self, credentials: ScrapeCredentials) -> str:
-        """Return what changes with the files of credentials, as they were when they were last looked at."""
+        """Return a text that changes with the files of credentials, as of the last check."""
         if credentials not in self._stamps:
             self._stamps[credentials] = self.stamp_of(credentials)
         return self._stamps[credentials]
@@ -48,7 +47,7 @@ class AccessCheck:
     def problems(
         self, file: DroppedFile, registration: Registration, taken: Set[ScrapeCredentials]
     ) -> list[Problem]:
-        """Return why the credentials of a file cannot be used; `taken` are those in use by now."""
+        """Return why the credentials of a target file cannot be used; `taken` are those in use already."""
         wanted = credentials_in(registration)
         if not wanted and not registration.references:
             return []
@@ -65,13 +64,13 @@ class AccessCheck:
         return [Problem(*reference.place, reference.field, problem) for reference, problem in failing]
 
     def forget(self, file: str) -> None:
-        """Think no more of a file."""
+        """Drop what is known of a target file."""
         self._failing.pop(file, None)
 
     def to_read_again(
         self, now: float, in_use: Set[ScrapeCredentials], in_force: Callable[[], Mapping[str, Registration]]
     ) -> set[str]:
-        """Return the files whose references have come to be usable, or have ceased to; `now` is monotonic."""
+        """Return the target files whose references became usable or unusable; `now` is monotonic."""
         if now < self._due or not (in_use or self._failing):
             return set()
         self._due = now + self.interval
@@ -111,7 +110,7 @@ def credentials_in(registration: Registration) -> Set[ScrapeCredentials]:
 
 
 def _problem(registration: Registration, reason: str) -> Problem:
-    """Return a problem at the first place where the file says anything about access."""
+    """Return a problem at the first place of the target file that mentions credentials."""
     if registration.references:
         first = registration.references[0]
         return Problem(*first.place, first.field, reason)

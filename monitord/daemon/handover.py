@@ -1,8 +1,8 @@
 """Handing a session over to another job, so that it outlives one allocation.
 
-A job like this one is submitted early, to start when this one has ended, however it ends. It is
-cancelled when the session is stopped on purpose. Before every submission the queue is searched for an
-earlier one whose outcome sbatch did not report: there is one successor, or none.
+A job like this one is submitted early, and starts when this one has ended, for whatever reason. It is
+cancelled when the session is stopped on purpose. Before every submission the queue is searched for an earlier
+one whose outcome sbatch did not report: there is one successor or none.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RETRY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """The job that goes on after this one. `surplus` were submitted to do so as well, and are cancelled."""
+    """The job that continues the session. `surplus` are duplicates of it, which are cancelled."""
 
     job_id: str
     is_new: bool
@@ -35,7 +35,7 @@ class Successor:
 
 @dataclass(slots=True)
 class Handover:
-    """Sees to it that a successor of this job is in the queue.
+    """Makes sure that a successor of this job is in the queue.
 
     `submit`, `job`, `find` and `cancel` ask Slurm, on a thread; they raise SlurmError. `known` is the
     successor that an earlier daemon of this job submitted.
@@ -78,7 +78,7 @@ class Handover:
         if self.successor is None and not is_unsure:
             return
         try:
-            # Where none is on its way the queue need not be searched: the end waits for this.
+            # The daemon's end waits for this: the queue is searched only if a submission may be on its way.
             waiting = self._waiting(self._submission()) if is_unsure else (str(self.successor),)
             if waiting:
                 self.cancel(*waiting)
@@ -108,12 +108,12 @@ class Handover:
         return submission
 
     def _waiting(self, submission: Submission) -> tuple[str, ...]:
-        """Return the jobs that are to go on after this one, the known one first."""
+        """Return the jobs that are to continue the session, the known one first."""
         found = successors(self.find(), submission.options, self.job_id)
         known = self.successor or self.known
         if known in found:
             return (known, *(job_id for job_id in found if job_id != known))
-        # What the daemon before this one knew as its successor may be this job.
+        # The successor that an earlier daemon knew may be this job.
         if known not in (None, self.job_id) and (job := self.job(known)) is not None:
             return (job.id, *found)
         return found

@@ -1,4 +1,4 @@
-"""Asking Prometheus how the targets are: beside the main loop, and never for more than it is worth."""
+"""Asking Prometheus for the health of the targets: on a thread, and at limited cost."""
 
 from __future__ import annotations
 
@@ -11,22 +11,28 @@ from monitord.errors import PassingError, PrometheusError
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.system.background import NO_THREAD_SECONDS, Background, Run, on_a_thread
 from monitord.system.clock import Clock
-from monitord.targets.feedback import Health, HealthKey
-from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS, next_poll, read_healths
+from monitord.targets.scrape_health import (
+    DOWN_SECONDS,
+    SETTLED_SECONDS,
+    HealthKey,
+    ScrapeHealth,
+    next_poll,
+    read_healths,
+)
 
-# With tens of thousands of targets one answer takes half a second of work: it is asked for so seldom that
-# this stays well below one hundredth of the time.
+# With tens of thousands of targets one answer costs half a second of CPU time. The pause after it is so long
+# that the cost stays well below one percent.
 COST_FACTOR = 200.0
 TIMEOUT_SECONDS = 20.0
 UNDER_WAY_SECONDS = 60.0
 HOW_MANY = 'count_values("up", up)'
 
-Healths = dict[HealthKey, Health]
+Healths = dict[HealthKey, ScrapeHealth]
 
 
 @dataclass(slots=True)
 class HealthPoll:
-    """One question at a time, asked on a thread; the answer is handed on by the main loop."""
+    """Asks one question at a time, on a thread, and passes the answer on to the targets."""
 
     clock: Clock
     targets: TargetReconciler
@@ -42,7 +48,7 @@ class HealthPoll:
         self._question = Background(self.wake, self.run)
 
     def poll(self) -> float:
-        """Ask, or hand on the answer; return in how many seconds this is due again."""
+        """Ask, or pass the answer on; return in how many seconds this is due again."""
         now = self.clock.monotonic()
         answer = self._question.take()
         if answer is not None:
@@ -59,13 +65,13 @@ class HealthPoll:
         return UNDER_WAY_SECONDS if is_asked else NO_THREAD_SECONDS
 
     def start_over(self) -> None:
-        """Ask at the next poll: this is another Prometheus, and what the last one cost says nothing of it."""
+        """Ask at the next poll: Prometheus was restarted, and its answers may cost another time."""
         self._not_before = 0.0
         self._healths = {}
         self._question.forget()
 
     def _confirm(self) -> tuple[Healths, float]:
-        """Ask how many are up, which costs next to nothing, and for more only when it is not all of them."""
+        """Ask how many targets are up, which is cheap, and for details only when some are not."""
         asked, known = self.clock.monotonic(), self._healths
         with self.connect(TIMEOUT_SECONDS) as client:
             counts = {series.labels["up"]: series.value for series in client.query(HOW_MANY).series}
@@ -81,7 +87,7 @@ class HealthPoll:
         try:
             healths, cost = answer.result()
         except (PrometheusError, PassingError):
-            return DOWN_SECONDS  # its supervision tells of that
+            return DOWN_SECONDS  # its supervision reports that
         self._healths = healths
         self.targets.set_healths(healths)
         self._not_before = now + cost * COST_FACTOR

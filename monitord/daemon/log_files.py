@@ -1,4 +1,4 @@
-"""The daemon's log files, each written by a thread of its own: the session folder may hang."""
+"""The daemon's log files. Each has its own writing thread, because the session folder may hang."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OWNER_ONLY = 0o600
 
 
 class Logs:
-    """The daemon's own log, what it prints, and the log of its Prometheus."""
+    """The daemon's log, its console output, and the log of its Prometheus."""
 
     def __init__(self, session: Session, limits: LogSettings) -> None:
         console = Console(sys.stderr)
@@ -26,11 +26,11 @@ class Logs:
         self.log = open_log(self._own, session.name, self._console, readable=console.is_terminal)
 
     def reopen(self) -> None:
-        """Go on in a new file where the log was moved away."""
+        """Open the log file again, for it may have been moved away."""
         self._own.call(self._own_file.reopen)
 
     def close(self, seconds: float) -> None:
-        """Wait until all is written, but no longer than this for all of them together."""
+        """Wait until all lines are written, no longer than this for all logs together."""
         until = time.monotonic() + seconds
         for lines in (self._own, self.prometheus, self._console):
             lines.close(max(until - time.monotonic(), 0.0))

@@ -1,6 +1,7 @@
 """Measuring one closed window: ask Prometheus, judge, publish the artifacts.
 
-Runs on a thread of its own with a connection of its own; what it reads of the daemon is immutable.
+Each measurement runs on its own thread with its own connection, and reads only immutable values of the
+daemon.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from monitord.artifacts.manifest import KEPT, Provenance, has_data, manifest, re
 from monitord.artifacts.sample_files import Samples
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.cost import Moment, own_cost
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.settle import settle_query
@@ -33,6 +34,7 @@ from monitord.collect.verdict import Reason
 from monitord.daemon.collection_threads import Collected
 from monitord.daemon.sampling import Sampling
 from monitord.daemon.skew import Skew, measure_skew
+from monitord.dropfolder.files import read_file
 from monitord.errors import InvalidInputError, MonitordError
 from monitord.file_sd.render import render_file, render_groups
 from monitord.prometheus.api.client import PrometheusClient
@@ -41,28 +43,24 @@ from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.prometheus.child.outages import Outages
 from monitord.recipes.load import load_recipes, packaged_folder, recipe_files, select_recipes
 from monitord.recipes.model import Recipe
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.slurm.allocation import read_allocation
 from monitord.system.clock import SystemClock
-from monitord.targets.dropdir import read_file
 from monitord.targets.registry import Registry
 from monitord.windows.model import Window
 
 SETTLE_TIMEOUT_SECONDS = 2.0
 QUERY_TIMEOUT_SECONDS = 60.0
 BLOCKS_TIMEOUT_SECONDS = 300.0
-"""For Prometheus to write all that it has."""
+"""For Prometheus to write all of its data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What is needed to measure the windows of a session.
+    """What is needed to measure the windows of a session, which the daemon with this `term` holds."""
 
-    `confirm` raises HeldError when the session is no longer that of the daemon with this `term`.
-    """
-
-    session: Session
+    session: HeldSession
     settings: Settings
     connect: Callable[[float], PrometheusClient]
     registry: Callable[[], Registry]
@@ -71,7 +69,6 @@ class Measurement:
     usage: Callable[[], Sequence[Moment]] = tuple
     data_folder: Callable[[], Path] = Path
     stalls: Callable[[float, float], tuple[Stall, ...]] = lambda _start, _end: ()
-    confirm: Callable[[], None] = lambda: None
     term: int | None = None
 
     def last_scrapes(self) -> Answer:
@@ -80,7 +77,7 @@ class Measurement:
             return client.query(settle_query(self.session.name))
 
     def targets(self, end: float) -> tuple[ExpectedTarget, ...]:
-        """Return the targets in force, but those that were registered only after the window."""
+        """Return the targets in force, except those that were registered after the window."""
         return tuple(
             ExpectedTarget(endpoint.url, endpoint.labels, endpoint.interval or self.settings.scrape_interval)
             for entry in self.registry().entries.values()
@@ -91,11 +88,11 @@ class Measurement:
     def measure(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
         """Collect a window and publish its artifacts.
 
-        `unsettled` says that not every target was scraped after the window's end in time. Raises
+        `unsettled`: not every target was scraped in time after the window's end. Raises
         PrometheusUnavailableError when trying again later may help; otherwise PrometheusError,
         InvalidInputError, OSError, and AbandonedError when the attempt was abandoned.
         """
-        permit = store.Permit(attempt, self.confirm)
+        permit = store.Permit(attempt, self.session.confirm)
         recipes, refused = self._recipes()
         with self.connect(QUERY_TIMEOUT_SECONDS) as client:
             version = str(client.build_info().get("version"))
@@ -123,7 +120,7 @@ class Measurement:
             worst_of(result.status for result in collection.slo),
         )  # fmt: skip
 
-    def _provenance(self, collection: Collection, version: str) -> Provenance:
+    def _provenance(self, collection: CollectedWindow, version: str) -> Provenance:
         window, allocation = collection.request.window, read_allocation(os.environ)
         skew = measure_skew(self.session.status, SystemClock())
         return Provenance(
@@ -132,14 +129,16 @@ class Measurement:
             window.markers, tuple(_warnings(skew, window)), self.term,
         )  # fmt: skip
 
-    def _kept(self, collection: Collection, provenance: Provenance, permit: store.Permit) -> Collected | None:
-        """Keep earlier artifacts that have data where these have none; None where nothing is to be kept."""
-        told, artifacts = manifest(collection, provenance), self.session.artifacts
+    def _kept(
+        self, collection: CollectedWindow, provenance: Provenance, permit: store.Permit
+    ) -> Collected | None:
+        """Keep earlier artifacts with data when this collection has none; None when none are kept."""
+        latest, artifacts = manifest(collection, provenance), self.session.artifacts
         window_id = collection.request.window.id
-        earlier = None if has_data(told) else store.read_manifest(artifacts / window_id)
+        earlier = None if has_data(latest) else store.read_manifest(artifacts / window_id)
         if earlier is None or not has_data(earlier):
             return None
-        answer = renewed(earlier, told, collection.start)
+        answer = renewed(earlier, latest, collection.start)
         if answer is None:
             raise _other_window(artifacts / window_id, earlier)
         folder = store.renew(artifacts, window_id, answer, self.session.file_mode, permit)
@@ -147,29 +146,29 @@ class Measurement:
         return Collected(answer["status"], str(folder), reasons_of(answer), slo)
 
     def _publish_what_fits(
-        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks,
+        self, collection: CollectedWindow, provenance: Provenance, samples: Samples, blocks: Blocks,
         permit: store.Permit,
     ) -> Path:  # fmt: skip
         try:
             return self._publish(collection, provenance, samples, blocks, permit)
-        except OSError as error:  # there may be no room for as much as that
+        except OSError as error:  # there may be room without the blocks
             if not blocks.files:
                 raise
             return self._publish(collection, provenance, samples, without_blocks(error), permit)
 
     def _publish(
-        self, collection: Collection, provenance: Provenance, samples: Samples, blocks: Blocks,
+        self, collection: CollectedWindow, provenance: Provenance, samples: Samples, blocks: Blocks,
         permit: store.Permit,
     ) -> Path:  # fmt: skip
         files = window_files(collection, self._inputs(collection))
-        told = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
+        content = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
         return store.publish(
             self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
-            told, self.session.file_mode, samples.rows, permit,
+            content, self.session.file_mode, samples.rows, permit=permit,
         )  # fmt: skip
 
     @contextlib.contextmanager
-    def _blocks(self, collection: Collection) -> Iterator[Blocks]:
+    def _blocks(self, collection: CollectedWindow) -> Iterator[Blocks]:
         if not self.settings.windows.blocks:
             yield Blocks()
             return
@@ -184,10 +183,10 @@ class Measurement:
     ) -> AbstractContextManager[Callable[[], Samples]]:
         if not self.settings.windows.samples:
             return nullcontext(Samples)
-        return self.sampling.reading(client.door, request.span)
+        return self.sampling.reading(client.connection_info, request.span)
 
     def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
-        """Return the recipes in force; a session's own that cannot be used cost only themselves."""
+        """Return the recipes in force; where the session's own are invalid, only these are left out."""
         try:
             return load_recipes(self.session.recipes), []
         except (InvalidInputError, OSError) as error:
@@ -195,7 +194,7 @@ class Measurement:
                 Reason("recipe_refused", f"the session's own recipes are left out: {error}")
             ]
 
-    def _own_cost(self, collection: Collection) -> Mapping[str, Any]:
+    def _own_cost(self, collection: CollectedWindow) -> Mapping[str, Any]:
         """Return what monitoring itself cost during the window."""
         window = collection.request.window
         return own_cost(self.usage(), window.start, window.end) | {
@@ -208,8 +207,8 @@ class Measurement:
         text = f"not every target was scraped after the window's end within {timeout:g} s"
         return [Reason("settle_timeout", text)] if unsettled else []
 
-    def _inputs(self, collection: Collection) -> dict[str, bytes]:
-        """Return what the window was measured from; credentials are in none of these files."""
+    def _inputs(self, collection: CollectedWindow) -> dict[str, bytes]:
+        """Return the files that the window was measured from; none contains credentials."""
         session, window = self.session, collection.request.window
         inputs = {file.name: file.read_bytes() for file in (session.prometheus_config, session.settings_file)}
         used = {recipe.name for recipe in collection.request.recipes}
@@ -223,7 +222,7 @@ class Measurement:
         }
         inputs["targets.json"] = render_file(groups)
         for name in window.markers:
-            # Anybody may have put something else there since: a link is not followed.
+            # Another user may have replaced it since: links are not followed.
             with contextlib.suppress(OSError):
                 inputs[f"markers/{name}"] = read_file(session.windows, name)[1].content
         return inputs

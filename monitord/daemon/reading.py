@@ -1,4 +1,4 @@
-"""From files as they were read to what is known of them: parsed, and admitted or refused."""
+"""Reading target files: they are parsed, and admitted or refused."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from monitord.daemon.addresses import AddressCheck, Verdicts, denial
 from monitord.daemon.credential_check import AccessCheck, credentials_in
-from monitord.documents.timestamps import nearest_moment
+from monitord.dropfolder.files import DroppedFile
 from monitord.errors import InvalidFileError, Problem, listed
+from monitord.system.timestamps import nearest_moment
 from monitord.targets.credentials import ScrapeCredentials
-from monitord.targets.dropdir import DroppedFile
 from monitord.targets.model import Registration
 from monitord.targets.parse import parse
 from monitord.targets.registry import Entry, Seen
@@ -19,7 +19,7 @@ from monitord.targets.resolve import Place
 
 @dataclass(slots=True)
 class TargetReader:
-    """Reads a session's target files. What a file was refused for may change without the file."""
+    """Reads a session's target files. A refused file may become acceptable without a change."""
 
     session: str
     place: Place
@@ -29,7 +29,7 @@ class TargetReader:
     def read(
         self, files: Iterable[DroppedFile], entries: Mapping[str, Entry], in_use: Set[ScrapeCredentials]
     ) -> list[Seen]:
-        """Return what is known of files now; `entries` and `in_use` are what is in force before."""
+        """Parse and check files; `entries` and `in_use` are in force until now."""
         parsed = [(file, self._parse(file)) for file in files]
         verdicts = self.addresses.verdicts(seen.registration for _, seen in parsed if seen.registration)
         taken, read = set(in_use), []
@@ -44,7 +44,7 @@ class TargetReader:
         return read
 
     def readmitted(self, entries: Sequence[Entry]) -> Iterator[Entry]:
-        """Yield an earlier run's entries as they are by the rules of this one."""
+        """Yield an earlier run's entries as the rules of this run admit them."""
         verdicts = self.addresses.verdicts(entry.in_force for entry in entries if entry.in_force)
         for entry in entries:
             if entry.in_force and (reason := denial(entry.in_force, verdicts)):
@@ -54,7 +54,7 @@ class TargetReader:
                 yield entry
 
     def forget(self, files: Iterable[str]) -> None:
-        """Think no more of files."""
+        """Drop what is known of files."""
         for file in files:
             self.addresses.forget(file)
             self.access.forget(file)
@@ -62,7 +62,7 @@ class TargetReader:
     def to_read_again(
         self, now: float, in_use: Set[ScrapeCredentials], in_force: Callable[[], Mapping[str, Registration]]
     ) -> set[str]:
-        """Return the files of which something else may be known by now; `now` is monotonic."""
+        """Return the files whose result may be another by now; `now` is monotonic."""
         return self.addresses.to_read_again(now) | self.access.to_read_again(now, in_use, in_force)
 
     def _parse(self, file: DroppedFile) -> Seen:
@@ -87,7 +87,7 @@ class TargetReader:
         if not problems:
             return seen
         known = entries.get(seen.file)
-        # Of the version that is in force already, more may be known by now.
+        # The version in force may be refused by now, since more is known of its hosts.
         same = known and known.in_force and known.in_force.digest == registration.digest
         revokes = denial(registration, verdicts) if same else ""
         return replace(seen, problems=problems, revokes=revokes)

@@ -1,12 +1,14 @@
-"""SIGHUP: the log opened anew, the settings read again, and a Prometheus that was given up tried again."""
+"""SIGHUP: the log is reopened, the settings are read again, and a Prometheus that has given up is retried."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
+from monitord.daemon.live_settings import LiveSettings
+from monitord.daemon.phase import Lifecycle, Phase
 from monitord.daemon.service_notify import READY, ServiceNotify, reloading
 from monitord.daemon.settings_change import change
 from monitord.errors import MonitordError
@@ -15,48 +17,45 @@ from monitord.session.settings import Settings
 
 @dataclass(slots=True)
 class Reload:
-    """The settings in force, and how others come into force; `adopting` take them up.
+    """A reload of the daemon. `retry` starts children again that have given up."""
 
-    `try_again` starts a Prometheus that was given up; `is_ready` says whether systemd was told so.
-    """
-
-    settings: Settings
+    settings: LiveSettings
     read_settings: Callable[[], Settings]
     reopen_logs: Callable[[], None]
     log: FilteringBoundLogger
     service: ServiceNotify
-    adopting: Sequence[Callable[[Settings], None]]
-    try_again: Callable[[], None]
-    is_ready: Callable[[], bool]
+    lifecycle: Lifecycle
+    retry: Callable[[], None]
     wake: Callable[[], None]
-    _is_asked: bool = False
+    _is_requested: bool = False
 
-    def ask(self) -> None:
-        """Have it done soon. Safe in a signal handler."""
-        self._is_asked = True
+    def request(self) -> None:
+        """Have the daemon reload soon. Safe in a signal handler."""
+        self._is_requested = True
         self.wake()
 
     def step(self) -> float:
-        """Do it where it was asked for."""
-        if self._is_asked:
-            self._is_asked = False
-            if self.is_ready():
-                self.service.tell(reloading())
+        """Reload if that was requested."""
+        if self._is_requested:
+            self._is_requested = False
+            self._notify(reloading())
             self.reopen_logs()
-            self._adopt()
-            self.try_again()
-            if self.is_ready():
-                self.service.tell(READY)
+            self._apply_settings()
+            self.retry()
+            self._notify(READY)
         return float("inf")
 
-    def _adopt(self) -> None:
-        """Take up what has changed in the settings, where a running daemon can; or nothing at all."""
+    def _notify(self, line: str) -> None:
+        """Notify systemd, which knows of reloads only once the daemon is ready."""
+        if self.lifecycle.phase is Phase.READY:
+            self.service.notify(line)
+
+    def _apply_settings(self) -> None:
+        """Put in force what a running daemon can change; settings with an error change nothing."""
         try:
-            found = change(self.settings, self.read_settings())
+            found = change(self.settings.current, self.read_settings())
         except MonitordError as error:
             self.log.error("settings.refused", reason=str(error), consequence="all settings stay as they are")
             return
-        self.settings = found.settings
-        for adopt in self.adopting:
-            adopt(found.settings)
+        self.settings.replace(found.settings)
         self.log.info("settings.reloaded", changed=found.changed, needs_restart=found.needs_restart)

@@ -1,7 +1,7 @@
-"""Having raw samples read by a process of its own, beside the KPIs of the same window.
+"""Reading raw samples in another process, while the KPIs of the same window are collected.
 
-It is started with the first window and serves those that follow, one at a time; it ends when nobody
-has asked for a while. What becomes of it costs a window its raw samples at most.
+The process is started with the first window, serves the following ones, one at a time, and is ended when it
+has been idle for a while. If it fails, a window loses its raw samples and nothing else.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from monitord.artifacts import parquet
 from monitord.artifacts.sample_files import NOT_INSTALLED, Samples
 from monitord.artifacts.sample_order import Going, Order, Unavailable, Unwritten, Written, read_reply, to_line
 from monitord.errors import ExitCode, PrometheusUnavailableError, is_passing
-from monitord.prometheus.api.connection_info import Door
-from monitord.recipes.span import Span
+from monitord.kpis.span import Span
+from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.session.folder import Session
 from monitord.system.atomic import TEMPORARY_PREFIX
 from monitord.system.background import start_thread
-from monitord.system.children import AskedChild, child_environment, python_module, spawn_asked
+from monitord.system.children import InteractiveChild, child_environment, python_module, spawn_interactive
 
 READER = python_module("monitord.artifacts.sample_reader")
 IDLE_SECONDS = 60.0
 PATIENCE_SECONDS = 75.0
-"""How long it may say nothing before it is taken to hang: an answer of Prometheus may take a minute."""
+"""After how long without a line it is taken to hang: an answer of Prometheus may take a minute."""
 END_SECONDS = 2.0
 START_PATIENCE_SECONDS = 30.0
-"""For how long it is tried to start it while no process or thread can be had."""
+"""How long to go on trying to start it while no process or thread is available."""
 START_AGAIN_SECONDS = 1.0
 
 
@@ -47,11 +47,11 @@ class _LostError(Exception):
 
 
 class _EndedError(_LostError):
-    """It ended by itself: another one may do better."""
+    """It ended by itself: another one may succeed."""
 
 
 class _NoProcessError(_LostError):
-    """None can be started at this moment."""
+    """It cannot be started at this moment."""
 
 
 class Sampling:
@@ -68,7 +68,7 @@ class Sampling:
     ) -> None:
         self._log = log
         self._artifacts = session.artifacts
-        # It reads no arguments: whoever looks at the processes may see whose it is.
+        # It ignores its argument, which shows in a list of processes whose it is.
         self._reader = (*reader, str(session.folder))
         self._idle = idle
         self._patience = patience
@@ -76,7 +76,7 @@ class Sampling:
         self._jobs: SimpleQueue[tuple[Order, Future[Samples]] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._child: AskedChild | None = None
+        self._child: InteractiveChild | None = None
         self._closed = threading.Event()
 
     @property
@@ -86,29 +86,29 @@ class Sampling:
         return child.pid if child else None
 
     @contextmanager
-    def reading(self, door: Door, span: Span) -> Iterator[Callable[[], Samples]]:
-        """Begin to read all raw samples of a window; what is yielded waits for them.
+    def reading(self, server: ConnectionInfo, span: Span) -> Iterator[Callable[[], Samples]]:
+        """Begin to read all raw samples of a window; the yielded function waits for them.
 
-        They are in files that are gone after the context. Raises PassingError when there is no thread to
-        wait for them on. Waiting raises PrometheusUnavailableError when asking again later may help, and
-        OSError when they cannot be written.
+        They are in files that are removed after the context. Raises PassingError when no thread can be
+        started. Waiting raises PrometheusUnavailableError when a later try may succeed, and OSError when they
+        cannot be written.
         """
         if not parquet.is_available():
             yield lambda: Samples(warnings=(NOT_INSTALLED,))
             return
         self._start_thread()
-        # Named so that what a crash leaves here is removed with other leftovers.
+        # By its name, a folder that a crash leaves here is removed with other leftovers.
         folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}samples-", dir=self._artifacts))
         future: Future[Samples] = Future()
-        self._jobs.put((Order(door, span, str(folder)), future))
+        self._jobs.put((Order(server, span, str(folder)), future))
         try:
             yield future.result
         finally:
-            future.cancel()  # one that is being carried out goes on, and is removed after
+            future.cancel()  # a running order goes on; its files are removed afterwards
             future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
 
     def close(self) -> None:
-        """End the process, whatever it is reading."""
+        """End the process, also while it is reading."""
         with self._lock:
             self._closed.set()
             child, thread = self._child, self._thread
@@ -138,26 +138,26 @@ class Sampling:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(self._read(order))
-                except BaseException as error:  # noqa: BLE001  # it is for the thread that waits
+                except BaseException as error:  # noqa: BLE001  # the waiting thread gets it
                     future.set_exception(error)
         self._drop()
 
     def _read(self, order: Order) -> Samples:
-        """Have an order carried out; it is given once more to another process when the first one ended."""
+        """Carry out an order, in a second process if the first one ends."""
         try:
             try:
-                return self._when_there_is_one(order)
+                return self._exchange_once_started(order)
             except _EndedError as error:
                 self._log.warning(
                     "samples.reader_ended", reason=str(error), consequence="it is started again"
                 )
-                return self._when_there_is_one(order)
+                return self._exchange_once_started(order)
         except _LostError as error:
             self._log.error("samples.lost", reason=str(error), consequence="the window has no raw samples")
             return Samples(warnings=(f"raw samples were not kept: the process that reads them {error}",))
 
-    def _when_there_is_one(self, order: Order) -> Samples:
-        """Give an order to the process, once it can be started."""
+    def _exchange_once_started(self, order: Order) -> Samples:
+        """Send an order to the process, once that can be started."""
         deadline = time.monotonic() + self._start_patience
         while True:
             try:
@@ -181,33 +181,33 @@ class Sampling:
                 raise OSError(reply.number, reply.reason, reply.file)
         return Samples({path: Path(file) for path, file in reply.files.items()}, reply.rows, reply.warnings)
 
-    def _ask(self, child: AskedChild, order: Order) -> Written | Unavailable | Unwritten:
+    def _ask(self, child: InteractiveChild, order: Order) -> Written | Unavailable | Unwritten:
         try:
-            child.tell(to_line(order))
+            child.send_line(to_line(order))
         except (OSError, ValueError):  # ValueError: `close` has closed its input
             raise _ended(child.wait(END_SECONDS)) from None
         while True:
-            line = child.hear(self._patience)
+            line = child.read_line(self._patience)
             if line is None:
-                raise _LostError(f"said nothing for {self._patience:g} s, and was killed")
+                raise _LostError(f"did not reply for {self._patience:g} s, and was killed")
             if not line:
                 raise _ended(child.wait(END_SECONDS))
             try:
                 reply = read_reply(line)
             except DecodeError as error:
-                raise _LostError("replied with something strange") from error
+                raise _LostError("sent an invalid reply") from error
             if not isinstance(reply, Going):
                 return reply
 
-    def _running(self) -> AskedChild:
+    def _running(self) -> InteractiveChild:
         with self._lock:
             if self._closed.is_set():
                 raise _LostError("ended with the daemon")
             if self._child is None:
-                # Python's own variables say where monitord is to be found.
+                # Python's own variables may be needed to find monitord.
                 ours = {name: text for name, text in os.environ.items() if name.startswith("PYTHON")}
                 try:
-                    self._child = spawn_asked(self._reader, {**child_environment(os.environ), **ours})
+                    self._child = spawn_interactive(self._reader, {**child_environment(os.environ), **ours})
                 except OSError as error:
                     kind = _NoProcessError if is_passing(error) else _LostError
                     raise kind(f"cannot be started: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Telling systemd how the daemon is: sd_notify(3), a datagram of lines to $NOTIFY_SOCKET."""
+"""Notifying systemd of the daemon's state: sd_notify(3), a datagram of lines to $NOTIFY_SOCKET."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from monitord.daemon.phase import Phase
+
 READY = "READY=1"
 STOPPING = "STOPPING=1"
 ALIVE = "WATCHDOG=1"
 
+_NOTIFICATIONS = {Phase.READY: READY, Phase.STOPPING: STOPPING}
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceNotify:
-    """Where systemd listens; empty where the daemon was not started by it, and nothing is told."""
+    """Where systemd listens; empty where it did not start the daemon, and nothing is sent."""
 
     address: str = ""
 
@@ -23,8 +27,8 @@ class ServiceNotify:
     def of(cls, environment: Mapping[str, str]) -> ServiceNotify:
         return cls(environment.get("NOTIFY_SOCKET", ""))
 
-    def tell(self, *lines: str) -> None:
-        """Say something. One who does not listen, or not in time, is no reason to stop or to wait."""
+    def notify(self, *lines: str) -> None:
+        """Send lines. A receiver that is gone or slow neither fails nor delays the daemon."""
         if not self.address:
             return
         name = self.address.replace("@", "\0", 1) if self.address.startswith("@") else self.address
@@ -32,11 +36,16 @@ class ServiceNotify:
         with suppress(OSError), socket.socket(socket.AF_UNIX, kind) as sender:
             sender.sendto("\n".join(lines).encode(errors="replace"), name)
 
-    def tell_status(self, text: str, *lines: str) -> None:
-        """Say in one line what `systemctl status` is to show."""
-        self.tell(*lines, f"STATUS={' '.join(text.split())}")
+    def report_phase(self, phase: Phase) -> None:
+        """Notify systemd of the phases that it knows."""
+        if phase in _NOTIFICATIONS:
+            self.notify(_NOTIFICATIONS[phase])
+
+    def report_status(self, text: str, *lines: str) -> None:
+        """Send the line that `systemctl status` shows."""
+        self.notify(*lines, f"STATUS={' '.join(text.split())}")
 
 
 def reloading() -> str:
-    """Return what is said before a reload; READY ends it. systemd wants to know since when."""
+    """Return the notification that begins a reload, with the time; READY ends it."""
     return f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}"

@@ -1,4 +1,4 @@
-"""Which settings a running daemon takes up, and which wait for its next start. Pure."""
+"""Which changed settings a running daemon applies, and which wait for its next start. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitord.session.settings import Settings, differing
 
 @dataclass(frozen=True, slots=True)
 class SettingsChange:
-    """What holds from now on, the dotted keys that are new in it, and those that take a restart."""
+    """The settings from now on, the dotted keys that changed, and those that need a restart."""
 
     settings: Settings
     changed: tuple[str, ...]
@@ -17,7 +17,7 @@ class SettingsChange:
 
 
 def change(held: Settings, wanted: Settings) -> SettingsChange:
-    """Return what of the wanted settings can be taken up by a daemon that runs with others."""
+    """Return which of the wanted settings a running daemon can apply."""
     watch = {key: getattr(wanted.watch, key) for key in ("poll_interval", "full_scan_interval")}
     taken = held.model_copy(
         update={

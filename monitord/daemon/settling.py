@@ -1,4 +1,4 @@
-"""Whether the last scrapes of windows have landed: asked beside the main loop, once for all windows."""
+"""Whether the last scrapes of windows have landed: one query on a thread, for all windows."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PAUSE_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Settling:
-    """What Prometheus said last of when each target was scraped.
+    """The time of each target's last scrape, as Prometheus last reported it.
 
-    `last_scrapes` asks it, on a thread; `targets` returns those expected of a window that ends at a
-    moment (Unix seconds); `wake` is called when there is an answer.
+    `last_scrapes` queries Prometheus, on a thread; `targets` returns the targets expected of a window that
+    ends at a time (Unix seconds); `wake` is called when there is an answer.
     """
 
     clock: Clock
@@ -36,9 +36,9 @@ class Settling:
         self._question = Background(self.wake, self.run)
 
     def is_settled(self, end: float) -> bool:
-        """Say whether every target is known to have been scraped after `end` (Unix seconds).
+        """Return whether every target is known to have been scraped after `end` (Unix seconds).
 
-        While it is not, Prometheus is asked again; False is not known, too.
+        While that is not known, Prometheus is queried again.
         """
         self._take()
         if self._known is not None and are_settled(self.targets(end), self._known, end):
@@ -54,5 +54,5 @@ class Settling:
         if answer is not None:
             try:
                 self._known = answer.result()
-            except MonitordError:  # its supervision tells of that
+            except MonitordError:  # its supervision reports that
                 self._known = None

@@ -1,4 +1,4 @@
-"""Signals as calls: what is done about one is done by the loop, and never inside of a handler."""
+"""Signals as calls. A handler only asks the loop to act."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REPEATED_SECONDS = 3.0
 
 @contextmanager
 def handled(actions: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
-    """Have each signal call its action, which must be safe anywhere; put back afterwards what was there."""
+    """Have each signal call its action, which must be safe in a handler; restore the handlers afterwards."""
     before = {number: signal.getsignal(number) for number in actions}
     for number, act in actions.items():
         signal.signal(number, _calling(act))
@@ -25,10 +25,10 @@ def handled(actions: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[No
 
 
 @dataclass(slots=True)
-class OnceInAWhile:
-    """Does something, but not again for what comes within REPEATED_SECONDS of the last call.
+class Debounced:
+    """An action that ignores calls within REPEATED_SECONDS of the last one.
 
-    At its limit Slurm sends SIGTERM to all processes of a job: it comes again by the daemon's parent.
+    At its limit Slurm sends SIGTERM to all processes of a job, and the daemon's parent passes on another.
     """
 
     act: Callable[[], None]

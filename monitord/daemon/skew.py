@@ -1,7 +1,7 @@
-"""How far the clock that dates files is from this machine's.
+"""The difference between the clock that dates files and this machine's clock.
 
-Markers count by their modification times, which the file system's server or the client's node set, and
-scrapes by this machine's clock. A file of our own, written now, shows the difference.
+The times of markers are their modification times, which the file system's server or the client's node sets;
+scrapes are dated by this machine's clock. A file that is written now shows the difference.
 """
 
 from __future__ import annotations
@@ -19,22 +19,19 @@ NOTABLE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Skew:
-    """By how much files are dated ahead of this machine's clock; the truth is within `uncertainty`.
-
-    Both in seconds.
-    """
+    """How far files are dated ahead of this machine's clock, plus or minus `uncertainty`. In seconds."""
 
     seconds: float
     uncertainty: float
 
     @property
     def is_notable(self) -> bool:
-        """Whether it is more than a second beyond all doubt."""
+        """Whether it is certainly more than NOTABLE_SECONDS."""
         return abs(self.seconds) - self.uncertainty > NOTABLE_SECONDS
 
 
 def measure_skew(folder: Path, clock: Clock) -> Skew | None:
-    """Date a file in a folder and compare; None where none can be written now."""
+    """Create a file in a folder and compare its time; None where no file can be written now."""
     probe = temporary_beside(folder / "clock")
     try:
         before = clock.now()

@@ -1,32 +1,36 @@
-"""Whether the work on the session folder goes on: a file system that hangs fails no call, it answers none."""
+"""Detecting that the session folder hangs: its file system then fails no call, it answers none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
 from monitord.collect.stall import Stall
-from monitord.documents.timestamps import to_iso
 from monitord.system.clock import Clock
+from monitord.system.timestamps import to_iso
 
 STALLED_SECONDS = 10.0
-"""A part of the loop that takes longer than this waits for the file system."""
+"""A part of the loop that takes longer than this is taken to wait for the file system."""
 
 LOOK_SECONDS = 1.0
 KEPT = 100
 
 
+class WatchedLoop(Protocol):
+    """The loop that may stand still."""
+
+    @property
+    def busy(self) -> tuple[str, float] | None:
+        """Which part is being called now, and since when (monotonic seconds)."""
+
+
 @dataclass(slots=True)
 class StallWatch:
-    """Looks at the loop of the session folder from the main loop.
+    """Watches the loop that works on the session folder, from the main loop."""
 
-    `busy` says which part that loop is in, and since when (monotonic seconds).
-    """
-
-    busy: Callable[[], tuple[str, float] | None]
+    loop: WatchedLoop
     clock: Clock
     log: FilteringBoundLogger
     known: tuple[Stall, ...] = field(default=())
@@ -38,18 +42,18 @@ class StallWatch:
 
     @property
     def text(self) -> str:
-        """What is wrong now, in words; empty when nothing is."""
+        """A description of the stall that lasts; empty without one."""
         if self._since is None or self.last is None:
             return ""
         return f"the session folder has not answered since {to_iso(self.last.start)}"
 
     def touching(self, start: float, end: float) -> tuple[Stall, ...]:
-        """Return those that touch a time, in Unix seconds; any thread may ask."""
+        """Return the stalls that overlap a time, in Unix seconds. Any thread may call this."""
         return tuple(stall for stall in self.known if stall.touches(start, end))
 
     def step(self) -> float:
-        """Look; return in how many seconds to look again."""
-        busy = self.busy()
+        """Check the loop; return in how many seconds to check again."""
+        busy = self.loop.busy
         if self._since is not None and (busy is None or busy[1] != self._since):
             self._end()
         if self._since is None and busy is not None:
@@ -64,7 +68,7 @@ class StallWatch:
         self.known = (*self.known, Stall(start, None))[-KEPT:]
         self.log.error(
             "session_folder.stalled", part=part, since=to_iso(start),
-            consequence="Prometheus is supervised; what is dropped is read when the folder answers again",
+            consequence="Prometheus goes on; dropped files are read when the folder answers again",
         )  # fmt: skip
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""Making file_sd say what the drop folder says: look, parse, decide, apply; then tell.
+"""Reconciling file_sd with the drop folder: look, parse, decide, apply; then publish statuses.
 
 It does not matter what woke a round, or whether the one before it failed half-way: what could not be
 written stays due. A round costs what has changed, not what there is.
@@ -14,19 +14,20 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from monitord.daemon.expiry import AT_ONCE, Expiry
+from monitord.daemon.parts import FolderPart
 from monitord.daemon.reading import TargetReader
-from monitord.documents.timestamps import from_iso, to_iso
+from monitord.dropfolder.folder import DropFolder
 from monitord.file_sd.shards import Shards
 from monitord.prometheus.config.run_folder import RunFolder
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.system.atomic import read_json, sync_folder, to_json
 from monitord.system.clock import Clock
 from monitord.system.listing import paths_in
+from monitord.system.timestamps import from_iso, to_iso
 from monitord.targets.credentials import ScrapeCredentials
-from monitord.targets.dropdir import DropFolder
-from monitord.targets.feedback import Health, HealthKey, deleted_status, health_key, restore, target_status
-from monitord.targets.parse import is_target_file
+from monitord.targets.feedback import deleted_status, restore, target_status
+from monitord.targets.file_names import is_target_file
 from monitord.targets.registry import (
     Entry,
     State,
@@ -36,35 +37,36 @@ from monitord.targets.registry import (
     slurm_jobs,
     update,
 )
+from monitord.targets.scrape_health import HealthKey, ScrapeHealth, health_key
 
 EndedJobs = Callable[[frozenset[str]], frozenset[str]]
 
-TELLING_SECONDS = 0.05
+PUBLISHING_SECONDS = 0.05
 
 STOOD_STILL_SECONDS = 15.0
-"""Rounds that are further apart were held up, by a file system that hangs say, and leases with them."""
+"""Rounds that are further apart were delayed, by a file system that hangs say; leases are then extended."""
 
 
 class TargetReconciler:
     """The drop folder `targets/`, what is in force of it, and what was published about it.
 
-    `wake` is called with `health` when what is scraped has changed, with `tell` when there is something
-    for `tell` to do, and with `config` when `credentials` has changed: those with which targets are
-    scraped, each of which needs a scrape job in prometheus.yml, and a stamp that changes with their files.
+    `wake` is called with HEALTH when what is scraped has changed, with TARGET_STATUSES when there are some to
+    publish, and with CONFIG when `credentials` has changed: those with which targets are scraped, each of
+    which needs a scrape job in prometheus.yml, and a stamp that changes with their files.
     """
 
     credentials: Mapping[ScrapeCredentials, str] = MappingProxyType({})
 
     def __init__(  # noqa: PLR0913, PLR0917  # a round has as many ends
         self,
-        session: Session,
+        session: HeldSession,
         reader: TargetReader,
         settings: Settings,
         clock: Clock,
         log: FilteringBoundLogger,
         ended_jobs: EndedJobs,
-        wake: Callable[[str], None],
-        run: RunFolder,
+        wake: Callable[[FolderPart], None],
+        run_folder: RunFolder,
     ) -> None:
         self._session = session
         self._reader = reader
@@ -72,7 +74,7 @@ class TargetReconciler:
         self._log = log
         self._ended_jobs = ended_jobs
         self._wake = wake
-        self._run = run
+        self._run_folder = run_folder
         self._scanned = float("-inf")
         self._round_at = clock.monotonic()
         self.folder = DropFolder(
@@ -81,20 +83,20 @@ class TargetReconciler:
             poll_interval=settings.watch.poll_interval,
             full_scan_interval=settings.watch.full_scan_interval,
         )
-        self._told: dict[str, int] = {}
-        self._untold: dict[str, None] = {}
-        self._healths: Mapping[HealthKey, Health] = {}
+        self._published: dict[str, int] = {}
+        self._pending: dict[str, None] = {}
+        self._healths: Mapping[HealthKey, ScrapeHealth] = {}
         self._failure = ""
         self._gone = Expiry(settings.status.keep)
         self.registry = restored(self._restored())
-        run.make()
-        self._shards = Shards(run.file_sd, settings.scrape_interval, session.file_sd, session.publish)
+        run_folder.make()
+        self._shards = Shards(run_folder.file_sd, settings.scrape_interval, session.file_sd, session.publish)
         for registration in self.registry.in_force().values():
             self._shards.put(registration.file, registration)
         self._note_credentials()
 
-    def adopt(self, settings: Settings) -> None:
-        """Go by other intervals from the next round on."""
+    def apply_settings(self, settings: Settings) -> None:
+        """Use other intervals from the next round on."""
         self.folder.poll_interval = settings.watch.poll_interval
         self.folder.full_scan_interval = settings.watch.full_scan_interval
         self._gone.keep = settings.status.keep
@@ -122,7 +124,7 @@ class TargetReconciler:
         for file in changed:
             entry = registry.entries.get(file)
             self._shards.put(file, entry.in_force if entry else None)
-        self._untold.update(dict.fromkeys((*sorted(changed), *look.gone)))
+        self._pending.update(dict.fromkeys((*sorted(changed), *look.gone)))
         # In force only now: a round that fails before finds the same changes again. What follows writes, and
         # what could not be written stays due.
         self.registry = registry
@@ -130,7 +132,7 @@ class TargetReconciler:
         self._log_changes(before, changed, look.gone)
         self._note_credentials()
         self._apply(monotonic)
-        self._wake_teller()
+        self._request_publishing()
         if not look.failure:
             self._remove_expired(now, look.unsettled)
         expiry = next_expiry(self.registry, now)
@@ -138,21 +140,21 @@ class TargetReconciler:
         due = (look.look_again, lease, self._reader.addresses.next_due(monotonic))
         return min((seconds for seconds in due if seconds is not None), default=None)
 
-    def set_healths(self, healths: Mapping[HealthKey, Health]) -> None:
-        """Publish what Prometheus says of the targets, where it says something else than before."""
+    def set_healths(self, healths: Mapping[HealthKey, ScrapeHealth]) -> None:
+        """Take what Prometheus reports of the targets; statuses that change by it become pending."""
         before, self._healths = self._healths, healths
         if {key: _essence(health) for key, health in before.items()} != {
             key: _essence(health) for key, health in healths.items()
         }:
-            self._untold.update(dict.fromkeys(self._with_other_health(before, healths)))
-        self._wake_teller()
+            self._pending.update(dict.fromkeys(self._with_other_health(before, healths)))
+        self._request_publishing()
 
-    def _wake_teller(self) -> None:
-        if self._untold or not self._shards.are_copied:
-            self._wake("tell")
+    def _request_publishing(self) -> None:
+        if self._pending or not self._shards.are_copied:
+            self._wake(FolderPart.TARGET_STATUSES)
 
     def _with_other_health(
-        self, before: Mapping[HealthKey, Health], after: Mapping[HealthKey, Health]
+        self, before: Mapping[HealthKey, ScrapeHealth], after: Mapping[HealthKey, ScrapeHealth]
     ) -> Iterator[str]:
         for file, registration in self.registry.in_force().items():
             keys = (health_key(endpoint.labels) for endpoint in registration.endpoints)
@@ -164,7 +166,7 @@ class TargetReconciler:
         for before, entry in zip(entries, self._reader.readmitted(entries), strict=True):
             if before.in_force and not entry.in_force:
                 file = entry.seen.file
-                self._untold[file] = None
+                self._pending[file] = None
                 self._log.warning("target_file.withdrawn", file=file, reason=entry.reason)
             yield entry
 
@@ -180,7 +182,7 @@ class TargetReconciler:
                     "target_status.ignored", path=str(path), reason="not written by this version"
                 )
                 continue
-            self._told[file] = _essence_of_status(status)
+            self._published[file] = _essence_of_status(status)
             if status["state"] != State.WITHDRAWN or entry is not None:
                 self.folder.expect(file)  # it may have been deleted while no daemon ran
             else:
@@ -193,57 +195,57 @@ class TargetReconciler:
         credentials = {item: self._reader.access.stamp(item) for item in usable}
         if credentials != self.credentials:
             self.credentials = credentials
-            self._wake("config")
+            self._wake(FolderPart.CONFIG)
 
     def _apply(self, monotonic: float) -> None:
         if monotonic - self._scanned >= self.folder.full_scan_interval:
             self._scanned = monotonic
-            self._run.make()
+            self._run_folder.make()
             self._shards.notice_missing()
         written = self._shards.write()
         if written:
             self._log.info("file_sd.written", files=written, targets=self._shards.targets)
-            self._wake("health")
+            self._wake(FolderPart.HEALTH)
 
-    def tell(self) -> bool:
-        """Publish what became of files of which something is new; return whether more is to be told.
+    def publish_statuses(self) -> bool:
+        """Publish the statuses that changed; return whether more are pending.
 
         The copies of file_sd come first: what a status says is in force stands there, too. Takes
-        TELLING_SECONDS at the most: what is scraped never waits long for what is published.
+        PUBLISHING_SECONDS at the most: what is scraped never waits long for what is published.
         """
         self._shards.write_copies()
-        deadline = self._clock.monotonic() + TELLING_SECONDS
-        told = False
-        while self._untold and self._clock.monotonic() < deadline:
-            file = next(iter(self._untold))
+        deadline = self._clock.monotonic() + PUBLISHING_SECONDS
+        has_published = False
+        while self._pending and self._clock.monotonic() < deadline:
+            file = next(iter(self._pending))
             entry = self.registry.entries.get(file)
-            told |= self._publish(
+            has_published |= self._publish(
                 file, target_status(entry, self._healths) if entry else deleted_status(file)
             )
-            del self._untold[file]
+            del self._pending[file]
             if entry:
                 self._gone.forget(file)
             else:
                 self._gone.note(file, self._clock.now())
-        if told:
+        if has_published:
             sync_folder(self._session.target_statuses)
-        return bool(self._untold)
+        return bool(self._pending)
 
     def _publish(self, file: str, status: dict[str, Any]) -> bool:
         essence = _essence_of_status(status)
-        if essence == self._told.get(file):
+        if essence == self._published.get(file):
             return False
         content = to_json({**status, "updated_at": to_iso(self._clock.now())})
         self._session.publish(self._session.target_status(file), content, durable_name=False)
-        self._told[file] = essence
+        self._published[file] = essence
         return True
 
     def _remove_expired(self, now: float, unsettled: Set[str]) -> None:
         """Remove statuses of files that have long been deleted; nothing is in force of any of them."""
         for file in self._gone.due(now)[:AT_ONCE]:
-            if file not in self.registry.entries and file not in self._untold and file not in unsettled:
+            if file not in self.registry.entries and file not in self._pending and file not in unsettled:
                 self._session.target_status(file).unlink(missing_ok=True)
-                self._told.pop(file, None)
+                self._published.pop(file, None)
             self._gone.forget(file)
 
     def _note_failure(self, failure: str) -> None:
@@ -274,14 +276,14 @@ class TargetReconciler:
                 self._log.info("target_file.withdrawn", file=file, reason=entry.reason)
 
 
-def _essence(health: Health | None) -> tuple[str, str]:
+def _essence(health: ScrapeHealth | None) -> tuple[str, str]:
     """Leave out when a target was last scraped: that alone is no reason to write a file."""
-    health = health or Health()
+    health = health or ScrapeHealth()
     return health.health, health.last_error
 
 
 def _essence_of_status(status: Mapping[str, Any]) -> int:
-    """Return a number that changes when there is something new to tell; two equal ones are 1 in 2^64."""
+    """Return a number that changes when the status does; two different ones are equal once in 2^64."""
     endpoints = [{**endpoint, "last_scrape": None} for endpoint in status["endpoints"]]
     digest = hashlib.blake2b(to_json({**status, "endpoints": endpoints}), digest_size=8).digest()
     return int.from_bytes(digest)

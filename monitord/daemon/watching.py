@@ -1,4 +1,4 @@
-"""The watch on the drop folders: begun, and begun anew when the folders are others."""
+"""Watching the drop folders for events, also when they are replaced by other folders."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Literal
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.targets.dropdir import DropFolder
-from monitord.targets.watch import Watch, watch
+from monitord.daemon.parts import FolderPart
+from monitord.dropfolder.folder import DropFolder
+from monitord.dropfolder.watch import Watch, watch
 
 AGAIN_SECONDS = 60.0
-"""After how long a watch that could not be started is tried again."""
+"""How long to wait before a watch that could not be started is tried again."""
 
 
 @dataclass(slots=True)
 class Watching:
-    """Has files looked at soon that an event tells of; `wake` is called with the folder's name."""
+    """Has files with events looked at soon; `wake` is called with the part of their folder."""
 
-    folders: Mapping[str, tuple[Path, DropFolder]]
+    folders: Mapping[FolderPart, tuple[Path, DropFolder]]
     wanted: Literal["auto", "inotify", "poll"]
     log: FilteringBoundLogger
-    wake: Callable[[str], None]
+    wake: Callable[[FolderPart], None]
     monotonic: Callable[[], float] = monotonic
     _watch: Watch | None = None
     _started: tuple[str, str] | None = None
@@ -42,11 +43,11 @@ class Watching:
         self._again_at = self.monotonic() + AGAIN_SECONDS
         started, before = (self._watch.mode, reason), self._started
         self._started = started
-        if started != before or not self._watch.is_makeshift:  # that it still cannot be had is no news
+        if started != before or not self._watch.is_makeshift:  # another failure is not logged
             self.log.info("watch.started", mode=self._watch.mode, reason=reason)
 
     def keep(self) -> None:
-        """Watch the folders that are there now: of one that was made anew, the old watch sees nothing."""
+        """Watch the folders that exist now: the old watch sees nothing of one that was replaced."""
         inodes = tuple(folder.inode for _, folder in self.folders.values())
         replaced = self._watched is not None and inodes != self._watched
         if self._watch is not None and (replaced or self._is_due(self._watch)):
@@ -59,7 +60,7 @@ class Watching:
             self._watch.stop()
 
     def _is_due(self, watch: Watch) -> bool:
-        """Say whether there may be a better watch than this one now."""
+        """Return whether a better watch than this one may be possible now."""
         if watch.is_makeshift:
             return self.monotonic() >= self._again_at
         return watch.lost and self._are_there()
@@ -69,5 +70,6 @@ class Watching:
 
     def _suspect(self, name: str, file: str) -> None:
         """Have a file looked at soon. Called by watchdog's thread."""
-        self.folders[name][1].suspect(file)
-        self.wake(name)
+        part = FolderPart(name)
+        self.folders[part][1].suspect(file)
+        self.wake(part)

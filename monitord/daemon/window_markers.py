@@ -1,4 +1,4 @@
-"""The markers of windows as they lie in the drop folder, and which of them count."""
+"""The markers in the drop folder, by window, and which of them count."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from monitord.artifacts.store import read_manifest
+from monitord.dropfolder.files import DroppedFile
 from monitord.session.folder import Session
-from monitord.targets.dropdir import DroppedFile
 from monitord.windows.lifecycle import Counted, Published, counted
 from monitord.windows.markers import KINDS, Marker, read_marker, split_name
 
 
 @dataclass(slots=True)
 class WindowMarkers:
-    """The markers by window, and what the window's artifacts answer of them.
+    """The markers by window, and those that the window's artifacts answer.
 
     `uid` is the daemon's own user, whose markers count for every window.
     """
@@ -34,7 +34,7 @@ class WindowMarkers:
         return tuple(self._markers)
 
     def add(self, files: Iterable[DroppedFile]) -> None:
-        """Take note of files that are new or were changed."""
+        """Note files that are new or have changed."""
         for file in files:
             marker = read_marker(
                 file.name, file.modified_at, file.modified_ns, file.content, file.problem, file.uid
@@ -42,7 +42,7 @@ class WindowMarkers:
             self._markers.setdefault(marker.window_id, {})[marker.kind] = marker
 
     def remove(self, names: Iterable[str]) -> set[str]:
-        """Take note of files that are gone; return the windows that have no marker any more."""
+        """Note files that are gone; return the windows without a marker now."""
         touched = set()
         for window_id, kind in filter(None, map(split_name, names)):
             touched.add(window_id)
@@ -53,26 +53,26 @@ class WindowMarkers:
         return touched - self._markers.keys()
 
     def counted(self, window_id: str) -> Counted:
-        """Sort out which of a window's markers count. Raises OSError as `published` does."""
+        """Return which of a window's markers count. Raises OSError as `published` does."""
         return counted(self._markers[window_id], self.uid, self.published(window_id))
 
     def published(self, window_id: str) -> Published | None:
-        """Return what the window's artifacts answer. Raises OSError: their manifest cannot be read now."""
+        """Return the markers that the window's artifacts answer. Raises OSError."""
         if window_id not in self._published:
             manifest = read_manifest(self.session.artifacts / window_id)
             self._published[window_id] = _published(manifest) if manifest else None
         return self._published[window_id]
 
     def note_published(self, window_id: str, published: Published) -> None:
-        """Take note of artifacts that have appeared."""
+        """Note artifacts that have appeared."""
         self._published[window_id] = published
 
     def forget_published(self, window_id: str) -> None:
-        """Have the manifest read again when it is asked for."""
+        """Have the manifest read again when it is needed."""
         self._published.pop(window_id, None)
 
     def is_being_written(self, window_id: str, unsettled: Set[str]) -> bool:
-        """Say whether a marker that counts is still being written: one that does not holds nothing up."""
+        """Return whether a marker that counts is still being written. Others delay nothing."""
         names = {f"{window_id}.{kind}" for kind in KINDS} & unsettled if unsettled else set()
         return any(self._counts(window_id, name) for name in names)
 

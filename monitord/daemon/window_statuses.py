@@ -1,4 +1,4 @@
-"""`status/windows/<id>.json`: what is told of windows, published where it changed."""
+"""`status/windows/<id>.json`: the statuses of windows, published when they change."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 from monitord.artifacts.manifest import reasons_of
 from monitord.collect.slo import worst_of
 from monitord.daemon.expiry import Expiry
-from monitord.documents.timestamps import from_iso, to_iso
-from monitord.session.folder import Session, unescape_file_name
+from monitord.session.folder import unescape_file_name
+from monitord.session.held import HeldSession
 from monitord.system.atomic import read_json, to_json
 from monitord.system.clock import Clock
 from monitord.system.listing import paths_in
+from monitord.system.timestamps import from_iso, to_iso
 from monitord.windows.lifecycle import TERMINAL, State
 from monitord.windows.model import Window
 
 
 @dataclass(slots=True)
 class WindowStatuses:
-    """What is to be told of each window, and what was told last, by an earlier daemon too.
+    """The pending and the published status of each window, including those of an earlier daemon.
 
-    `keep` is for how long the status of a window that has gone stays, in seconds.
-
-    Both without the sentences on markers that do not count, which are added when a status is published.
+    Neither contains the sentences about ignored markers, which are added when a status is published. The
+    status of a window that is gone is kept for `keep` seconds.
     """
 
-    session: Session
+    session: HeldSession
     clock: Clock
     keep: InitVar[float]
     _ended: Expiry = field(init=False)
-    _told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _pending: dict[str, dict[str, Any]] = field(default_factory=dict)
     _published: dict[str, dict[str, Any]] = field(default_factory=dict)
     _ignored: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -39,11 +39,11 @@ class WindowStatuses:
         self._ended = Expiry(keep)
 
     def keep_for(self, seconds: float) -> None:
-        """Have statuses of windows that have gone stay for so long."""
+        """Keep the statuses of windows that are gone for this long."""
         self._ended.keep = seconds
 
     def restore(self) -> Mapping[str, Mapping[str, Any]]:
-        """Read what was published, and return it by window. Raises OSError: nothing is known then."""
+        """Read the published statuses and return them by window. Raises OSError."""
         for path in paths_in(self.session.window_statuses, suffix=".json"):
             status = read_json(path)
             if isinstance(status, dict):
@@ -57,13 +57,13 @@ class WindowStatuses:
         return self._latest(window_id).get("state")
 
     def markers(self, window_id: str) -> Mapping[str, int]:
-        """Return the markers that the status of a window answers, or is about to."""
+        """Return the markers that the status of a window answers, or will answer."""
         return self._latest(window_id).get("markers") or {}
 
     def _latest(self, window_id: str) -> dict[str, Any]:
-        return self._told.get(window_id) or self._published.get(window_id, {})
+        return self._pending.get(window_id) or self._published.get(window_id, {})
 
-    def tell(
+    def update(
         self,
         window_id: str,
         state: State,
@@ -71,16 +71,16 @@ class WindowStatuses:
         end: float | None = None,
         **more: Any,
     ) -> None:
-        """Note what is to be published of a window."""
-        self._tell(
+        """Change the status of a window; `publish` publishes it."""
+        self._record(
             window_id,
             state=state,
             **{"from": None if start is None else to_iso(start), "to": None if end is None else to_iso(end)},
             **more,
         )
 
-    def _tell(self, window_id: str, **told: Any) -> None:
-        self._told[window_id] = {
+    def _record(self, window_id: str, **fields: Any) -> None:
+        self._pending[window_id] = {
             "state": None,
             "from": None,
             "to": None,
@@ -91,22 +91,22 @@ class WindowStatuses:
             "truncated": False,
             "markers": None,
             "owner_uid": None,
-            **told,
+            **fields,
         }
 
-    def tell_of(
+    def update_closed(
         self, window: Window, state: State, reason: str = "", artifacts: str | None = None, **more: Any
     ) -> None:
-        """Note it of a closed window."""
-        self.tell(
+        """Change the status of a closed window."""
+        self.update(
             window.id, state, window.start, window.end, reason=reason, artifacts=artifacts,
             truncated=window.truncated, markers=dict(window.markers), owner_uid=window.owner_uid, **more,
         )  # fmt: skip
 
-    def tell_of_artifacts(self, window_id: str, manifest: Mapping[str, Any]) -> None:
-        """Tell of artifacts as their own manifest does: that they are the result was lost, or taken back."""
+    def update_from_manifest(self, window_id: str, manifest: Mapping[str, Any]) -> None:
+        """Restore the status of a window with artifacts from their manifest."""
         window, reasons = manifest.get("window") or {}, manifest.get("reasons") or ()
-        self._tell(
+        self._record(
             window_id,
             state=State.DONE,
             **{"from": window.get("from"), "to": window.get("to")},
@@ -120,34 +120,34 @@ class WindowStatuses:
         )
 
     def ignore(self, window_id: str, sentences: tuple[str, ...]) -> tuple[str, ...]:
-        """Note which markers of a window do not count; return those sentences that are new."""
+        """Note why markers of a window are ignored; return the sentences that are new."""
         before = self._ignored.get(window_id, ())
         if sentences != before:
             self._ignored[window_id] = sentences
             if latest := self._latest(window_id):
-                self._told[window_id] = dict(latest)
+                self._pending[window_id] = dict(latest)
                 self._published.pop(window_id, None)
         return tuple(sentence for sentence in sentences if sentence not in before)
 
     def publish(self) -> None:
-        """Publish what changed; what cannot be written now is tried again in the next round."""
-        for window_id, status in list(self._told.items()):
+        """Publish what changed. What cannot be written now stays pending."""
+        for window_id, status in list(self._pending.items()):
             if self._published.get(window_id) != status:
-                told = _with(status, self._ignored.get(window_id, ()))
-                content = to_json({**told, "updated_at": to_iso(self.clock.now())})
+                document = _with(status, self._ignored.get(window_id, ()))
+                content = to_json({**document, "updated_at": to_iso(self.clock.now())})
                 self.session.publish(self.session.window_status(window_id), content)
                 self._published[window_id] = status
                 self._note(window_id, status, self.clock.now())
-            del self._told[window_id]
+            del self._pending[window_id]
 
     def ended(self, now: float) -> list[str]:
-        """Return the windows that ended long enough ago, by `keep`, for their status to be removed."""
+        """Return the windows whose status may be removed, because they ended long enough ago."""
         return self._ended.due(now)
 
     def remove(self, window_id: str) -> None:
-        """Publish nothing of a window any more."""
+        """Remove the status of a window."""
         self.session.window_status(window_id).unlink(missing_ok=True)
-        for known in (self._told, self._published, self._ignored):
+        for known in (self._pending, self._published, self._ignored):
             known.pop(window_id, None)
         self._ended.forget(window_id)
 

@@ -1,7 +1,7 @@
-"""Carrying windows from their markers to their artifacts: look, decide, settle, collect, tell.
+"""Reconciling windows with their markers: look, decide, settle, collect; then publish statuses.
 
-Collections run on threads beside the main loop, so that targets keep being reconciled; everything
-else here runs on the main loop.
+Collections run on threads, so that targets continue to be reconciled; everything else here runs on the loop
+that works on the session folder.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from monitord.artifacts.store import ASIDE_PREFIX, read_manifest
-from monitord.daemon.collection_threads import Collect, Collections, Running
+from monitord.daemon.collection_threads import Collect, Collected, Failed, Later
 from monitord.daemon.expiry import AT_ONCE
 from monitord.daemon.window_markers import WindowMarkers
 from monitord.daemon.window_statuses import WindowStatuses
-from monitord.documents.timestamps import from_iso
-from monitord.errors import MonitordError, PassingError, PrometheusUnavailableError
-from monitord.session.folder import Session
+from monitord.daemon.windows_under_way import Settled, WindowsUnderWay
+from monitord.dropfolder.folder import DropFolder
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.system.clock import Clock
 from monitord.system.listing import names_in
-from monitord.targets.dropdir import DropFolder
+from monitord.system.timestamps import from_iso
 from monitord.windows.lifecycle import (
     TERMINAL,
     Answered,
@@ -43,62 +43,38 @@ from monitord.windows.lifecycle import (
 from monitord.windows.markers import is_marker, split_name
 from monitord.windows.model import Window
 
-RETRY_SECONDS = 2.0
-REWRITE_SECONDS = 10.0
 SWEEP_SECONDS = 600.0
 SETTLING_SHARE = 1 / 3
-LONGEST_PAUSE_SECONDS = 10.0
-"""Rounds of a window that is settling come four times a second."""
-WAITS_FOR_EARLIER = "an earlier collection of this window, which is not wanted any more, has not ended yet"
-
-
-Settled = Callable[[float], bool]
-"""Says whether every target has a scrape later than a moment (Unix seconds)."""
-
-
-@dataclass(slots=True)
-class _Work:
-    """A window that is being settled or collected."""
-
-    window: Window
-    since: float
-    looked_at: float
-    running: Running | None = None
-    retry_at: float = 0.0
-    settled: bool = False
-    failure: str = ""
 
 
 @dataclass(slots=True)
 class WindowReconciler:
-    """The drop folder `windows/`, the windows that are under way, and what was published of them.
+    """The drop folder `windows/`, the windows that are under way, and their results.
 
-    `collected` is called after each window that was. `uid` is the daemon's own user, whose markers count
+    `collected` is called after each collected window. `uid` is the daemon's own user, whose markers count
     for every window.
     """
 
-    session: Session
+    session: HeldSession
     settings: Settings
     clock: Clock
     log: FilteringBoundLogger
-    settled: Settled
-    collect: Collect
-    wake: Callable[[], None]
+    settled: InitVar[Settled]
+    collect: InitVar[Collect]
+    wake: InitVar[Callable[[], None]]
     collected: Callable[[], None] = lambda: None
     uid: int = field(default_factory=os.geteuid)
     folder: DropFolder = field(init=False)
     _markers: WindowMarkers = field(init=False)
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
-    _work: dict[str, _Work] = field(default_factory=dict)
-    _cut_off: dict[str, float] = field(default_factory=dict)
+    _truncated_at: dict[str, float] = field(default_factory=dict)
     _swept: float = float("-inf")
     _withdrawn: set[str] = field(default_factory=set)
     _unreadable: dict[str, OSError] = field(default_factory=dict)
-    _settle_seconds: float = field(init=False)
     _statuses: WindowStatuses = field(init=False)
-    _collections: Collections = field(init=False)
+    _under_way: WindowsUnderWay = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, settled: Settled, collect: Collect, wake: Callable[[], None]) -> None:
         self.folder = DropFolder(
             self.session.windows,
             is_marker,
@@ -107,19 +83,23 @@ class WindowReconciler:
             full_scan_interval=self.settings.watch.full_scan_interval,
         )
         self._markers = WindowMarkers(self.session, self.uid)
-        self._settle_seconds = self.settings.windows.settle_timeout
-        self._collections = Collections(self.wake)
         self._statuses = WindowStatuses(self.session, self.clock, self.settings.status.keep)
+        timeout = self.settings.windows.settle_timeout
+        self._under_way = WindowsUnderWay(self.log, self._statuses, settled, collect, timeout, wake)
         for window_id, status in self._statuses.restore().items():
             self._restore(window_id, status)
 
-    def adopt(self, settings: Settings) -> None:
-        """Go by other settings from the next round on; what is being collected ends as it began."""
+    def apply_settings(self, settings: Settings) -> None:
+        """Use other settings from the next round on; what is being collected keeps those it began with."""
         self.settings = settings
-        self._settle_seconds = settings.windows.settle_timeout
+        self._under_way.settle_seconds = settings.windows.settle_timeout
         self._statuses.keep_for(settings.status.keep)
         self.folder.poll_interval = settings.watch.poll_interval
         self.folder.full_scan_interval = settings.watch.full_scan_interval
+
+    def collect_with(self, collect: Collect) -> None:
+        """Have collections that begin from now on done by another function."""
+        self._under_way.collect = collect
 
     def reconcile(self) -> float | None:
         """Do one round; return in how many seconds the next is due besides the poll, or None."""
@@ -127,43 +107,42 @@ class WindowReconciler:
         look = self.folder.look(monotonic, now)
         self._markers.add(look.changed)
         self._withdrawn |= self._markers.remove(look.gone)
-        self.folder.seen()  # all that follows goes by the markers, and comes out the same in the next round
+        self.folder.seen()  # what follows depends on the markers alone, and can be repeated in the next round
         due = [look.look_again] if look.look_again is not None else []
         self._unreadable.clear()
         for window_id, markers, decision in self._decisions(now, look.unsettled):
-            with self._reading(window_id):
+            with self._isolating_errors(window_id):
                 self._follow(window_id, markers, decision, monotonic)
             if isinstance(decision, Open) and decision.until is not None:
                 due.append(decision.until - now)
         for window_id in tuple(self._withdrawn):
-            with self._reading(window_id):
+            with self._isolating_errors(window_id):
                 self._withdraw(window_id)
                 self._withdrawn.discard(window_id)
-        due += [self._advance(window_id, monotonic) for window_id in list(self._work)]
+        due += [self._advance(window_id, monotonic) for window_id in self._under_way]
         self._statuses.publish()
         if not look.failure and monotonic - self._swept >= SWEEP_SECONDS:
             self._sweep(now, monotonic, look.unsettled)
-        if self._unreadable:  # of these windows nothing is known: the next round looks at them again
+        if self._unreadable:  # nothing is known of these windows: the next round looks at them again
             raise next(iter(self._unreadable.values()))
         return max(min(due), 0.0) if due else None
 
     def _sweep(self, now: float, monotonic: float, unsettled: Set[str]) -> None:
-        """Remove statuses of windows that ended long ago, and have neither markers nor artifacts."""
+        """Remove the statuses of windows that ended long ago and have neither markers nor artifacts."""
         self._swept = monotonic
         written = {marked[0] for marked in map(split_name, unsettled) if marked}
         over = [id_ for id_ in self._statuses.ended(now) if id_ not in self._markers and id_ not in written]
         artifacts = set(names_in(self.session.artifacts)) if over else set()
-        gone = [
-            id_ for id_ in over if not {id_, f"{ASIDE_PREFIX}{id_}"} & artifacts and id_ not in self._work
-        ]
+        gone = [id_ for id_ in over if not {id_, f"{ASIDE_PREFIX}{id_}"} & artifacts]
+        gone = [id_ for id_ in gone if id_ not in self._under_way]
         for window_id in gone[:AT_ONCE]:
             self._statuses.remove(window_id)
             self._outcomes.pop(window_id, None)
             self._markers.forget_published(window_id)
 
     @contextmanager
-    def _reading(self, window_id: str) -> Iterator[None]:
-        """Have a window whose artifacts cannot be read now be no other's trouble."""
+    def _isolating_errors(self, window_id: str) -> Iterator[None]:
+        """Keep an error in reading one window's artifacts from affecting other windows."""
         try:
             yield
         except OSError as error:
@@ -172,59 +151,57 @@ class WindowReconciler:
     def _decisions(
         self, now: float, unsettled: Set[str] = frozenset()
     ) -> Iterator[tuple[str, Markers, Decision]]:
-        """Decide on each window, by the markers that count, where it is known what was published of it."""
+        """Decide on each window by the markers that count and by what was published of it."""
         for window_id in self._markers.windows:
             if self._markers.is_being_written(window_id, unsettled):
-                continue  # what its markers ask for together is not known yet
-            with self._reading(window_id):
+                continue  # its markers are not complete yet
+            with self._isolating_errors(window_id):
                 markers, published = self._counted(window_id), self._markers.published(window_id)
                 yield window_id, markers, decide(markers, self._outcomes.get(window_id), now, published)
 
     def _counted(self, window_id: str) -> Markers:
-        """Return those markers of a window that count, and report those that do not."""
+        """Return the markers of a window that count, and report the others."""
         found = self._markers.counted(window_id)
         for sentence in self._statuses.ignore(window_id, found.ignored):
             self.log.warning("window.marker_ignored", window=window_id, reason=sentence)
         return found.markers
 
-    def hurry(self, seconds: float) -> None:
-        """Have all windows collected in so many seconds: a part of that is for the last scrapes at most."""
-        self._settle_seconds = min(self.settings.windows.settle_timeout, seconds * SETTLING_SHARE)
+    def shorten_deadline(self, seconds: float) -> None:
+        """Collect all windows within this time: at most a part of it is for their last scrapes."""
+        self._under_way.settle_seconds = min(self.settings.windows.settle_timeout, seconds * SETTLING_SHARE)
 
     def close_open(self) -> None:
         """Close every open window now, as truncated, and start to settle and collect it."""
         now = self.clock.now()
         for window_id, markers, decision in self._decisions(now):
-            if window_id in self._work or not isinstance(decision, Open):
+            if window_id in self._under_way or not isinstance(decision, Open):
                 continue
             window = truncate(markers, now)
             if window is not None:
-                self._begin(window, self.clock.monotonic())
+                self._under_way.begin(window, self.clock.monotonic())
         self._statuses.publish()
 
     def advance(self) -> bool:
-        """Carry on with what is under way, taking on nothing new; return whether anything still is."""
+        """Continue with the windows under way, without new ones; return whether any is left."""
         monotonic = self.clock.monotonic()
-        for window_id in list(self._work):
+        for window_id in self._under_way:
             self._advance(window_id, monotonic)
         self._statuses.publish()
-        return bool(self._work)
+        return len(self._under_way) > 0
 
     def stop(self) -> None:
         """Begin no more collections. Those that were not done are due again when the session goes on.
 
-        Any thread may ask: the one that works on windows may hang.
+        Any thread may call this: the one that works on windows may hang.
         """
-        for work in tuple(self._work.values()):
-            if work.running is not None:
-                work.running.future.cancel()
+        self._under_way.stop()
 
     def _restore(self, window_id: str, status: Mapping[str, Any]) -> None:
         markers = status.get("markers")
         state = status.get("state")
         if state in (State.SETTLING, State.COLLECTING) and status.get("truncated"):
-            # An earlier daemon closed it and could not finish: its end stands.
-            self._cut_off[window_id] = from_iso(status["to"])
+            # An earlier daemon closed it and could not collect it: its end stays.
+            self._truncated_at[window_id] = from_iso(status["to"])
         if not isinstance(markers, dict):
             return
         if state in TERMINAL:
@@ -235,148 +212,98 @@ class WindowReconciler:
             self.folder.expect(name)
 
     def _withdraw(self, window_id: str) -> None:
-        """End a window that has no marker any more, unless its artifacts may have appeared already."""
-        if window_id in self._markers:  # again
+        """End a window whose markers are all gone, unless its artifacts may have appeared already."""
+        if window_id in self._markers:  # it has markers again
             return
-        running = self._work[window_id].running if window_id in self._work else None
-        if running is not None and not self._collections.abandon(window_id, running):
+        if not self._under_way.drop(window_id):
             return
-        self._work.pop(window_id, None)
         if self._statuses.state(window_id) in (None, *TERMINAL):
             return
         published, answered = self._markers.published(window_id), self._statuses.markers(window_id)
         if published and answered and answered.items() <= published.markers.items():
-            self._take_back(window_id)  # they were deleted after its result had appeared
+            self._restore_result(window_id)  # they were deleted after its result had appeared
         else:
-            self._statuses.tell(window_id, State.CANCELLED, reason="its markers were deleted")
+            self._statuses.update(window_id, State.CANCELLED, reason="its markers were deleted")
 
-    def _take_back(self, window_id: str) -> None:
-        """Have a window be what its artifacts say, whatever was told of it since."""
+    def _restore_result(self, window_id: str) -> None:
+        """Restore a window's result from its artifacts, whatever its status is."""
         manifest = read_manifest(self.session.artifacts / window_id)
         if manifest is None:  # removed since it was read
             self._markers.forget_published(window_id)
             return
         self._outcomes[window_id] = Outcome(State.DONE, manifest.get("markers") or {})
-        self._statuses.tell_of_artifacts(window_id, manifest)
+        self._statuses.update_from_manifest(window_id, manifest)
         self.log.info("window.restored", window=window_id, artifacts=str(self.session.artifacts / window_id))
 
     def _follow(self, window_id: str, markers: Markers, decision: Decision, monotonic: float) -> None:
-        work = self._work.get(window_id)
-        if work is not None and not (isinstance(decision, Due) and decision.window == work.window):
-            if work.running is not None:
-                return  # what the markers say now is followed once it is noted what came of that
-            if not (work.window.truncated and isinstance(decision, Open)):
-                del self._work[window_id]
-                work = None
+        current = self._under_way.window(window_id)
+        if current is not None and not (isinstance(decision, Due) and decision.window == current):
+            if self._under_way.is_collected(window_id):
+                return  # the markers are followed once the result of that is noted
+            if not (current.truncated and isinstance(decision, Open)):
+                self._under_way.drop(window_id)
+                current = None
         match decision:
-            case Open() if work is None:
+            case Open() if current is None:
                 self._keep_open(window_id, markers, decision, monotonic)
-            case Due(window) if work is None:
-                self._begin(window, monotonic)
+            case Due(window) if current is None:
+                self._under_way.begin(window, monotonic)
             case Ended(outcome, reason):
                 self._end(window_id, outcome, reason=reason)
             case Answered(by_artifacts=True) if self._statuses.state(window_id) != State.DONE:
-                self._take_back(window_id)
+                self._restore_result(window_id)
             case Answered() | Due() | Open():
                 pass
 
     def _keep_open(self, window_id: str, markers: Markers, decision: Open, monotonic: float) -> None:
-        cut_off = self._cut_off.pop(window_id, None)
+        cut_off = self._truncated_at.pop(window_id, None)
         window = truncate(markers, cut_off) if cut_off else None
         if window is not None:
-            self._begin(window, monotonic)
+            self._under_way.begin(window, monotonic)
             return
-        # What came of it before is no answer any more, also not when its markers are again as they were.
+        # An earlier result is void, even when the markers go back to what they were.
         self._outcomes.pop(window_id, None)
         if self._statuses.state(window_id) != State.OPEN:
             self.log.info("window.opened", window=window_id)
-        self._statuses.tell(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
-
-    def _begin(self, window: Window, monotonic: float) -> None:
-        self.log.info(
-            "window.closed", window=window.id, truncated=window.truncated, seconds=round(window.seconds, 3)
-        )
-        self._work[window.id] = _Work(window, monotonic, monotonic)
-        self._statuses.tell_of(window, State.SETTLING)
+        self._statuses.update(window_id, State.OPEN, decision.start, decision.until, reason=decision.reason)
 
     def _advance(self, window_id: str, monotonic: float) -> float:
         """Take one window a step further; return in how many seconds to come back to it."""
-        work = self._work[window_id]
-        if work.running is not None:
-            if not work.running.future.done():
-                return RETRY_SECONDS  # the thread wakes the loop when it is done
-            self._finish(window_id, work, monotonic)
-            return 0.0
-        if monotonic < work.retry_at:
-            return work.retry_at - monotonic
-        # Nobody was asked while the daemon stood still, as when the file system hung.
-        work.since += max(monotonic - work.looked_at - LONGEST_PAUSE_SECONDS, 0.0)
-        work.looked_at = monotonic
-        overdue = monotonic - work.since >= self._settle_seconds
-        if not work.settled and not overdue:
-            work.settled = self.settled(work.window.end)
-            if not work.settled:
-                return 0.25
-        work.running = self._collections.begin(self.collect, work.window, not work.settled)
-        if work.running is None:
-            self._statuses.tell_of(work.window, State.SETTLING, WAITS_FOR_EARLIER)
-        else:
-            self._statuses.tell_of(work.window, State.COLLECTING)
-        return RETRY_SECONDS
+        window = self._under_way.window(window_id)
+        assert window is not None  # noqa: S101  # only called with those that are
+        match self._under_way.advance(window_id, monotonic):
+            case Collected() as collected:
+                self._note_collected(window, collected)
+            case Later() as later if window_id in self._markers:
+                self._statuses.update_closed(window, State.SETTLING, later.reason)
+            case Later():
+                self._withdrawn.add(window_id)
+            case Failed() as failed:
+                if failed.defect is not None:
+                    self.log.error("window.crashed", window=window_id, exc_info=failed.defect)
+                self._end(window_id, Outcome(State.FAILED, window.markers), window, failed.reason)
+            case float(seconds):
+                return seconds
+        return 0.0
 
-    def _finish(self, window_id: str, work: _Work, monotonic: float) -> None:
-        assert work.running is not None  # noqa: S101  # only called with one that is done
-        window, future = work.window, work.running.future
-        try:
-            collected = future.result()
-        except (PrometheusUnavailableError, PassingError) as error:
-            work.since = monotonic  # scrapes after the window's end may land once it is back
-            self._retry(work, monotonic + RETRY_SECONDS, str(error))
-            return
-        except OSError as error:  # a full disk, say: there is room again some day
-            where = f" ({error.filename})" if error.filename else ""
-            reason = (
-                f"the artifacts cannot be written: {error.strerror or error}{where}; tried again by itself"
-            )
-            if work.failure != reason:
-                self.log.error("window.not_written", window=window_id, reason=reason)
-            work.failure = reason
-            self._retry(work, monotonic + REWRITE_SECONDS, reason)
-            return
-        except MonitordError as error:
-            del self._work[window_id]
-            self._end(window_id, Outcome(State.FAILED, window.markers), window, str(error))
-            return
-        except Exception as error:  # a defect of ours must not take the daemon down
-            self.log.exception("window.crashed", window=window_id)
-            del self._work[window_id]
-            self._end(window_id, Outcome(State.FAILED, window.markers), window, f"internal error: {error!r}")
-            return
-        del self._work[window_id]
-        self._outcomes[window_id] = Outcome(State.DONE, window.markers)
-        self._markers.note_published(window_id, Published(window.markers, window.owner_uid))
-        self._statuses.tell_of(
+    def _note_collected(self, window: Window, collected: Collected) -> None:
+        self._outcomes[window.id] = Outcome(State.DONE, window.markers)
+        self._markers.note_published(window.id, Published(window.markers, window.owner_uid))
+        self._statuses.update_closed(
             window, State.DONE, "; ".join(collected.reasons), collected.folder,
             verdict=collected.status, slo=collected.slo,
         )  # fmt: skip
         self.log.info(
-            "window.collected", window=window_id, status=collected.status, artifacts=collected.folder
+            "window.collected", window=window.id, status=collected.status, artifacts=collected.folder
         )
         self.collected()
-
-    def _retry(self, work: _Work, at: float, reason: str) -> None:
-        work.running, work.retry_at = None, at
-        if work.window.id in self._markers:
-            self._statuses.tell_of(work.window, State.SETTLING, reason)
-        else:
-            self._withdrawn.add(work.window.id)
 
     def _end(self, window_id: str, outcome: Outcome, window: Window | None = None, reason: str = "") -> None:
         self._outcomes[window_id] = outcome
         if window is not None:
-            self._statuses.tell_of(window, outcome.state, reason)
+            self._statuses.update_closed(window, outcome.state, reason)
         else:
-            self._statuses.tell(window_id, outcome.state, reason=reason, markers=dict(outcome.markers))
+            self._statuses.update(window_id, outcome.state, reason=reason, markers=dict(outcome.markers))
         if outcome.state is State.FAILED:
             self.log.error("window.failed", window=window_id, reason=reason)
         else:

@@ -1,9 +1,9 @@
-"""The demo's service: real HTTP, real metrics, under a load whose truth it can tell.
+"""The demo's service: real HTTP, real metrics, under a load whose exact counts it knows.
 
     python -P -m monitord.demo.service --rate 50 --seed 1
 
 prints one JSON line with its URLs when it listens, and ends on SIGTERM or SIGINT. `/work` takes a
-time drawn from a known distribution, `/metrics` is for Prometheus, and `/truth?from=T&to=T` says
+time drawn from a known distribution, `/metrics` is for Prometheus, and `/truth?from=T&to=T` returns
 what really happened in a window.
 """
 
@@ -25,8 +25,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from monitord.demo.journal import Journal
 from monitord.demo.load import OpenLoop
 from monitord.demo.workload import service_times
-from monitord.documents.timestamps import from_iso
 from monitord.system.clock import Clock, SystemClock
+from monitord.system.timestamps import from_iso
 
 _JSON = "application/json"
 
@@ -71,7 +71,7 @@ class _Answer(BaseHTTPRequestHandler):
                 exposition = self.server.journal.exposition()
                 self._respond(200, exposition, CONTENT_TYPE_PLAIN_0_0_4)
             case "/truth":
-                self._tell_truth(parse_qs(url.query))
+                self._answer_truth(parse_qs(url.query))
             case _:
                 self.server.journal.record(0.0, 404)
                 self._respond_json(404, {"error": "there are /work, /metrics and /truth"})
@@ -82,7 +82,7 @@ class _Answer(BaseHTTPRequestHandler):
         self.server.journal.record(self.server.clock.monotonic() - arrived, 200)
         self._respond_json(200, {})
 
-    def _tell_truth(self, query: dict[str, list[str]]) -> None:
+    def _answer_truth(self, query: dict[str, list[str]]) -> None:
         try:
             start, end = from_iso(query["from"][0]), from_iso(query["to"][0])
             self._respond_json(200, self.server.journal.truth(start, end))

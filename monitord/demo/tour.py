@@ -13,25 +13,27 @@ import signal
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitord.client.overview import daemon_status, is_ready
+from monitord.client.drop_files import drop
+from monitord.client.results import result_of
+from monitord.client.status import daemon_status, is_ready, target_status, window_status
+from monitord.client.windows import close_opened, open_window
 from monitord.errors import MonitordError, NotReadyError
 from monitord.prometheus.child.logfmt import listening_url
 from monitord.session.folder import Session
 from monitord.session.settings import render_settings
-from monitord.system.atomic import read_json
 from monitord.system.children import Child, python_module, spawn
 
 WINDOW = "demo"
 PATIENCE_SECONDS = 30.0
 STOP_SECONDS = 40.0
 
-Say = Callable[[str], None]
+Print = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +45,22 @@ class Result:
 
 
 class Tour:
-    """One run of the demo in a session of its own."""
+    """One run of the demo in a new session."""
 
-    def __init__(self, root: Path, name: str, seconds: float, say: Say, show: Say) -> None:
-        """`say` gets what has been done, `show` what is being waited for."""
+    def __init__(self, root: Path, name: str, seconds: float, log: Print, show: Print) -> None:
+        """`log` prints a step that is done, `show` what is being waited for."""
         self.session = Session(root, name)
         self.seconds = seconds
-        self._say = say
+        self._log = log
         self._show = show
 
     def run(self) -> Result:
-        """Do it all. Raises MonitordError when a step fails; nothing is left running either way."""
+        """Run every step. Raises MonitordError when one fails; nothing is left running either way."""
         session = self.session
         session.create(
             render_settings({"session": session.name, "scrape_interval": "1s", "prometheus.port": 0})
         )
-        self._say(f"session     {session.folder}")
+        self._log(f"session     {session.folder}")
         with ExitStack() as running:
             daemon = running.enter_context(self._daemon())
             url = running.enter_context(self._service())
@@ -68,9 +70,9 @@ class Tour:
                 self._drop("node.yaml", f'exporters: {{node: "{exporter}/metrics"}}\n')
             self._await(self._all_up, "all targets to be up", daemon)
             self._measure(daemon)
-            artifacts = session.artifacts / WINDOW
-            truth = _ask_truth(url, read_json(artifacts / "MANIFEST.json"))
-        return Result(artifacts, truth)
+            result = result_of(session, WINDOW)
+            truth = _read_truth(url, result.manifest["window"])
+        return Result(result.folder, truth)
 
     @contextmanager
     def _daemon(self) -> Iterator[Child]:
@@ -80,7 +82,7 @@ class Tour:
         try:
             self._await(lambda: is_ready(self.session, time.time()), "the daemon", daemon)
             prometheus = daemon_status(self.session)["prometheus"]
-            self._say(
+            self._log(
                 f"daemon      pid {daemon.pid}; Prometheus {prometheus['version']} on {prometheus['url']}"
             )
             yield daemon
@@ -97,7 +99,7 @@ class Tour:
         try:
             self._await(lambda: log.read_bytes().endswith(b"}\n"), "the demo service", service)
             started = json.loads(log.read_text())
-            self._say(f"service     {started['url']}, under {started['rate']:g} requests per second")
+            self._log(f"service     {started['url']}, under {started['rate']:g} requests per second")
             yield started["url"]
         finally:
             service.stop(5)
@@ -106,7 +108,7 @@ class Tour:
     def _node_exporter(self) -> Iterator[str | None]:
         binary = _find_node_exporter()
         if binary is None:
-            self._say("node        no node_exporter in $PATH: cpu_util will have no data")
+            self._log("node        no node_exporter in $PATH: cpu_util will have no data")
             yield None
             return
         log = self.session.logs / "node-exporter.log"
@@ -114,34 +116,33 @@ class Tour:
         try:
             self._await(lambda: listening_url(log.read_text()), "node_exporter", exporter)
             url = listening_url(log.read_text())
-            self._say(f"node        {url}")
+            self._log(f"node        {url}")
             yield url
         finally:
             exporter.stop(5)
 
     def _drop(self, name: str, content: str) -> None:
-        (self.session.targets / name).write_text(content)
-        self._say(f"target      {self.session.targets / name}")
+        file = drop(self.session, self.session.targets / name, content.encode())
+        self._log(f"target      {file}")
 
     def _measure(self, daemon: Child) -> None:
-        session = self.session
-        (session.windows / f"{WINDOW}.start").touch()
-        self._say(f"window      {WINDOW} is open for {self.seconds:g} s")
+        opened = open_window(self.session, WINDOW)
+        self._log(f"window      {WINDOW} is open for {self.seconds:g} s")
         end = time.monotonic() + self.seconds
         self._await(lambda: time.monotonic() >= end, "the window's end", daemon, self.seconds + 1)
-        (session.windows / f"{WINDOW}.stop").touch()
+        close_opened(self.session, opened)
         self._await(self._collected, "the collection", daemon)
 
     def _all_up(self) -> bool:
         drops = {path.name for path in self.session.targets.iterdir()}
-        statuses = [read_json(self.session.target_status(name)) for name in drops]
+        statuses = [target_status(self.session, name) for name in drops]
         return all(
             status and all(endpoint["health"] == "up" for endpoint in status["endpoints"])
             for status in statuses
         )
 
     def _collected(self) -> bool:
-        status: Any = read_json(self.session.window_status(WINDOW))
+        status = window_status(self.session, WINDOW)
         if status and status["state"] == "failed":
             raise MonitordError(f"the window failed: {status['reason']}")
         return bool(status and status["state"] == "done")
@@ -156,7 +157,9 @@ class Tour:
                 reason = daemon_status(self.session).get("last_error") or f"see {self.session.logs}"
                 raise MonitordError(f"a process of the demo ended while waiting for {what}: {reason}")
             if time.monotonic() >= deadline:
-                raise NotReadyError(f"waited {seconds:g} s in vain for {what}; see {self.session.logs}")
+                raise NotReadyError(
+                    f"timed out after {seconds:g} s waiting for {what}; see {self.session.logs}"
+                )
             time.sleep(0.05)
 
 
@@ -175,8 +178,7 @@ def _find_node_exporter() -> str | None:
     return shutil.which("prometheus-node-exporter", path=path) or shutil.which("node_exporter", path=path)
 
 
-def _ask_truth(url: str, manifest: Any) -> dict[str, Any]:
-    window = manifest["window"]
+def _read_truth(url: str, window: Mapping[str, Any]) -> dict[str, Any]:
     with urllib.request.urlopen(f"{url}/truth?from={window['from']}&to={window['to']}", timeout=5) as answer:  # noqa: S310
         truth: dict[str, Any] = json.load(answer)
     return truth

@@ -35,11 +35,11 @@ SCOPE_LABELS = {
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
-EXAMPLE = "write KPI.STAT, a comparison and a number with its unit, as in latency.p99 < 250 ms"
+EXAMPLE = "write KPI.STAT, a comparison and a number with its unit, such as latency.p99 < 250 ms"
 
 _LABEL = r'[a-z]+\s*=\s*"[^"\\]*"'
 _PARTS = {
-    "a measure": r"coverage|reported\.[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+    "KPI.STAT": r"coverage|reported\.[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
     r"|[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9.]{0,31}",
     "a scope": rf"(?:\{{\s*{_LABEL}\s*(?:,\s*{_LABEL}\s*)*\}})?",
     "one of < <= > >=": "<=|>=|<|>",
@@ -84,16 +84,16 @@ class Condition:
         )
 
     def holds(self, value: float, limit: float) -> bool:
-        """Say whether a value keeps a limit that is in the value's unit."""
+        """Return whether a value meets a limit in the same unit."""
         return OPERATORS[self.operator](value, limit)
 
     def limit_in(self, unit: str) -> float | None:
-        """Return the limit in the unit of what is measured; None when its own cannot be turned into it."""
+        """Return the limit in the unit of what is measured; None when it cannot be converted."""
         return self.limit if not self.unit else convert(self.limit, self.unit, unit)
 
 
 def parse_condition(text: str) -> Condition:
-    """Return the condition that a text is. Raises ValueError that says where it is none."""
+    """Parse a condition. Raises ValueError with the position of the error."""
     found, at = [], 0
     for what, pattern in _COMPILED.items():
         match = pattern.match(text, at)
@@ -108,41 +108,41 @@ def parse_condition(text: str) -> Condition:
     pairs = _PAIR.findall(scope)
     labels = dict(pairs)
     if len(labels) < len(pairs):
-        raise ValueError(f"{scope} has a label twice; keep one of them")
+        raise ValueError(f"{scope} has the same label twice; keep one of them")
     limit = float(number)
     if not math.isfinite(limit):
-        raise ValueError(f"{number} is past all numbers; {EXAMPLE}")
+        raise ValueError(f"{number} is too large; {EXAMPLE}")
     condition = Condition(text, kpi, stat, _scope_of(labels), labels, comparison, limit, unit)
     if kpi == COVERAGE:
         if "gpu" in labels:
-            raise ValueError("coverage is of targets, which have no gpu; use client, service or node")
+            raise ValueError("coverage is measured per target, not per gpu; use client, service or node")
         if problem := unit_problem(condition, "ratio"):
             raise ValueError(problem)
     if kpi.startswith(REPORTED) and labels:
-        raise ValueError(f"{kpi} is of the whole session; leave the scope out")
+        raise ValueError(f"{kpi} is for the whole session; remove the scope")
     return condition
 
 
 def unit_problem(condition: Condition, unit: str) -> str:
-    """Say why the condition's unit cannot be that of what it measures; nothing if it can."""
+    """Return why the condition's unit cannot be converted to that of its measure; empty if it can."""
     if condition.limit_in(unit) is not None:
         return ""
     hint = did_you_mean(condition.unit, fitting_units(unit))
     own = excerpt(condition.unit)
-    return f"{condition.measure} is in {unit or 'no unit'}, and {own} cannot be turned into it{hint}"
+    return f"{condition.measure} is in {unit or 'no unit'}, and {own} cannot be converted to it{hint}"
 
 
 def misfit(condition: Condition, measures: Mapping[str, Measure]) -> str:
-    """Say why a condition cannot be about any of these measures, by `KPI.STAT`; nothing if it can.
+    """Return why a condition does not fit any of these measures, by `KPI.STAT`; empty if it does.
 
-    What clients report is known to them alone.
+    Conditions on reported.* always fit, because only clients know these.
     """
     if condition.kpi == COVERAGE or condition.kpi.startswith(REPORTED):
         return ""
     measure = condition.measure
     if measure in measures:
         if condition.scope not in measures[measure].scopes:
-            return f"{condition.kpi} has no rows by {condition.scope}; see `by` in its recipe"
+            return f"{condition.kpi} has no rows per {condition.scope}; add it to `by` in its recipe"
         return unit_problem(condition, measures[measure].unit)
     stats = [known.partition(".")[2] for known in measures if known.startswith(f"{condition.kpi}.")]
     if stats:
@@ -177,14 +177,14 @@ def _scope_of(labels: Mapping[str, str]) -> str:
     for label in labels:
         if label not in SCOPE_LABELS:
             raise ValueError(
-                f"{excerpt(label)} is no label of a scope{did_you_mean(label, tuple(SCOPE_LABELS))}"
+                f"{excerpt(label)} is not a scope label{did_you_mean(label, tuple(SCOPE_LABELS))}"
             )
     if not labels:
         return "session"
     for scope, known in SCOPE_LABELS.items():
         if labels.keys() <= set(known):
             return scope
-    raise ValueError(f"no scope has {' and '.join(labels)} together; use one of them")
+    raise ValueError(f"{' and '.join(labels)} cannot be combined in a scope; use one of them")
 
 
 def _unexpected(text: str, at: int, what: str) -> str:
@@ -193,4 +193,8 @@ def _unexpected(text: str, at: int, what: str) -> str:
     found = f"'{excerpt(rest, 30)}'" if rest else "its end"
     meant = next((right for wrong, right in _MEANT.items() if rest.startswith(wrong)), "")
     advice = f"write {meant}" if meant and "<" in what else EXAMPLE
-    return f"'{excerpt(text)}' is no condition: expected {what} at character {place}, found {found}; {advice}"
+    if rest.startswith("{"):
+        advice = 'write a scope as {node="mel0042"}'
+    return (
+        f"'{excerpt(text)}' is not a condition: expected {what} at character {place}, found {found}; {advice}"
+    )

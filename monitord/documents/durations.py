@@ -12,7 +12,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that a duration such as `1.5s` or `10m` stands for.
+    """Return the seconds of a duration such as `1.5s` or `10m`.
 
     Raises ValueError with what a duration looks like, or when it is longer than 100 years.
     """

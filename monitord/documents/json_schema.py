@@ -32,15 +32,15 @@ class _Draft7(GenerateJsonSchema):
         return closed
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
-        return False  # it would be the key once more, in capitals
+        return False  # it would repeat the key, in capitals
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         generated = super().default_schema(schema)
         default = generated.get("default")
         if generated.get("type") == "string" and isinstance(default, float):
-            generated["default"] = format_duration(default)  # as the file would say it
+            generated["default"] = format_duration(default)  # as in the file
         elif default is None or default in ({}, []) or isinstance(default, dict):
-            generated.pop("default", None)  # nothing that one would write
+            generated.pop("default", None)  # a default that nobody would write
         return generated
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
@@ -50,7 +50,7 @@ class _Draft7(GenerateJsonSchema):
         return generated
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """Say `type: [string, null]` where that is enough: editors explain it better than anyOf."""
+        """Write `type: [string, null]` where that is enough: editors explain it better than anyOf."""
         inner = self.generate_inner(schema["schema"])
         kinds = inner.get("type")
         if kinds is None or {"enum", "const"} & inner.keys():
@@ -59,7 +59,7 @@ class _Draft7(GenerateJsonSchema):
 
 
 def _alone(value: Any) -> Any:
-    """Wrap each `$ref` that has neighbours: draft 7 overlooks whatever stands beside one."""
+    """Wrap each `$ref` that has siblings, because draft 7 ignores them."""
     if isinstance(value, list):
         return [_alone(item) for item in value]
     if not isinstance(value, dict):

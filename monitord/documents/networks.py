@@ -1,4 +1,4 @@
-"""Networks, addresses and host patterns: what a rule about hosts names, and which hosts it covers. Pure."""
+"""Rules about hosts: networks, addresses and host patterns, and which hosts they cover. Pure."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Rule:
     network: Network | None = None
 
     def covers_name(self, name: str) -> bool:
-        """Say whether it is a pattern that a name in lower case fits."""
+        """Return whether it is a pattern that matches a name in lower case."""
         return self.network is None and fnmatchcase(name, self.text.lower())
 
     def covers_address(self, forms: Iterable[HostAddress]) -> bool:
-        """Say whether it is a network that an address lies in, given all of its forms."""
+        """Return whether it is a network that contains an address, given all of its forms."""
         return self.network is not None and any(form in self.network for form in forms)
 
 
@@ -45,13 +45,13 @@ def read_rule(text: str) -> Rule:
         raise ValueError(_what_network(text))
     if not _PATTERN.fullmatch(text.lower()) or _NUMBER_LAST.fullmatch(text.lower()):
         raise ValueError(
-            f"'{excerpt(text)}' is no network, address or host pattern; write 10.0.0.0/8, 10.0.0.7 or mel*"
+            f"'{excerpt(text)}' is not a network, address or host pattern; write 10.0.0.0/8, 10.0.0.7 or mel*"
         )
     return Rule(text)
 
 
 def forms_of(text: str) -> tuple[HostAddress, ...]:
-    """Return what an address is to the network stack; nothing when the text is no address.
+    """Return the addresses that the network stack treats a text as; empty when it is not an address.
 
     An IPv4 address within an IPv6 one is the IPv4 address, and the address of no host is this machine's.
     An address with a zone is in the networks that it would be in without.
@@ -78,4 +78,4 @@ def _what_network(text: str) -> str:
         meant = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return f"'{excerpt(text)}' is not a network; write one as 10.0.0.0/8"
-    return f"'{excerpt(text)}' is not the address of a network; write {meant}"
+    return f"'{excerpt(text)}' has bits set beyond its prefix; write {meant}"

@@ -5,7 +5,7 @@ as composing in C does; anchors, aliases and tags are refused at the first one, 
 beyond the text it came from. Values are then built here by the rules of YAML 1.2, and whatever
 YAML 1.1 would have read differently (`no`, `1:30`, `017`) is a problem, never a guess, and so is
 what no reader here can use (`.nan`, `1e999`). Two things are not: a date or a time is text, to be
-read by whoever expects one, and `1e5` is a number although YAML 1.1 wants a dot and a sign in it.
+parsed by the field that expects one, and `1e5` is a number although YAML 1.1 wants a dot and a sign in it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any
 
 import yaml
 
+from monitord.documents.limits import MAX_BYTES
 from monitord.errors import InvalidFileError, Problem, excerpt
 
-MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8
 MAX_EVENTS = 50_000
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
@@ -44,10 +44,19 @@ _SURPRISES = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _MEANINGS = {
-    "boolean": "a truth value to some YAML readers and text to others",
-    "base60": "a number in base 60 to some YAML readers and text to others",
+    "boolean": "a boolean in YAML 1.1 and text in YAML 1.2",
+    "base60": "a base-60 number in YAML 1.1 and text in YAML 1.2",
     "number": "read as different numbers by different YAML readers",
     "finite": "not a finite number",
+}
+# Advice on the parser's most frequent errors.
+_YAML_ADVICE = {
+    "mapping values are not allowed in this context": "; check the indentation; quote text with ': '",
+    "found character that cannot start any token": "; indent with spaces; quote text that begins with @ or %",
+    "did not find expected key": "; check the indentation and the quotes before it",
+    "did not find expected ',' or ']'": "; close the list with ]",
+    "did not find expected ',' or '}'": "; close the braces with }",
+    "found unexpected end of stream": "; close the quotes",
 }
 # Beside control characters: what YAML 1.1 takes for line breaks and YAML 1.2 and editors do not,
 # and what no YAML may hold.
@@ -71,23 +80,23 @@ class PlainFloat(float):
 
 
 class Refused:
-    """Stands where a value was refused while reading, so that it is not complained of twice."""
+    """Marks a value that was refused while reading, so that it is reported only once."""
 
 
 @dataclass(slots=True)
 class Document:
-    """A YAML file's value, with where each part of it stands (line and column from 1).
+    """A YAML file's value, with the position of each part (line and column from 1).
 
     `keys` and `values` map a path such as `("services", 0, "name")` to its position.
     """
 
     value: Any = None
-    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    keys: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
+    values: dict[FieldPath, tuple[int, int]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def position(self, path: Path, *, of_key: bool = False) -> tuple[int, int]:
-        """Return where `path` stands; where it does not exist, the nearest place around it."""
+    def position(self, path: FieldPath, *, of_key: bool = False) -> tuple[int, int]:
+        """Return the position of `path`, or of the nearest parent that exists."""
         for end in range(len(path), -1, -1):
             first, second = (self.keys, self.values) if of_key else (self.values, self.keys)
             place = first.get(path[:end]) or second.get(path[:end])
@@ -95,13 +104,13 @@ class Document:
                 return place
         return (1, 1)
 
-    def add(self, path: Path, message: str, *, of_key: bool = False) -> None:
+    def add(self, path: FieldPath, message: str, *, of_key: bool = False) -> None:
         """Note a problem at `path`."""
         line, column = self.position(path, of_key=of_key)
         self.problems.append(Problem(line, column, field_name(path), message))
 
-    def forget(self, paths: Set[Path]) -> None:
-        """Drop what was noted of values at or below `paths`, whose keys are refused themselves."""
+    def forget(self, paths: Set[FieldPath]) -> None:
+        """Remove problems of values at or below `paths`, because their keys are refused themselves."""
         places = {
             place
             for known, place in self.values.items()
@@ -110,7 +119,7 @@ class Document:
         self.problems = [item for item in self.problems if (item.line, item.column) not in places]
 
 
-def field_name(path: Path) -> str:
+def field_name(path: FieldPath) -> str:
     """Write a path as users read it: `services[0].name`."""
     name = ""
     for part in path:
@@ -118,8 +127,8 @@ def field_name(path: Path) -> str:
     return name.removeprefix(".")
 
 
-def holds_secret(path: Path) -> bool:
-    """Say whether somebody may have put a secret there, which no message may then repeat."""
+def holds_secret(path: FieldPath) -> bool:
+    """Return whether the value may be a secret, which no message may repeat."""
     return any(isinstance(part, str) and _SECRET.search(part) for part in path)
 
 
@@ -140,21 +149,24 @@ def read_document(content: bytes) -> Document:
     try:
         for count, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
             if count > MAX_EVENTS:
-                raise _refusal(_place_of(event), f"more than {MAX_EVENTS} parts")
+                raise _refusal(_place_of(event), f"more than {MAX_EVENTS} keys and values; split the file")
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         # Of a file that ends too early, the parser names the line after the last.
-        raise _refusal(min(place, _place_after(text)), f"not YAML: {error.problem}") from None
+        raise _refusal(
+            min(place, _place_after(text)),
+            f"not valid YAML: {error.problem}{_YAML_ADVICE.get(str(error.problem), '')}",
+        ) from None
     except yaml.YAMLError as error:
-        raise _refusal((1, 1), f"not YAML: {excerpt(str(error))}") from None
+        raise _refusal((1, 1), f"not valid YAML: {excerpt(str(error))}") from None
     return builder.document
 
 
 def _decode(content: bytes) -> str:
     if len(content) > MAX_BYTES:
-        raise _refusal((1, 1), f"{len(content)} bytes; at most {MAX_BYTES} are allowed")
+        raise _refusal((1, 1), f"the file has {len(content)} bytes; at most {MAX_BYTES} are allowed")
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode("utf-8")
@@ -193,19 +205,19 @@ class _Builder:
 
     def __init__(self) -> None:
         self.document = Document()
-        self._open: list[tuple[Path, _Collection]] = []
+        self._open: list[tuple[FieldPath, _Collection]] = []
         self._key: str | None = None
         self._documents = 0
 
     def take(self, event: Any) -> None:
-        """Take the next event in."""
+        """Process the next event."""
         match event:
             case yaml.AliasEvent():
-                raise _refused(event, "an alias", "write the value out; text that begins with * is quoted")
+                raise _refused(event, "an alias (*)", "write the value out, or quote text that begins with *")
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    raise _refusal(_place_of(event), "a second document; one file holds one")
+                    raise _refusal(_place_of(event), "a second YAML document; write one document per file")
             case yaml.ScalarEvent():
                 self._refuse_decoration(event)
                 self._scalar(event)
@@ -215,18 +227,20 @@ class _Builder:
             case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
                 self._open.pop()
 
-    # What they are called is not repeated: somebody may have meant it as a password.
+    # The name is not repeated, because it may have been meant as a password.
     def _refuse_decoration(self, event: Any) -> None:
         if event.anchor is not None:
-            raise _refused(event, "an anchor", "text that begins with & is quoted")
+            raise _refused(event, "an anchor (&)", "quote text that begins with &")
         if event.tag is not None:
-            raise _refused(event, "a tag", "text that begins with ! is quoted")
+            raise _refused(event, "a tag (!)", "quote text that begins with !")
 
     def _open_collection(self, event: Any) -> None:
         if len(self._open) >= MAX_DEPTH:
-            raise _refusal(_place_of(event), f"nested more than {MAX_DEPTH} levels deep")
+            raise _refusal(
+                _place_of(event), f"nested more than {MAX_DEPTH} levels deep; write it with fewer levels"
+            )
         if self._awaits_key():
-            raise _refusal(_place_of(event), "a key must be plain text")
+            raise _refusal(_place_of(event), "a key must be text, not a list or a mapping")
         container: _Collection = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._open.append((self._place_value(container, event), container))
 
@@ -251,14 +265,14 @@ class _Builder:
             self.document.problems.append(Problem(*place, field_name((*path, key)), _surprise(key)))
         if key in container:
             first = self.document.keys[*path, key][0]
-            message = f"key given twice, first in line {first}; keep one of them"
+            message = f"duplicate key, first given in line {first}; keep one of them"
             self.document.problems.append(Problem(*place, field_name((*path, key)), message))
         else:
             self.document.keys[*path, key] = place
         self._key = key
 
-    def _place_value(self, value: Any, event: Any) -> Path:
-        path: Path = ()
+    def _place_value(self, value: Any, event: Any) -> FieldPath:
+        path: FieldPath = ()
         if self._open:
             parent, container = self._open[-1]
             if isinstance(container, list):
@@ -295,5 +309,5 @@ def _surprise(text: str, *, shown: bool = True) -> str:
     match = _SURPRISES.fullmatch(text)
     meaning = _MEANINGS[(match and match.lastgroup) or "finite"]
     if not shown:
-        return f"what stands here unquoted is {meaning}; if it is text, quote it"
+        return f"this unquoted value is {meaning}; if it is text, quote it"
     return f'unquoted {excerpt(text)} is {meaning}; if it is text, quote it: "{excerpt(text)}"'

@@ -24,7 +24,7 @@ _WORDS = {word: (dimension, size) for dimension, words in _DIMENSIONS.items() fo
 
 
 def convert(value: float, unit: str, into: str) -> float | None:
-    """Return a value in another unit; None when the one cannot be turned into the other."""
+    """Return a value in another unit; None when they are not compatible."""
     if unit == into:
         return value
     dividend, divisor = _parts(unit)

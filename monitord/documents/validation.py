@@ -1,4 +1,4 @@
-"""pydantic behind one door: models for what users write, and errors that point into their file.
+"""The only place that validates with pydantic: models of what users write, and errors with line and column.
 
 Everything a user can write in a file has a model derived from `Model`; `validate` turns a document
 into an instance of it or into every problem at once, each at its line and column.
@@ -15,19 +15,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, Wi
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from monitord.documents.durations import parse_duration
-from monitord.documents.strict_yaml import Document, Path, PlainFloat, PlainInt, Refused, holds_secret
+from monitord.documents.strict_yaml import Document, FieldPath, PlainFloat, PlainInt, Refused, holds_secret
 from monitord.errors import InvalidFileError, excerpt
+from monitord.system.names import NAME_PATTERN, NAME_RULE, is_name
 
 RESERVED_LABELS = frozenset(("job", "instance", "session", "client", "node", "service", "le", "quantile"))
 MAX_LABEL_VALUE = 1024
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-# Units go into tables, where spreadsheets would run one that begins like a formula.
+# Units go into tables, where spreadsheets would execute one that begins like a formula.
 _IN_UNITS = "A-Za-z0-9_%‰°²³µ$€£À-ÖØ-öø-ÿΑ-ω"  # Greek ones are meant
 _UNIT = re.compile(rf"[{_IN_UNITS}](?:[{_IN_UNITS}/.·*^() -]{{0,62}}[{_IN_UNITS})])?")
 _A_UNIT = (
-    "a unit; write one as ms, requests/s, 1/s or °C: at most 64 letters, digits, % and °, "
-    "with / . * ^ - ( ) and spaces among them but not first"
+    "a unit; write something like ms, requests/s, 1/s or °C: at most 64 characters; "
+    "letters, digits, % and °, after the first also / . * ^ - ( ) and spaces"
 )
 _LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", re.ASCII)
 
@@ -35,7 +35,7 @@ _LABEL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,127}", re.ASCII)
 class Model(BaseModel):
     """What users write: frozen, strictly typed, no unknown keys.
 
-    `refused_keys` has advice on keys that people try although they are unknown on purpose.
+    `refused_keys` has advice on keys that people try but that are deliberately not supported.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
@@ -47,14 +47,14 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 def refuse(message: str) -> PydanticCustomError:
-    """Return the error with which a validator refuses a value, in our own words."""
+    """Return an error for a validator to raise, with our own message."""
     return PydanticCustomError("refused", "{message}", {"message": message})
 
 
 def _duration(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = _as_written(value)
-        raise refuse(f"{number} has no unit; write {number}s, or another of ms, m, h, d")
+        raise refuse(f"{number} has no unit; write {number}s, or use ms, m, h or d")
     if not isinstance(value, str):
         return value
     try:
@@ -75,8 +75,9 @@ def _formed(form: re.Pattern[str], value: Any, what: str) -> Any:
 def _name(value: Any) -> Any:
     if isinstance(value, PlainInt | PlainFloat):
         value = value.text
-    advice = "use letters, digits, '.', '_' and '-', at most 128, a letter or digit first"
-    return _formed(_NAME, value, f"a name; {advice}")
+    if isinstance(value, str) and not is_name(value):
+        raise refuse(f"'{excerpt(value)}' is not a name; {NAME_RULE}")
+    return value
 
 
 def _unit(value: Any) -> Any:
@@ -101,7 +102,9 @@ def _label_name(value: str) -> str:
     if value in RESERVED_LABELS:
         raise refuse(f"label {value} is set by monitord; choose another name")
     if value.startswith("__"):
-        raise refuse(f"label {excerpt(value)} begins with __, which Prometheus keeps for itself")
+        raise refuse(
+            f"label {excerpt(value)} begins with __, which is reserved for Prometheus; choose another name"
+        )
     if not _LABEL_NAME.fullmatch(value):
         raise refuse(f"'{excerpt(value)}' is not a label name; use a letter, then letters, digits and _")
     return value
@@ -112,8 +115,8 @@ _DURATION_SCHEMA = {
     "pattern": r"^(?!0+(\.0+)?[a-z])[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$",
     "examples": ["5s", "10m"],
 }
-# A pattern is asked of texts alone, a minimum of numbers alone.
-_NAME_SCHEMA = {"type": ["string", "number"], "pattern": f"^{_NAME.pattern}$", "minimum": 0}
+# In JSON Schema a pattern applies only to strings, and a minimum only to numbers.
+_NAME_SCHEMA = {"type": ["string", "number"], "pattern": f"^{NAME_PATTERN}$", "minimum": 0}
 _LABEL_NAME_SCHEMA = {
     "type": "string",
     "pattern": f"^(?!(?:{'|'.join(sorted(RESERVED_LABELS))})$){_LABEL_NAME.pattern}$",
@@ -129,11 +132,6 @@ Unit = Annotated[str, BeforeValidator(_unit), WithJsonSchema(_UNIT_SCHEMA)]
 UnitOrNone = Annotated[str, BeforeValidator(_unit_or_none), WithJsonSchema(_UNIT_OR_NONE_SCHEMA)]
 LabelValue = Annotated[str, BeforeValidator(_label_value), WithJsonSchema(_LABEL_VALUE_SCHEMA)]
 Labels = dict[LabelName, LabelValue]
-
-
-def is_name(text: str) -> bool:
-    """Say whether a text can name a session, client, service or window."""
-    return _NAME.fullmatch(text) is not None
 
 
 _EXPECTED = {
@@ -156,7 +154,7 @@ def validate(model: type[ModelT], document: Document) -> ModelT:
     Raises InvalidFileError with the document's own problems and all that validation found.
     """
     if document.value is None:
-        document.add((), "the file says nothing; see the documentation for what it may hold")
+        document.add((), "the file is empty; start from an example: monitord schema KIND --example")
     elif not isinstance(document.value, dict | Refused):
         document.add((), f"expected keys and values, found {_kind(document.value)}")
     if isinstance(document.value, dict):
@@ -182,7 +180,7 @@ def _add_problems(model: type[Model], document: Document, error: ValidationError
         document.add(path, _message(model, path, detail), of_key=of_key)
 
 
-def _message(model: type[Model], path: Path, detail: ErrorDetails) -> str:
+def _message(model: type[Model], path: FieldPath, detail: ErrorDetails) -> str:
     kind, value = detail["type"], detail["input"]
     if kind == "extra_forbidden":
         holder, key = _model_at(model, path[:-1]), str(path[-1])
@@ -195,7 +193,13 @@ def _message(model: type[Model], path: Path, detail: ErrorDetails) -> str:
         expected = _EXPECTED.get(kind) or detail["ctx"]["expected"]
         unquoted = kind == "string_type" and isinstance(value, int | float)
         hint = f'; quote it: "{_as_written(value)}"' if unquoted else ""
-        found = "what is not shown, as it may be a secret" if holds_secret(path) else f"{_kind(value)}{hint}"
+        if kind == "literal_error" and isinstance(value, str):
+            hint = _near(value, re.findall("'([^']*)'", expected))
+        found = (
+            "a value that is not shown because it may be a secret"
+            if holds_secret(path)
+            else f"{_kind(value)}{hint}"
+        )
         return f"expected {expected}, found {found}"
     return detail["msg"].removeprefix("Input ").replace("should be", "must be")
 
@@ -205,7 +209,7 @@ def _kind(value: Any) -> str:
         case None:
             return "nothing"
         case bool():
-            return f"the truth value {_as_written(value)}"
+            return f"the boolean {_as_written(value)}"
         case int() | float():
             return f"the number {_as_written(value)}"
         case str():
@@ -224,14 +228,16 @@ def _as_written(value: Any) -> str:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return what to add to a message on an unknown word: the nearest known one, or all of them."""
+    """Return a suffix for the message on an unknown word: the nearest known one, or all of them."""
+    return _near(word, known) or (f"; known here: {', '.join(known)}" if known else "")
+
+
+def _near(word: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return f"; known here: {', '.join(known)}" if known else ""
+    return f"; did you mean {near[0]}?" if near else ""
 
 
-def _model_at(model: type[Model], path: Path) -> type[Model] | None:
+def _model_at(model: type[Model], path: FieldPath) -> type[Model] | None:
     """Return the model at `path`, following fields, lists and dictionaries."""
     current: type[Model] | None = model
     for part in path:

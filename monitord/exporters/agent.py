@@ -1,6 +1,6 @@
-"""A node's agent: runs the exporters of one node and keeps them registered, until it is told to end.
+"""A node's agent: runs the exporters of one node and keeps them registered, until a signal ends it.
 
-It sleeps until one of them ends or a signal comes: on a node that is measured, every wake-up counts.
+It sleeps until an exporter ends or a signal arrives: wake-ups would disturb the measured node.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitord.errors import SlurmError
+from monitord.client.drop_files import drop, remove
+from monitord.errors import InvalidInputError, SlurmError
 from monitord.exporters.exporter import Exporter
 from monitord.exporters.kinds import Kind, MissingProgramError, find_program
 from monitord.exporters.registration import Node
 from monitord.exporters.report import Report, State
 from monitord.session.folder import Session
-from monitord.system.atomic import publish, read_if_exists
 from monitord.system.children import child_environment
 from monitord.system.clock import SystemClock
 
@@ -32,39 +32,41 @@ PUBLISH_AGAIN_SECONDS = 5.0
 def run(session: Session, node: Node, kinds: Sequence[Kind], images: Mapping[str, str]) -> None:
     """Run the exporters of this node until SIGTERM, SIGINT or SIGHUP.
 
-    What becomes of each kind is told on standard output. Raises SlurmError when there is none to run.
+    The state of each kind is reported on standard output. Raises SlurmError when there is none to run.
     """
-    with _awaited(), tempfile.TemporaryDirectory(prefix="monitord-exporters-") as folder:
+    with _signals_blocked(), tempfile.TemporaryDirectory(prefix="monitord-exporters-") as folder:
         exporters = {}
         for kind in kinds:
             try:
                 program = find_program(kind, images, shutil.which, folder)
             except MissingProgramError as error:
-                _tell(node, Report(kind.name, State.MISSING, str(error)))
+                _report(node, Report(kind.name, State.MISSING, str(error)))
                 continue
             environment = child_environment(os.environ)
             exporters[kind.name] = Exporter(kind, program, node, Path(folder), environment)
         if not exporters:
-            raise SlurmError(f"node {node.name} has none of the exporters {', '.join(k.name for k in kinds)}")
+            raise SlurmError(
+                f"node {node.name} can run no exporter of kind {', '.join(k.name for k in kinds)}"
+            )
         _Agent(session, node, exporters).run()
 
 
 class _Agent:
-    """The exporters of one node, their target file, and what was told of them."""
+    """The exporters of one node, their target file, and the last report of each."""
 
     def __init__(self, session: Session, node: Node, exporters: Mapping[str, Exporter]) -> None:
+        self._session = session
         self._node = node
         self._exporters = exporters
         self._file = session.targets / node.file_name()
-        self._mode = session.file_mode
         self._clock = SystemClock()
         self._published = b""
-        self._told: dict[str, Report] = {}
+        self._reported: dict[str, Report] = {}
         self._failure = ""
 
     def run(self) -> None:
         try:
-            while _next_signal(self._round()) not in _ENDINGS:
+            while _next_signal(self._check()) not in _ENDINGS:
                 pass
         finally:
             self._withdraw()
@@ -73,12 +75,12 @@ class _Agent:
             for exporter in self._exporters.values():
                 exporter.stop()
 
-    def _round(self) -> float:
-        """Look after every exporter, register and tell what changed; return how long nothing is due."""
+    def _check(self) -> float:
+        """Check every exporter, register and report changes; return after how many seconds to do so again."""
         now = self._clock.monotonic()
         looks = [exporter.look(now) for exporter in self._exporters.values()]
         if self._register():
-            self._tell_changes()
+            self._report_changes()
         else:
             looks.append(PUBLISH_AGAIN_SECONDS)
         return min((look for look in looks if look is not None), default=IDLE_SECONDS)
@@ -89,34 +91,33 @@ class _Agent:
         if content == self._published:
             return True
         try:
-            publish(self._file, content, self._mode)
-        except OSError as error:
-            failure = f"cannot write {self._file}: {error.strerror}"
-            if failure != self._failure:
-                self._failure = failure
-                sys.stderr.write(f"monitord: {failure}; tried again every {PUBLISH_AGAIN_SECONDS:g} s\n")
+            drop(self._session, self._file, content)
+        except InvalidInputError as error:
+            if str(error) != self._failure:
+                self._failure = str(error)
+                sys.stderr.write(f"monitord: {error}; retrying every {PUBLISH_AGAIN_SECONDS:g} s\n")
             return False
         self._published, self._failure = content, ""
         return True
 
-    def _tell_changes(self) -> None:
+    def _report_changes(self) -> None:
         for kind, exporter in self._exporters.items():
-            if exporter.report is not None and exporter.report != self._told.get(kind):
-                self._told[kind] = exporter.report
-                _tell(self._node, exporter.report)
+            if exporter.report is not None and exporter.report != self._reported.get(kind):
+                self._reported[kind] = exporter.report
+                _report(self._node, exporter.report)
 
     def _withdraw(self) -> None:
         """Remove the file, unless another agent has taken it over."""
         try:
-            if self._published and read_if_exists(self._file) == self._published:
-                self._file.unlink(missing_ok=True)
-        except OSError as error:
-            sys.stderr.write(f"monitord: cannot remove {self._file}: {error.strerror}\n")
+            if self._published:
+                remove(self._file, self._published)
+        except InvalidInputError as error:
+            sys.stderr.write(f"monitord: {error}\n")
 
 
 @contextmanager
-def _awaited() -> Iterator[None]:
-    """Keep signals to end, and the ends of children, until they are asked for; children get none of it."""
+def _signals_blocked() -> Iterator[None]:
+    """Block the signals that `_next_signal` waits for; children do not inherit the block."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDINGS, signal.SIGCHLD})
     try:
         yield
@@ -125,11 +126,11 @@ def _awaited() -> Iterator[None]:
 
 
 def _next_signal(seconds: float) -> int | None:
-    """Sleep until a signal comes, at most for some seconds; return which."""
+    """Sleep until a signal arrives or the time is over; return the signal, if any."""
     found = signal.sigtimedwait({*_ENDINGS, signal.SIGCHLD}, seconds)
     return None if found is None else found.si_signo
 
 
-def _tell(node: Node, report: Report) -> None:
+def _report(node: Node, report: Report) -> None:
     sys.stdout.write(report.line(node.name) + "\n")
     sys.stdout.flush()

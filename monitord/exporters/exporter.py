@@ -1,4 +1,4 @@
-"""One exporter's process on this node: started, asked whether it answers, started again when it ended."""
+"""One exporter's process on this node: started, probed, and restarted when it ends."""
 
 from __future__ import annotations
 
@@ -35,12 +35,15 @@ class Exporter:
         self._port = 0
         self._failure = ""
         self.report: Report | None = None
-        """What has become of it last; None before it answered or failed."""
+        """Its last state; None before it answered or failed for the first time."""
         self.address: str | None = None
-        """Where it answered last, also while it is down: that it is, its scrapes are to show."""
+        """Its last address, kept while it is down: the failed scrapes show that it is."""
 
     def look(self, now: float) -> float | None:
-        """See how it fares and do what is to be done; return when to look again, None for: at its end."""
+        """Check the process, and start or stop it.
+
+        Returns in how many seconds to look again; None: once the process ends.
+        """
         before = self._life
         self._life, action = step(before, now, runs=self._runs(), answers=self._answers())
         if action is Action.START:
@@ -49,7 +52,7 @@ class Exporter:
             self.address = self._node.address(self._port)
             self.report = Report(self._kind.name, State.UP, self.address)
         if self._life.failures and self._life.phase is Phase.WAITING and before.phase is not Phase.WAITING:
-            again = f"; started again in {self._life.pause:g} s"
+            again = f"; restart in {self._life.pause:g} s"
             self.report = Report(self._kind.name, State.FAILED, self._why() + again)
             self.stop()
         return self._life.next_look(now)
@@ -60,7 +63,7 @@ class Exporter:
             self._child.terminate()
 
     def stop(self) -> None:
-        """End it, by force when it takes its time."""
+        """End it, with SIGKILL when it does not end in time."""
         if self._child is not None:
             self._child.stop(STOP_SECONDS)
             self._child = None
@@ -82,8 +85,8 @@ class Exporter:
     def _answers(self) -> bool:
         if self._life.phase is not Phase.STARTING or not self._runs():
             return False
-        # Where it listens on every address, loopback is the one that no firewall is in front of. It must
-        # run still afterwards: else another process has taken the port, and answered.
+        # When it listens on every address, loopback is the one without a firewall. It must still run
+        # afterwards: otherwise another process has taken the port and answered.
         return answers(self._node.host or "127.0.0.1", self._port) and self._runs()
 
     def _why(self) -> str:
@@ -94,8 +97,8 @@ class Exporter:
             return f"no answer on port {self._port} after {START_SECONDS:g} s"
         how = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n") if code >= 0 else []
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f"{how}: {excerpt(said, 300)}" if said else how
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f"{how}: {excerpt(last, 300)}" if last else how
 
 
 def free_port(host: str, preferred: int) -> int:
@@ -115,7 +118,7 @@ def free_port(host: str, preferred: int) -> int:
 
 
 def answers(host: str, port: int) -> bool:
-    """Say whether metrics are served on a port."""
+    """Return whether a port serves metrics."""
     connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/metrics")

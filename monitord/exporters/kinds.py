@@ -14,15 +14,15 @@ Which = Callable[[str], str | None]
 
 
 class MissingProgramError(MonitordError):
-    """There is nothing on this node that could serve a kind."""
+    """This node has no program for a kind of exporter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of exporter.
 
-    `listen` is the flag that takes `host:port`; a kind that must be told what to look at has a `config`,
-    whose file `config_flag` takes. `container` are options that its container needs.
+    `listen` is the flag for `host:port`. A kind that needs a configuration has its content in `config` and
+    the flag for its file in `config_flag`. `container` are options that its container needs.
     """
 
     name: str
@@ -57,13 +57,15 @@ def read_kinds(text: str) -> tuple[Kind, ...]:
     names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
     unknown = [name for name in names if name not in KINDS]
     if unknown or not names:
-        what = f"no exporters are known by {', '.join(map(repr, unknown))}" if unknown else "no kind is named"
-        raise InvalidInputError(f"{what}; there are: {', '.join(KINDS)}")
+        what = (
+            f"unknown kind of exporter: {', '.join(unknown)}" if unknown else "no kind of exporter is given"
+        )
+        raise InvalidInputError(f"{what}; known kinds: {', '.join(KINDS)}")
     return tuple(KINDS[name] for name in names)
 
 
 def find_program(kind: Kind, images: Mapping[str, str], which: Which, folder: str) -> tuple[str, ...]:
-    """Return how a kind's exporter is called, but for its own arguments: the host's binary before an image.
+    """Return the command of a kind's exporter, without its arguments: a binary in $PATH, else an image.
 
     An image sees the host's processes and devices, and `folder`, where the kind's configuration lies.
     Raises MissingProgramError.

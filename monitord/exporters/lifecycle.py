@@ -1,7 +1,7 @@
-"""What to do about one exporter's process, from how it fares. Pure.
+"""Deciding what to do about one exporter's process. Pure.
 
-It is started, given some time to answer, and started again when it ended: after a second at first,
-after a minute at most, until it has lived for a minute.
+It is started, has some time to answer, and is started again when it has ended: after a second at first, later
+after a minute at most. Once it has run for a minute, its failures are forgotten.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from monitord.system.backoff import Backoff
+
 START_SECONDS = 30.0  # dcgm-exporter looks at every GPU before it answers
 LOOK_SECONDS = 0.1  # between looks at one that is starting
 STEADY_SECONDS = 60.0
-LONGEST_PAUSE_SECONDS = 60.0
+BACKOFF = Backoff(first=1.0, longest=60.0)
 
 
 class Phase(StrEnum):
-    """Where an exporter stands."""
+    """The phases of an exporter."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -24,7 +26,7 @@ class Phase(StrEnum):
 
 
 class Action(StrEnum):
-    """What is to be done about its process."""
+    """What the caller must do about its process."""
 
     NOTHING = "nothing"
     START = "start"
@@ -33,7 +35,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """An exporter's phase, since when it is in it, and how often in a row it failed."""
+    """An exporter's phase, when it began, and how often in a row the exporter has failed."""
 
     phase: Phase = Phase.WAITING
     since: float = 0.0
@@ -41,18 +43,18 @@ class Life:
 
     @property
     def pause(self) -> float:
-        """How long it waits for its next start."""
-        return min(2.0 ** (self.failures - 1), LONGEST_PAUSE_SECONDS) if self.failures else 0.0
+        """How long to wait before the next start."""
+        return BACKOFF.seconds(self.failures)
 
     def next_look(self, now: float) -> float | None:
-        """In how many seconds there may be something to do; None when only its end will be."""
+        """Return in how many seconds to look again; None when only its end matters."""
         if self.phase is Phase.WAITING:
             return max(self.since + self.pause - now, 0.0)
         return LOOK_SECONDS if self.phase is Phase.STARTING else None
 
 
 def step(life: Life, now: float, *, runs: bool, answers: bool) -> tuple[Life, Action]:
-    """Return what becomes of an exporter that is seen now, and what is to be done."""
+    """Return the next phase of an exporter, and what to do."""
     if life.phase is Phase.WAITING:
         due = now >= life.since + life.pause
         return (Life(Phase.STARTING, now, life.failures), Action.START) if due else (life, Action.NOTHING)
@@ -67,5 +69,4 @@ def step(life: Life, now: float, *, runs: bool, answers: bool) -> tuple[Life, Ac
 
 def _failed(life: Life, now: float) -> Life:
     was_steady = life.phase is Phase.UP and now - life.since >= STEADY_SECONDS
-    # Beyond some failures the pause is the longest anyhow; and 2 to the power of thousands is no float.
-    return Life(Phase.WAITING, now, 1 if was_steady else min(life.failures + 1, 10))
+    return Life(Phase.WAITING, now, 1 if was_steady else life.failures + 1)

@@ -35,7 +35,7 @@ class Node:
 
     def file_content(self, addresses: Mapping[str, str]) -> bytes:
         """Write the registration of these exporters, by their kind; it ends with the job."""
-        # Loopback means the machine that the file was written on, which `host:` says; a node's name of
+        # Loopback means the machine that the file was written on, which is `host:`; Slurm's name of a node
         # Slurm's would be taken for a host to scrape.
         where = {"host": self.hostname} if is_loopback(self.scraped_at) else {"node": self.name}
         return write_document(

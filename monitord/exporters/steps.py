@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from monitord.client.drop_files import remove
 from monitord.errors import InvalidInputError, SlurmError
 from monitord.exporters.report import Outcome, read_outcome
 from monitord.slurm.hostlist import expand
@@ -25,7 +26,7 @@ from monitord.system.listing import paths_in
 STEP_NAME = "monitord-exporters"
 
 Wait = Callable[[Callable[[], bool]], bool]
-"""Waits until a condition is so; returns False when it took too long."""
+"""Waits until a condition holds; returns False on a time-out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,16 @@ class Step:
     log: Path
 
     def outcome(self) -> Outcome:
-        # Asked before the log is read: what it wrote at its end is then there.
+        # Polled before the log is read: the log is then complete.
         code = self.srun.poll()
         return read_outcome(self.node, self.log.read_text(encoding="utf-8", errors="replace"), code)
 
 
 def find_job(runner: SlurmRunner, job_id: str) -> Job | None:
-    """Return the job that is meant, also one that is over; None when Slurm does not know it any more.
+    """Return a job by its id, also one that has ended; None when Slurm no longer knows it.
 
-    A number is also that of a whole array, but of one of its tasks first: in its script
-    `$SLURM_JOB_ID` says it. Raises SlurmError, also for an array of which no task is meant.
+    A number that is both an array's and one of its tasks' means the task: `$SLURM_JOB_ID` in the task's
+    script is that number. Raises SlurmError, also for an array without a task of that number.
     """
     found = runner.jobs((job_id,), over=True)
     meant = [job for job in found if job_id in (job.number, job.id)] or list(found)
@@ -57,17 +58,17 @@ def find_job(runner: SlurmRunner, job_id: str) -> Job | None:
 
 
 def running_job(runner: SlurmRunner, job_id: str) -> Job:
-    """Return a job that runs. Raises SlurmError when it does not, and says why."""
+    """Return a running job. Raises SlurmError with the reason when it does not run."""
     job = find_job(runner, job_id)
     if job is None:
         raise UnknownJobError(f"Slurm knows no job {job_id}; see yours with: squeue --me")
     if job.is_over:
-        raise SlurmError(f"job {job_id} is over ({job.state}); exporters run inside a job that runs")
+        raise SlurmError(f"job {job_id} has ended ({job.state}); exporters need a running job")
     if job.state != "RUNNING":
         why = f", {job.reason}" if job.reason else ""
         raise SlurmError(
-            f"job {job_id} does not run ({job.state}{why}); start its exporters once it does, best in its "
-            "script"
+            f"job {job_id} is not running yet ({job.state}{why}); start its exporters once it runs, best in "
+            "its batch script"
         )
     return job
 
@@ -77,7 +78,7 @@ def nodes_of(job: Job) -> list[str]:
     try:
         return expand(job.nodelist or "")
     except ValueError as error:
-        raise SlurmError(f"job {job.id} runs on nodes that cannot be read: {error}") from error
+        raise SlurmError(f"the node list of job {job.id} cannot be read: {error}") from error
 
 
 def launch(slurm_job_id: str, nodes: Sequence[str], agent: Sequence[str], logs: Path) -> list[Step]:
@@ -91,7 +92,7 @@ def launch(slurm_job_id: str, nodes: Sequence[str], agent: Sequence[str], logs: 
         except OSError as error:
             where = error.filename or log
             raise InvalidInputError(
-                f"{where}: {error.strerror}; where logs cannot be written, name a folder with --log-dir"
+                f"{where}: {error.strerror}; choose a folder that can be written to, with --log-dir"
             ) from error
         steps.append(Step(node, child, log))
     return steps
@@ -114,7 +115,7 @@ def agents_of(runner: SlurmRunner, job: Job) -> tuple[str, ...]:
 
 
 def end(runner: SlurmRunner, job: Job, wait: Wait) -> bool:
-    """End the agents of a job, by force where they take their time; say whether all have ended."""
+    """End the agents of a job, by force after a time-out; return whether all have ended."""
 
     def are_over() -> bool:
         return not agents_of(runner, job)
@@ -131,11 +132,5 @@ def end(runner: SlurmRunner, job: Job, wait: Wait) -> bool:
 
 
 def remove_files(folder: Path, pattern: str) -> list[Path]:
-    """Remove the registrations that are left of a job, and return them. Raises InvalidInputError."""
-    files = [file for file in paths_in(folder) if fnmatchcase(file.name, pattern)]
-    for file in files:
-        try:
-            file.unlink(missing_ok=True)
-        except OSError as error:
-            raise InvalidInputError(f"cannot remove {file}: {error.strerror}") from error
-    return files
+    """Remove the registrations that a job left behind, and return them. Raises InvalidInputError."""
+    return [file for file in paths_in(folder) if fnmatchcase(file.name, pattern) and remove(file)]

@@ -29,7 +29,7 @@ Copy = Callable[[Path, bytes], bool]
 
 
 class Shards:
-    """What file_sd should hold, what it does hold, and the writes that make one the other."""
+    """The desired and actual content of file_sd, and the writes that reconcile them."""
 
     def __init__(self, folder: Path, scrape_interval: float, copies: Path, copy: Copy = publish) -> None:
         self._folder = folder
@@ -40,7 +40,7 @@ class Shards:
         self._counts: dict[str, int] = {}
         self._credentials: dict[str, Set[ScrapeCredentials]] = {}  # of the files that have any
         self._uses: Counter[ScrapeCredentials] = Counter()
-        # Whatever lies there is made to say what is in force, also where that is nothing.
+        # Every file there is rewritten with what is in force, even if that is nothing.
         self._due: set[str] = set()
         self._copies_due: set[str] = set()
         for place, due in ((folder, self._due), (copies, self._copies_due)):
@@ -89,7 +89,7 @@ class Shards:
 
     @property
     def are_copied(self) -> bool:
-        """Whether the copies say what Prometheus reads."""
+        """Whether the copies equal what Prometheus reads."""
         return not self._copies_due
 
     def write_copies(self) -> None:
@@ -110,7 +110,7 @@ class Shards:
         return written
 
     def notice_missing(self) -> None:
-        """Have the files written again that went away: scratch is tidied up, by people too."""
+        """Mark files that disappeared to be written again: people and cleaners remove files from scratch."""
         self._due |= {name for name, groups in self._groups.items() if groups and not self._is_there(name)}
 
     def _is_there(self, name: str) -> bool:

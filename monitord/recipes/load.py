@@ -6,19 +6,17 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import monitord
 from monitord.documents.strict_yaml import read_document
 from monitord.documents.validation import validate
 from monitord.errors import InvalidFileError, InvalidInputError
 from monitord.recipes.model import Recipe
 from monitord.system.listing import paths_in
+from monitord.system.packaged import packaged
 
 
 def packaged_folder() -> Path:
-    """Return where the packaged recipes lie: in an installed package, or in the checkout."""
-    package = Path(monitord.__file__).parent
-    installed = package / "etc" / "recipes"
-    return installed if installed.is_dir() else package.parent / "etc" / "recipes"
+    """Return the folder of the recipes that come with monitord."""
+    return packaged("recipes")
 
 
 def load_recipes(session_folder: Path | None = None) -> tuple[Recipe, ...]:
@@ -54,7 +52,7 @@ def read_folder(folder: Path, *, missing_ok: bool = False) -> tuple[Recipe, ...]
 
 
 def check_recipe(content: bytes) -> Recipe:
-    """Return the recipe that a file's content stands for; raises InvalidFileError."""
+    """Return the recipe in a file's content; raises InvalidFileError."""
     return validate(Recipe, read_document(content))
 
 

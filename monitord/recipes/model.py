@@ -1,19 +1,17 @@
-"""What a recipe file may say: KPIs, each with the metric it is read from and the stats it gives."""
+"""The format of a recipe file: KPIs, each with the metric that it is read from and its stats."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
-from functools import lru_cache
 from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, WithJsonSchema, model_validator
 
 from monitord.documents.conditions import REPORTED, ConditionText, Measure, misfit, parse_condition
 from monitord.documents.validation import Model, Name, Unit, refuse
+from monitord.kpis.kinds import KindName, kind_of
 
-Kind = Literal["counter", "gauge", "histogram", "summary", "expr"]
 T = TypeVar("T")
 GroupLabel = Literal["client", "service", "node", "gpu"]
 
@@ -23,16 +21,6 @@ _MATCHERS = rf"{_MATCHER}(?:,{_MATCHER})*"
 _SELECTOR = rf"({_METRIC})(?:\{{({_MATCHERS})\}})?"
 _KPI_NAME = r"[a-z][a-z0-9_]{0,63}"
 _JOB_PATTERN = r"[A-Za-z0-9._*?-]{1,128}"
-_PLACEHOLDER = re.compile(r"\$[A-Za-z_]*")
-_PERCENTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,3})?)", re.ASCII)
-_STATS: dict[str, tuple[str, ...]] = {
-    "counter": ("mean", "rate", "min", "max", "total"),
-    "gauge": ("mean", "min", "max", "std"),
-    "histogram": ("mean", "count", "total", "rate"),
-    "summary": ("mean", "count", "total", "rate"),
-    "expr": ("value",),
-}
-_WITH_PERCENTILES = frozenset({"gauge", "histogram", "summary"})
 
 
 def _matching(pattern: str, message: str) -> AfterValidator:
@@ -109,7 +97,7 @@ JobPatterns = Annotated[
 ]
 
 
-# What a kind asks for, so far as a schema can say it without knowing what is null.
+# What each kind requires, as far as a schema can express it without knowing what is null.
 _KINDS: dict[str, JsonValue] = {
     "if": {"properties": {"kind": {"const": "expr"}}},
     "then": {"required": ["expr"]},
@@ -124,7 +112,7 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     increase divides the first's, so that `mean` is a ratio instead of a rate per second. `scale`
     turns what is measured into `unit`. `by` names the scopes beside `session` that get rows.
 
-    `expr` is PromQL evaluated at the window's end, once a scope. In it `$window` stands for the
+    `expr` is PromQL evaluated at the window's end, once per scope. In it `$window` is the
     window as a range (`[20123ms]`), `$selector` for the matchers that pick the session's series,
     `$by` for the scope's grouping labels: `sum by ($by) (increase(a_total{$selector}$window))`.
     """
@@ -132,7 +120,7 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     name: KpiName = Field(description="the KPI's name in the results")
     help: Text = Field(description="what it measures, in a sentence")
     unit: Unit = Field(description="its unit, such as requests/s, ms or %")
-    kind: Kind = Field(description="how it is read: from a metric of that type, or by PromQL (expr)")
+    kind: KindName = Field(description="how it is read: from a metric of that type, or by PromQL (expr)")
     metric: MetricName | None = Field(default=None, description="the metric that it is read from")
     match: Matchers | None = Field(
         default=None, description='label matchers that narrow the metric, such as code!="404"'
@@ -150,66 +138,25 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
         default=None, description="which way is better when two windows are compared; default: neither"
     )
     stats: Stats = Field(
-        description="what is told of it, by kind: mean, min, max, std, rate, total, count, p99"
+        description="the statistics to compute, by kind: mean, min, max, std, rate, total, count, p99"
     )
     by: GroupLabels = Field(default=(), description="scopes beside the session that get rows of their own")
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Kpi:
-        if self.kind == "expr":
-            self._check_expression()
-        elif self.expr is not None:
-            raise refuse(f"expr is for kind expr; a {self.kind} names its metric")
-        elif self.metric is None:
-            raise refuse(f"a {self.kind} needs a metric")
-        if self.per is not None and self.kind != "counter":
-            raise refuse("per is for counters only")
-        for stat in self.stats:
-            self._check_stat(stat)
+        try:
+            kind_of(self.kind).check(self)
+        except ValueError as error:
+            raise refuse(str(error)) from None
         return self
-
-    def _check_expression(self) -> None:
-        if self.expr is None:
-            raise refuse("kind expr needs an expr")
-        if self.metric is not None or self.match is not None:
-            raise refuse("kind expr takes no metric and no match; write them into expr")
-        used = set(_PLACEHOLDER.findall(self.expr))
-        if unknown := sorted(used - {"$window", "$selector", "$by"}):
-            raise refuse(f"{unknown[0]} stands for nothing; known: $window, $selector, $by")
-        if "$selector" not in used:
-            raise refuse("expr must select its series with {$selector}, or other sessions' would count too")
-        if self.by and "$by" not in used:
-            raise refuse("expr must group by ($by), since `by` asks for more scopes than the session")
-
-    def _check_stat(self, stat: str) -> None:
-        known, percentiles = _STATS[self.kind], self.kind in _WITH_PERCENTILES
-        if stat not in known and not (percentiles and quantile_of(stat)):
-            more = ", p50, p99.9 and other percentiles" if percentiles else ""
-            raise refuse(f"a {self.kind} has no stat {stat!r}; it has {', '.join(known)}{more}")
-        if self.kind == "counter" and stat in {"rate", "total"}:
-            if self.per is not None:
-                raise refuse(f"{stat} takes no `per`; the ratio is the mean")
-            if not self.unit.endswith("/s"):
-                raise refuse(f"{stat} needs a unit per second, such as requests/s")
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The metrics without which there is no value; none are known of an expression."""
-        if self.metric is None:
-            return ()
-        name = self.metric if self.kind in {"counter", "gauge"} else f"{self.metric}_count"
-        return (name, self.per.partition("{")[0]) if self.per else (name,)
 
     def unit_of(self, stat: str) -> str:
         """Return the unit of one stat: some are not in the KPI's own."""
-        if self.kind == "counter":
-            return self.unit.removesuffix("/s") if stat == "total" else self.unit
-        return {"count": "observations", "rate": "observations/s"}.get(stat, self.unit)
+        return kind_of(self.kind).unit_of(self, stat)
 
     def scale_of(self, stat: str) -> float:
-        """Return the factor into the stat's unit: observations are counted, whatever they measure."""
-        counts = self.kind != "counter" and stat in {"count", "rate"}
-        return 1.0 if counts else self.scale
+        """Return the factor from what is measured into the stat's unit."""
+        return kind_of(self.kind).scale_of(self, stat)
 
 
 def _measures(kpis: Iterable[Kpi]) -> dict[str, Measure]:
@@ -221,10 +168,12 @@ def _measures(kpis: Iterable[Kpi]) -> dict[str, Measure]:
 
 
 def _about_own_kpis(text: str, info: ValidationInfo) -> str:
-    """Refuse a condition on anything else; KPIs that were refused themselves are complained of once."""
+    """Refuse a condition on anything but the recipe's own KPIs, unless these were refused themselves."""
     condition, kpis = parse_condition(text), info.data.get("kpis")
     if condition.kpi.startswith(REPORTED):
-        raise refuse("what a client reports is its own; put the condition into its marker")
+        raise refuse(
+            "a recipe cannot have conditions on reported.*; put the condition into the window's marker"
+        )
     if kpis is not None and (problem := misfit(condition, _measures(kpis))):
         raise refuse(problem)
     return text
@@ -257,9 +206,14 @@ class Recipe(Model, title="recipe"):
 
     @model_validator(mode="after")
     def _can_be_present(self) -> Recipe:
-        if self.applies == "when_present" and not any(kpi.metrics for kpi in self.kpis):
-            raise refuse("applies: when_present needs a KPI that names a metric, which an expr does not")
+        if self.applies == "when_present" and not any(map(metrics_of, self.kpis)):
+            raise refuse("applies: when_present needs at least one KPI with a metric (an expr has none)")
         return self
+
+
+def metrics_of(kpi: Kpi, native: bool = True) -> tuple[tuple[str, ...], ...]:
+    """Return sets of metrics: a window can have the KPI if it has all of any one set; empty if unknown."""
+    return kind_of(kpi.kind).required_metrics(kpi, native)
 
 
 def measures_of(recipes: Iterable[Recipe]) -> dict[str, Measure]:
@@ -268,10 +222,3 @@ def measures_of(recipes: Iterable[Recipe]) -> dict[str, Measure]:
 
 
 GROUP_LABELS: tuple[GroupLabel, ...] = get_args(GroupLabel)
-
-
-@lru_cache
-def quantile_of(stat: str) -> float | None:
-    """Return 0.999 for `p99.9`; None when the stat is no percentile between p0 and p100."""
-    match = _PERCENTILE.fullmatch(stat)
-    return float(Decimal(match[1]) / 100) or None if match else None

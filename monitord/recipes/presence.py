@@ -1,7 +1,7 @@
-"""Which recipes a window's own metrics put in force. Pure.
+"""Which recipes apply to a window, by the metrics in it. Pure.
 
-Most packs are for services that a session does not run: they apply to windows that hold what they
-measure, so that a summary is not a list of what is absent.
+Most packs are for services that a session does not run. They apply only to windows with their metrics, so
+that a summary is not a list of missing values.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from monitord.kpis.promql import quote, session_matchers
+from monitord.kpis.span import InstantQuery, Span
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.model import Kpi, Recipe
-from monitord.recipes.promql import quote, session_matchers
-from monitord.recipes.span import InstantQuery, Span
+from monitord.recipes.model import Recipe, metrics_of
 
 
 def presence_query(recipes: Sequence[Recipe], span: Span) -> InstantQuery | None:
-    """Return the query for which metrics the window holds, by job; None when nothing depends on it."""
+    """Return the query for the metrics in the window, by job; None when no recipe depends on it."""
     optional = (recipe for recipe in recipes if recipe.applies == "when_present")
     kpis = [kpi for recipe in optional for kpi in recipe.kpis]
-    names = sorted({name for kpi in kpis for names in _alternatives(kpi, span.native) for name in names})
+    names = sorted({name for kpi in kpis for names in metrics_of(kpi, span.native) for name in names})
     if not names:
         return None
     selector = f"{{__name__=~{quote('|'.join(names))},{session_matchers(span.session)}}}"
@@ -34,10 +34,4 @@ def in_force(recipes: Sequence[Recipe], present: Answer) -> tuple[Recipe, ...]:
 
 def _is_present(recipe: Recipe, found: set[tuple[str, str]]) -> bool:
     names = {name for name, job in found if any(fnmatchcase(job, each) for each in recipe.services)}
-    return any(names.issuperset(each) for kpi in recipe.kpis for each in _alternatives(kpi, native=True))
-
-
-def _alternatives(kpi: Kpi, native: bool) -> list[tuple[str, ...]]:
-    """Return the sets of metrics of which any one suffices: histograms have two forms."""
-    own = [(kpi.metric,)] if native and kpi.kind == "histogram" and kpi.metric else []
-    return [kpi.metrics, *own] if kpi.metrics else []
+    return any(names.issuperset(each) for kpi in recipe.kpis for each in metrics_of(kpi))

@@ -1,24 +1,22 @@
 """The session folder: every path in one place.
 
-`targets/` and `windows/` belong to the clients and are only read here; everything else is the
-daemon's own. Every command imports this module, so it loads what few of them need where it is needed.
+`targets/` and `windows/` belong to the clients, and the daemon only reads them; everything else belongs to
+the daemon. Every command imports this module, so modules that few commands need are loaded in functions.
 """
 
 from __future__ import annotations
 
-import grp
 import os
 import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 from monitord.errors import InvalidInputError
-from monitord.system.atomic import publish, write_synced
-from monitord.system.folders import PRIVATE, make_folders
+from monitord.system.atomic import write_synced
 from monitord.system.listing import paths_in
+from monitord.system.names import check_name
 
 _SAFE_IN_FILE_NAMES = " !#$&'()+,;=@[]^{}"
 _LONGEST_NAME = 200  # of the 255 bytes a file system takes: `.json` and a temporary name must fit
@@ -26,14 +24,10 @@ _LONGEST_NAME = 200  # of the 255 bytes a file system takes: `.json` and a tempo
 
 @dataclass(frozen=True)
 class Session:
-    """One session's folder; nothing is read or made before a method is called.
-
-    `confirm` raises where the session is no longer that of whoever publishes.
-    """
+    """One session's folder; nothing is read or created before a method is called."""
 
     root: Path
     name: str
-    confirm: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     @property
     def folder(self) -> Path:
@@ -61,7 +55,7 @@ class Session:
 
     @property
     def outages(self) -> Path:
-        """When Prometheus was not there."""
+        """The times without data from Prometheus."""
         return self.status / "outages.json"
 
     @property
@@ -133,17 +127,17 @@ class Session:
 
     @property
     def data(self) -> Path:
-        """Prometheus's data, unless they lie on a disk of the node."""
+        """Prometheus's data, unless they are on a disk of the node."""
         return self.prometheus / "data"
 
     @property
     def snapshots(self) -> Path:
-        """Snapshots of the data that lie on a disk of the node."""
+        """Snapshots of data that are on a disk of the node."""
         return self.prometheus / "snapshots"
 
     @property
     def run_folder(self) -> Path:
-        """What Prometheus reads at every request, unless it lies on a disk of the node."""
+        """The files that Prometheus reads at every request, unless they are on a disk of the node."""
         return self.prometheus / "run"
 
     @property
@@ -163,26 +157,20 @@ class Session:
         """The mode of published files: readable for the session's group where it has one."""
         return 0o640 if stat.S_IMODE(self.folder.stat().st_mode) & stat.S_IRGRP else 0o600
 
-    def publish(
-        self, path: Path, content: bytes, mode: int | None = None, *, durable_name: bool = True
-    ) -> bool:
-        """Publish a file of the session, as `atomic.publish` does, readable as `file_mode` says."""
-        mode = self.file_mode if mode is None else mode
-        return publish(path, content, mode, durable_name=durable_name, confirm=self.confirm)
-
     def exists(self) -> bool:
         return self.settings_file.is_file()
 
     def create(
         self, settings: bytes, group: str | None = None, schemas: Mapping[str, bytes] | None = None
     ) -> None:
-        """Make the folder, for its owner alone or, with a Unix group, open to that group, and a root for it.
+        """Create the folder, and the root where that is missing.
 
-        `schemas` are written for editors, by file name.
-
-        Raises InvalidInputError when the session exists or the group cannot be used, and OSError;
-        nothing is left behind then.
+        Only its owner may use the folder or, with a Unix group, that group as well. `schemas` are written for
+        editors, by file name. Raises InvalidInputError when the session exists or the group cannot be used,
+        and OSError; nothing is left behind then.
         """
+        from monitord.system.folders import PRIVATE, make_folders
+
         group_id = _group_id(group) if group else None
         made = make_folders(self.root)
         try:
@@ -207,6 +195,8 @@ class Session:
             raise
 
     def _fill(self, settings: bytes, schemas: Mapping[str, bytes]) -> None:
+        from monitord.system.folders import PRIVATE
+
         for folder in (*self._drops, *self._readable, self.prometheus, self.file_sd):
             folder.mkdir(mode=PRIVATE)
         if schemas:
@@ -247,12 +237,31 @@ def default_root() -> Path:
     return (Path(state) if state else Path.home() / ".local" / "state") / "monitord"
 
 
-def escape_file_name(name: str) -> str:
-    """Write any file name, newlines and stray bytes included, as one that is safe to log.
+def open_session(root: Path, name: str) -> Session:
+    """Return an existing session. Raises InvalidInputError with the names of those that exist."""
+    session = Session(root, check_name(name, "session"))
+    if not session.exists():
+        others = session_names(root)
+        known = f"existing sessions: {', '.join(others)}" if others else "no session exists there yet"
+        raise InvalidInputError(
+            f"no session {name} in {root} ({known}); create it with: monitord session-create --run-id {name}"
+        )
+    return session
 
-    What would grow too long for a file system ends in a digest of the whole instead, after `%~`,
-    which no other escaped name holds.
+
+def session_names(root: Path) -> list[str]:
+    """Return the names of the sessions below a root; none where it cannot be listed."""
+    return sorted(path.parent.name for path in root.glob("*/session.yaml"))
+
+
+def escape_file_name(name: str) -> str:
+    """Return a name that is safe to log for any file name, newlines and stray bytes included.
+
+    A name that would be too long for a file system ends in a digest of the whole, after `%~`, which no other
+    escaped name contains.
     """
+    from urllib.parse import quote
+
     raw = os.fsencode(name)
     escaped = quote(raw, safe=_SAFE_IN_FILE_NAMES)
     if len(escaped) <= _LONGEST_NAME:
@@ -263,11 +272,15 @@ def escape_file_name(name: str) -> str:
 
 
 def unescape_file_name(name: str) -> str:
-    """Reverse `escape_file_name`, where it did not have to shorten."""
+    """Reverse `escape_file_name`, unless it shortened the name."""
+    from urllib.parse import unquote
+
     return unquote(name, errors="surrogateescape")
 
 
 def _group_id(group: str) -> int:
+    import grp
+
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:

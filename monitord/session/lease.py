@@ -1,13 +1,12 @@
-"""One daemon a session: a folder of terms, of which the highest says who holds the session.
+"""One daemon per session: a folder of terms, of which the highest names the session's holder.
 
-No flock: on Lustre it may be off, or hold for one node only. A term is a file `<number>.json` that
-appears whole by link(), which only one can do. Taking over means creating the number after the
-highest, and that one is never removed: numbers only grow, and a holder that was paused finds a higher
-one when it looks (`fence.py`).
+flock is not used: on Lustre it may be off, or hold for one node only. A term is a file `<number>.json` that
+link() creates whole, and for one process only. A daemon takes a session over by creating the next number.
+The highest is never removed: numbers only grow, and a holder that was paused finds a higher one (`fence.py`).
 
-A holder is gone when it released its term, when its process is not alive on this host, or when its
-heartbeat stood still by this machine's own clock: for STALE_SECONDS, or QUIET_SECONDS once its Slurm job
-left the queue. The queue alone proves nothing: it may be another cluster's.
+A holder is gone when it has released its term, when it ran on this host and its process has ended, or when
+its heartbeat has not changed for STALE_SECONDS by this machine's own clock, QUIET_SECONDS once its Slurm job
+has left the queue. The queue alone proves nothing: it may be another cluster's.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ import json
 import os
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import NotReadyError
 from monitord.system.atomic import TEMPORARY_PREFIX, publish, read_if_exists, remove_leftovers, write_synced
+from monitord.system.timestamps import to_iso
 
 STALE_SECONDS = 30.0
 QUIET_SECONDS = 15.0
 HEARTBEAT_SECONDS = 5.0
 VALID_SECONDS = 5.0
-"""For how long a holder that found itself the highest need not look again, and a successor waits."""
+"""How long a holder that found its term the highest need not look again; a successor waits as long."""
 
 _MODE = 0o640
 _TERM = re.compile(r"([0-9]{1,18})\.json", re.ASCII)
@@ -38,8 +37,8 @@ _TERM = re.compile(r"([0-9]{1,18})\.json", re.ASCII)
 class Holder:
     """Who holds a session. `process_started` is the kernel's start time of the pid, in clock ticks.
 
-    `term` is the fencing number: of two holders the one with the higher came later. One that `deletes` is no
-    daemon: it removes the session, and what it left undone only another one like it takes up.
+    `term` is the fencing number: of two holders, the one with the higher came later. A holder that `deletes`
+    is not a daemon: it removes the session, and if it is interrupted, only another `delete` may go on.
     """
 
     host: str
@@ -58,7 +57,7 @@ class Holder:
 
 
 class HeldError(NotReadyError):
-    """Another daemon runs this session, or somebody deletes it; `holder` says who, where that is known."""
+    """Another daemon runs this session, or it is being deleted; `holder` is known in most cases."""
 
     def __init__(self, message: str, holder: Holder | None = None) -> None:
         super().__init__(message)
@@ -67,17 +66,17 @@ class HeldError(NotReadyError):
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """How to tell that a holder is gone.
+    """How to find out whether a holder is gone.
 
-    `heartbeat` reads something that a living holder changes every HEARTBEAT_SECONDS; `is_queued` says
-    whether a Slurm job is in the queue, None when Slurm does not say; `pause` waits; `clear` has the next
-    listing of a folder show what is there (`listing.py`).
+    `heartbeat` reads something that a living holder changes every HEARTBEAT_SECONDS. `pause` waits.
+    `is_queued` returns whether a Slurm job is in the queue, None where Slurm does not answer. `refresh` makes
+    sure that the next listing of a folder is not a cached one (`fresh_listing.py`).
     """
 
     heartbeat: Callable[[], Any]
     pause: Callable[[float], None]
     is_queued: Callable[[str], bool | None] = lambda _: None
-    clear: Callable[[Path], None] = lambda _: None
+    refresh: Callable[[Path], None] = field(kw_only=True)
 
 
 def acquire(
@@ -91,45 +90,45 @@ def acquire(
 ) -> Holder:
     """Become the only holder of a session: its daemon, or the one that `deletes` it.
 
-    Raises HeldError naming the holder.
+    Raises HeldError, which names the holder.
     """
     folder.mkdir(mode=0o750, exist_ok=True)
     started = process_start(os.getpid()) or 0
     mine = Holder(host, os.getpid(), started, to_iso(now), _nonce(), 0, slurm_job_id, deletes=deletes)
     while True:
-        signs.clear(folder)
+        signs.refresh(folder)
         before, judged = highest_term(folder), False
         if before is not None:
             content = read_if_exists(_path(folder, before))
             if content is None:
-                continue  # a higher one has come since
+                continue  # a higher one has been created since
             judged = _judge(_path(folder, before), content, mine, signs)
         mine = replace(mine, term=(before or 0) + 1)
         if not _create(folder, mine):
             continue
-        signs.clear(folder)
+        signs.refresh(folder)
         if highest_term(folder) == mine.term:
             break
-        # Seen by nobody: it was free only because later terms had it removed.
+        # No other process saw it: the number was free only because a later holder removed it.
         _path(folder, mine.term).unlink(missing_ok=True)
-    if judged:  # it may live, and believe for as long as this that nothing has changed
+    if judged:  # it may still live, and does not look at the terms again before this has passed
         signs.pause(VALID_SECONDS)
     _remove_older(folder, mine.term)
     return mine
 
 
 def release(folder: Path, mine: Holder) -> None:
-    """Give the session up, if it is still ours."""
+    """Release the session, if it is still ours."""
     if read_holder(folder) == mine:
         publish(_path(folder, mine.term), _written(replace(mine, released=True)), _MODE)
 
 
 def read_holder(folder: Path) -> Holder | None:
-    """Return who holds the session; None when nobody does."""
+    """Return the session's holder; None when there is none."""
     term = highest_term(folder)
     content = None if term is None else read_if_exists(_path(folder, term))
     if content is None and term is not None and highest_term(folder) != term:
-        return read_holder(folder)  # taken over between the two looks
+        return read_holder(folder)  # taken over between the two listings
     holder = None if content is None else _parse(content)
     return None if holder is None or holder.released else holder
 
@@ -139,8 +138,22 @@ def highest_term(folder: Path) -> int | None:
     return max(_terms(folder), default=None)
 
 
+def daemon_holder(folder: Path) -> Holder | None:
+    """Return the daemon that holds the session; None when there is none."""
+    holder = read_holder(folder)
+    return None if holder is None or holder.deletes else holder
+
+
+def is_alive(holder: Holder | None) -> bool | None:
+    """Return whether a holder lives; None for one on another host, of which only its heartbeat shows it."""
+    if holder is None:
+        return False
+    here = os.uname().nodename  # socket.gethostname(), without loading socket
+    return is_alive_here(holder, here) if holder.host == here else None
+
+
 def is_alive_here(holder: Holder, host: str) -> bool:
-    """Say whether the holder is a living process of this machine."""
+    """Return whether the holder is a living process of this machine."""
     return holder.host == host and process_start(holder.pid) == holder.process_started
 
 
@@ -187,9 +200,9 @@ def _create(folder: Path, mine: Holder) -> bool:
     try:
         os.link(temporary, _path(folder, mine.term))
     except FileExistsError:
-        # A network file system can create it and yet say that it existed.
+        # A network file system can create it and still report that it existed.
         return read_if_exists(_path(folder, mine.term)) == _written(mine)
-    except FileNotFoundError:  # a holder tidied up
+    except FileNotFoundError:  # another holder removed leftovers
         return False
     finally:
         temporary.unlink(missing_ok=True)
@@ -197,7 +210,7 @@ def _create(folder: Path, mine: Holder) -> bool:
 
 
 def _judge(path: Path, content: bytes, mine: Holder, signs: Signs) -> bool:
-    """Say whether a holder that is gone was judged by its silence alone; raises HeldError if it is not."""
+    """Return whether only its silence shows that the holder is gone. Raises HeldError when it is not gone."""
     holder = _parse(content)
     if holder is None:
         raise HeldError(
@@ -206,7 +219,7 @@ def _judge(path: Path, content: bytes, mine: Holder, signs: Signs) -> bool:
         )
     if holder.released:
         return False
-    if holder.deletes and not mine.deletes:  # half of the session is gone, whatever became of who deletes it
+    if holder.deletes and not mine.deletes:  # part of the session is deleted, even if that was interrupted
         raise held_by(holder)
     if holder.host == mine.host:
         if is_alive_here(holder, mine.host):
@@ -224,9 +237,9 @@ def _judge(path: Path, content: bytes, mine: Holder, signs: Signs) -> bool:
 
 
 def held_by(holder: Holder) -> HeldError:
-    """Return what to raise where a session is another's."""
+    """Return the error for a session that another process holds."""
     if holder.deletes:
-        how = "if nothing is going on there any more, go on with: monitord delete"
+        how = "if that was interrupted, finish it with: monitord delete"
         return HeldError(f"this session is being deleted: {holder}; {how}", holder)
     how = "stop it first with: monitord stop"
     return HeldError(f"this session is run by a daemon already: {holder}; {how}", holder)

@@ -1,7 +1,7 @@
-"""Whether a session's daemon lives, seen from any host.
+"""Finding out whether a session's daemon is alive, from any host.
 
-On its own host the kernel says so. From another one only a heartbeat that changes while it is watched shows
-a living daemon: the age of a heartbeat compares the clocks of two machines.
+On the daemon's host the kernel knows. From another host only a heartbeat that changes while it is watched
+shows that the daemon is alive: the age of a heartbeat would compare the clocks of two machines.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitord.session.folder import Session
-from monitord.session.lease import HEARTBEAT_SECONDS, Holder, is_alive_here, read_holder
+from monitord.session.lease import HEARTBEAT_SECONDS, daemon_holder, is_alive
 
 SILENCE_SECONDS = 2 * HEARTBEAT_SECONDS + 1
-"""How long a heartbeat is watched, for commands that take nothing over."""
+"""How long commands that do not take the session over watch a heartbeat."""
 
 _PAUSE_SECONDS = 0.5
 
@@ -25,8 +25,8 @@ Beat = tuple[int, bytes]
 def heartbeat_of(session: Session) -> Beat | None:
     """Return something that a living daemon changes every HEARTBEAT_SECONDS; None where there is nothing.
 
-    The file's time as well: on a full disk it is all that a daemon can change. It is opened, not just looked
-    at, because NFS asks the server only then.
+    The file's time counts too: on a full disk a daemon can change nothing else. The file is opened because
+    NFS asks the server only then.
     """
     try:
         with session.daemon_status.open("rb") as file:
@@ -35,15 +35,9 @@ def heartbeat_of(session: Session) -> Beat | None:
         return None
 
 
-def daemon_holder(session: Session) -> Holder | None:
-    """Return which daemon holds the session; None when none does."""
-    holder = read_holder(session.lease)
-    return None if holder is None or holder.deletes else holder
-
-
 @dataclass(slots=True)
 class Watch:
-    """Looks at a session's daemon, as many as it takes to know whether it lives."""
+    """Watches a session's daemon until it is known whether it is alive."""
 
     session: Session
     monotonic: Callable[[], float] = time.monotonic
@@ -52,16 +46,12 @@ class Watch:
     _is_beating: bool = False
 
     def look(self) -> bool | None:
-        """Say whether a daemon runs the session; None while that is not known."""
-        holder = daemon_holder(self.session)
-        if holder is None:
-            return False
-        if holder.host == os.uname().nodename:  # socket.gethostname(), without loading socket
-            return is_alive_here(holder, holder.host)
-        return self._beats(heartbeat_of(self.session), self.monotonic())
+        """Return whether a daemon runs the session; None while that is not known."""
+        alive = is_alive(daemon_holder(self.session.lease))
+        return self._beats(heartbeat_of(self.session), self.monotonic()) if alive is None else alive
 
     def until_known(self, pause: Callable[[float], None] = time.sleep) -> bool:
-        """Look until it is known."""
+        """Look again until it is known whether a daemon runs the session."""
         while (found := self.look()) is None:
             pause(_PAUSE_SECONDS)
         return found

@@ -1,11 +1,15 @@
-"""What can be set, and what each setting means. Pure; `settings_sources` says where values come from."""
+"""Every setting of a session: its type, default and description. Pure.
+
+`settings_sources` reads them from files, variables and flags. `python -m tests.lint.settings_page`
+generates docs/settings.md from this module.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from monitord.documents.networks import read_rule
 from monitord.documents.strict_yaml import (
@@ -33,12 +37,16 @@ ScrapeInterval = Annotated[Duration, AfterValidator(_long_enough)]
 
 
 class WatchSettings(Model, title="watch"):
-    """How the drop folders are looked at."""
+    """How the drop folders are watched."""
 
-    poll_interval: Duration = Field(default=2.0, description="how often the folders are listed")
-    full_scan_interval: Duration = Field(default=30.0, description="how often every file is looked at")
+    poll_interval: Duration = Field(
+        default=2.0, description="how often the drop folders are checked for changes"
+    )
+    full_scan_interval: Duration = Field(
+        default=30.0, description="how often every file is checked, also without a change of its folder"
+    )
     mode: Literal["auto", "inotify", "poll"] = Field(
-        default="auto", description="whether changes are noticed by inotify, beside the polling"
+        default="auto", description="whether inotify shortens the wait between polls"
     )
 
 
@@ -54,7 +62,7 @@ def _rule(value: Any) -> Any:
 _RULE_SCHEMA = {"type": "string", "minLength": 1, "examples": ["10.0.0.0/8", "mel*"]}
 Rule = Annotated[str, AfterValidator(_rule), WithJsonSchema(_RULE_SCHEMA)]
 
-# What a cloud tells a machine about itself, its credentials among it, and other link-local addresses.
+# Link-local addresses, and the metadata services of clouds, which hand out credentials.
 DENIED = (
     "169.254.0.0/16", "fe80::/10", "fd00:ec2::254", "100.100.100.200",
     "metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal",
@@ -62,145 +70,146 @@ DENIED = (
 
 
 class TargetSettings(Model, title="targets"):
-    """Which addresses may be scraped: networks, addresses, and patterns of host names."""
+    """Which targets may be scraped: networks, addresses and patterns of host names."""
 
-    allow: list[Rule] = Field(default=[], description="what may be scraped; empty: whatever is not denied")
-    deny: list[Rule] = Field(
-        default=list(DENIED), description="what is never scraped, also where it is allowed"
+    allow: list[Rule] = Field(
+        default=[], description="what may be scraped; empty: everything that is not denied"
     )
+    deny: list[Rule] = Field(default=list(DENIED), description="what is never scraped, even if it is allowed")
 
 
 class LimitSettings(Model, title="limits"):
-    """What one scrape may cost, so that one bad exporter cannot starve the others."""
+    """Limits of one scrape, so that one bad exporter cannot starve the others."""
 
-    samples: Count = Field(default=50_000, description="samples in one scrape")
-    labels: Count = Field(default=64, description="labels on one series")
-    label_name_bytes: Count = Field(default=256, description="length of a label's name")
-    label_value_bytes: Count = Field(default=2048, description="length of a label's value")
-    body_bytes: Count = Field(default=32 * 1024 * 1024, description="size of one scrape's answer")
+    samples: Count = Field(default=50_000, description="samples per scrape")
+    labels: Count = Field(default=64, description="labels per series")
+    label_name_bytes: Count = Field(default=256, description="length of a label name")
+    label_value_bytes: Count = Field(default=2048, description="length of a label value")
+    body_bytes: Count = Field(default=32 * 1024 * 1024, description="size of one response")
 
 
 class TlsSettings(Model, title="TLS"):
     """Whether the session's Prometheus serves https."""
 
-    enabled: bool = Field(default=False, description="whether it serves https, and nothing else")
+    enabled: bool = Field(default=False, description="serve https only")
     cert_file: str | None = Field(
-        default=None, description="its certificate, PEM; default: one that is generated for the session"
+        default=None, description="certificate (PEM); default: one is generated for the session"
     )
-    key_file: str | None = Field(
-        default=None, description="the certificate's key, PEM, readable for its owner alone"
-    )
+    key_file: str | None = Field(default=None, description="private key (PEM), readable by its owner only")
 
 
 class PrometheusSettings(Model, title="Prometheus"):
-    """The Prometheus that the daemon runs."""
+    """The Prometheus server that the daemon runs."""
 
-    host: str = Field(default="127.0.0.1", description="address that it listens on")
-    port: Port = Field(default=9090, description="port that it listens on; 0 takes a free one")
-    binary: str = Field(default="prometheus", description="the program, by name or path")
+    host: str = Field(default="127.0.0.1", description="listen address")
+    port: Port = Field(default=9090, description="listen port; 0: a free one")
+    binary: str = Field(
+        default="prometheus",
+        description="the program, by name or path; $MONITORD_PROMETHEUS beats the default",
+    )
     data_dir: str | None = Field(
         default=None,
-        description="where its data lie; default: in $SLURM_TMPDIR, under Slurm in $TMPDIR, "
-        "else the session's prometheus/data",
+        description="data folder; default: below $SLURM_TMPDIR, under Slurm below $TMPDIR, "
+        "else prometheus/data in the session folder",
     )
-    retention: Duration = Field(default=15 * 86400.0, description="for how long data are kept")
+    retention: Duration = Field(default=15 * 86400.0, description="how long data are kept")
     retention_bytes: Count | None = Field(
         default=None,
-        description="how large data may grow before the oldest go; default: four fifths of the room there is",
+        description="size at which the oldest data are deleted; default: four fifths of the available space",
     )
     memory_bytes: Count | None = Field(
         default=None,
-        description="how much memory it tries to get by with; default: three quarters of what the job has",
+        description="memory that it tries to stay below (GOMEMLIMIT, which beats this in the environment); "
+        "default: three quarters of the memory of the job, cgroup or machine",
     )
     snapshots: Literal["auto", "never", "end", "windows"] = Field(
         default="auto",
-        description="when data are copied to the session folder, at the end or after each window as well; "
-        "auto: at the end, where they do not lie there",
+        description="when data are copied to prometheus/snapshots/: at the end, or also after each window; "
+        "auto: at the end, if the data folder is outside the session folder",
     )
     native_histograms: bool = Field(
-        default=False, description="whether histograms are also scraped in their native form"
+        default=False, description="also scrape native histograms; 2.42 to 2.44 then drop the classic form"
     )
-    auth: bool = Field(default=True, description="whether it asks for the session's password")
+    auth: bool = Field(
+        default=True, description="require the password in prometheus/password, for the user monitord"
+    )
     tls: TlsSettings = Field(default=TlsSettings(), description="whether it serves https")
-    start_timeout: Duration = Field(default=60.0, description="how long it may take to become ready")
-    stop_timeout: Duration = Field(default=10.0, description="how long it may take to end")
+    start_timeout: Duration = Field(
+        default=60.0, description="time to become ready; progress in replaying its log extends it"
+    )
+    stop_timeout: Duration = Field(default=10.0, description="time to stop before it is killed")
     check_interval: Duration = Field(
-        default=5.0, description="how often it is asked whether all is well; three failures restart it"
+        default=5.0, description="health check interval; three failures in a row restart it"
     )
     max_failures: Count = Field(
-        default=20, description="failures in a row after which it is not started again"
+        default=20, description="failures in a row after which it is not restarted, until SIGHUP"
     )
-    limits: LimitSettings = Field(default=LimitSettings(), description="what one scrape may cost")
+    limits: LimitSettings = Field(default=LimitSettings(), description="limits of one scrape")
 
 
 class WindowSettings(Model, title="windows"):
     """How windows are collected and judged."""
 
     settle_timeout: Duration = Field(
-        default=30.0, description="how long to wait for the scrapes that complete a window"
+        default=30.0, description="time to wait for the last scrapes of a window"
     )
     min_coverage: Ratio = Field(
-        default=0.95, description="the share of expected scrapes that a complete window has"
+        default=0.95, description="share of expected scrapes below which a window is partial"
     )
-    samples: bool = Field(
-        default=True, description="whether raw samples are kept as Parquet, where pyarrow is installed"
-    )
+    samples: bool = Field(default=True, description="keep raw samples as Parquet; needs pyarrow")
     blocks: bool = Field(
-        default=False, description="whether the blocks of Prometheus's data that hold a window are kept"
+        default=False, description="keep the blocks of Prometheus's database that hold the window, in tsdb/"
     )
 
 
 class StatusSettings(Model, title="status"):
-    """What is published of files and windows."""
+    """Status files."""
 
     keep: Duration = Field(
         default=86400.0,
-        description="how long the status is kept of a target file that was deleted, and of a window that has "
-        "neither markers nor artifacts",
+        description="how long the status of a deleted target file is kept, and of a window without "
+        "markers and artifacts",
     )
 
 
-def _only(default: object) -> AfterValidator:
-    """Refuse any other value of a setting whose feature this version does not have."""
-
-    def check(value: Any) -> Any:
-        if value != default:
-            raise refuse("is not available in this version; leave it out")
-        return value
-
-    return AfterValidator(check)
-
-
 class AllocationSettings(Model, title="allocation"):
-    """What the daemon does when its Slurm allocation is about to end."""
+    """What the daemon does before its Slurm allocation ends."""
 
-    warn_before: Duration = Field(default=600.0, description="how long before its end a warning is logged")
+    warn_before: Duration = Field(
+        default=600.0, description="time before its end at which a warning is logged"
+    )
     close_before: Duration = Field(
         default=120.0,
-        description="how long before its end windows are closed and collected; Slurm's signal can be earlier",
+        description="time before its end at which open windows are closed and collected; "
+        "Slurm's signal may come earlier",
     )
 
 
 class LogSettings(Model, title="logs"):
-    """The files in `logs/` that the daemon writes: its own log and that of Prometheus."""
+    """The log files of the daemon and of Prometheus, in `logs/`."""
 
     max_bytes: Count = Field(
         default=_LOG_BYTES,
-        description="size at which a log file is set aside as <name>.1",
+        description="size at which a log file is renamed to NAME.1",
     )
     kept: Annotated[int, Field(ge=0)] = Field(
-        default=4, description="how many of those that were set aside are kept"
+        default=4, description="number of renamed log files that are kept"
     )
 
 
-class WebSettings(Model, title="web"):
-    """The HTTP API and page, which this version does not have."""
+# Keys of features that this version does not have, each with the one value that may be written for it.
+UNAVAILABLE: dict[str, Any] = {
+    "web": {"enabled": False, "host": "127.0.0.1", "port": 0},
+    "remote_write": [],
+    "query_url": None,
+}
 
-    enabled: Annotated[bool, _only(False), WithJsonSchema({"const": False})] = Field(
-        default=False, description="not available in this version"
-    )
-    host: str = Field(default="127.0.0.1", description="address that it listens on")
-    port: Port = Field(default=0, description="port that it listens on; 0 takes a free one")
+
+def _is_neutral(key: str, value: Any) -> bool:
+    neutral = UNAVAILABLE.get(key, ...)
+    if isinstance(neutral, dict) and isinstance(value, dict):
+        return value.items() <= neutral.items()
+    return bool(value == neutral)
 
 
 class Settings(Model):
@@ -208,38 +217,37 @@ class Settings(Model):
 
     session: Name = Field(default="session", description="the session's name")
     scrape_interval: ScrapeInterval = Field(default=5.0, description="how often targets are scraped")
-    shutdown_timeout: Duration = Field(
-        default=25.0, description="how long open windows may take to be collected on SIGTERM"
-    )
-    watch: WatchSettings = Field(default=WatchSettings(), description="how the drop folders are looked at")
-    targets: TargetSettings = Field(default=TargetSettings(), description="which addresses may be scraped")
+    shutdown_timeout: Duration = Field(default=25.0, description="time to collect open windows after SIGTERM")
+    watch: WatchSettings = Field(default=WatchSettings(), description="how the drop folders are watched")
+    targets: TargetSettings = Field(default=TargetSettings(), description="which targets may be scraped")
     prometheus: PrometheusSettings = Field(
-        default=PrometheusSettings(), description="the Prometheus that the daemon runs"
+        default=PrometheusSettings(), description="the Prometheus server that the daemon runs"
     )
     windows: WindowSettings = Field(
         default=WindowSettings(), description="how windows are collected and judged"
     )
-    status: StatusSettings = Field(
-        default=StatusSettings(), description="what is published of files and windows"
-    )
+    status: StatusSettings = Field(default=StatusSettings(), description="status files")
     allocation: AllocationSettings = Field(
-        default=AllocationSettings(), description="what is done when the Slurm allocation is about to end"
+        default=AllocationSettings(), description="what is done before the Slurm allocation ends"
     )
-    logs: LogSettings = Field(default=LogSettings(), description="how large log files may grow")
+    logs: LogSettings = Field(default=LogSettings(), description="log files")
     handover: bool = Field(
-        default=False, description="whether another job is submitted that goes on when the allocation ends"
+        default=False, description="submit a job that continues the session when the allocation ends"
     )
-    web: WebSettings = Field(default=WebSettings(), description="not available in this version")
-    remote_write: Annotated[list[Any], _only([]), WithJsonSchema({"const": []})] = Field(
-        default=[], description="not available in this version"
-    )
-    query_url: Annotated[str | None, _only(None), WithJsonSchema({"const": None})] = Field(
-        default=None, description="not available in this version"
-    )
+
+    refused_keys = dict.fromkeys(UNAVAILABLE, "is not available in this version; leave it out")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unavailable(cls, values: Any) -> Any:
+        """Drop the keys of `UNAVAILABLE` that hold their neutral value; any other value is refused."""
+        if not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if not _is_neutral(key, value)}
 
 
 def check_settings(content: bytes) -> Settings:
-    """Return the settings that a file's content stands for; raises InvalidFileError."""
+    """Parse and validate a settings file. Raises InvalidFileError."""
     return validate(Settings, read_document(content))
 
 
@@ -250,13 +258,13 @@ def differing(one: Settings, other: Settings) -> tuple[str, ...]:
 
 
 def render_settings(values: Mapping[str, Any]) -> bytes:
-    """Write dotted keys and values as a settings file."""
+    """Return the content of a settings file for dotted keys and values."""
     plain = {key: _plain(value) for key, value in values.items()}
     return write_document(nested(plain))
 
 
 def _plain(value: Any) -> Any:
-    """Return a number read from a document without the memory of how it was written."""
+    """Turn a number that remembers its spelling into a plain one."""
     match value:
         case PlainInt():
             return int(value)
@@ -276,12 +284,12 @@ def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections that dotted keys stand for."""
-    nested: dict[str, Any] = {}
+    """Turn dotted keys into nested sections: the reverse of `leaves`."""
+    sections_by_name: dict[str, Any] = {}
     for key, value in values.items():
         *sections, last = key.split(".")
-        place = nested
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[last] = value
-    return nested
+        section = sections_by_name
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[last] = value
+    return sections_by_name

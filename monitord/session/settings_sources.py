@@ -1,4 +1,4 @@
-"""Where each setting comes from.
+"""Read the settings from their sources.
 
 A flag beats `MONITORD_<SECTION>_<KEY>` in the environment, which beats the session's
 `session.yaml`, which beats the site's file, which beats the default.
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from monitord.documents.strict_yaml import Document, Refused, read_document
-from monitord.documents.validation import Model, did_you_mean, validate
+from monitord.documents.validation import did_you_mean, validate
 from monitord.errors import InvalidFileError, InvalidInputError, Problem
-from monitord.session.settings import Settings, leaves, nested
+from monitord.session.settings import UNAVAILABLE, Settings, leaves, nested
 from monitord.system.atomic import read_if_exists
 
 SITE_FILE = Path("/etc/monitord/monitord.yaml")
@@ -34,11 +34,11 @@ def load_settings(
     flags: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[Settings, dict[str, Origin]]:
-    """Lay all sources over one another; return the settings and the origin of every dotted key.
+    """Merge all sources; return the settings, and the origin of every dotted key.
 
     `flags` maps dotted keys such as `prometheus.port` to values; None means not given.
-    Raises InvalidFileError naming the file, line and column, or InvalidInputError naming the
-    variable, the flag or the file that cannot be read.
+    Raises InvalidFileError with file, line and column, or InvalidInputError that names the
+    variable, flag or unreadable file.
     """
     site_file = _site_file(environment)
     merged: dict[str, Any] = {}
@@ -48,14 +48,14 @@ def load_settings(
             _overlay(merged, sources, read_settings_file(file), str(file))
     _overlay(merged, sources, _from_environment(environment), "environment")
     _overlay(merged, sources, {k: v for k, v in (flags or {}).items() if v is not None}, "flag")
-    settings = _validated(merged, sources)
+    settings = _validate(merged, sources)
     values = dict(leaves(settings.model_dump()))
     origins = {key: Origin(value, sources.get(key, "default")) for key, value in values.items()}
     return settings, origins
 
 
 def read_settings_file(file: Path) -> dict[str, Any]:
-    """Return the dotted keys that a settings file sets; none when there is no such file."""
+    """Return the dotted keys that a settings file sets; none if it does not exist."""
     try:
         content = read_if_exists(file)
         document = read_document(content or b"")
@@ -83,11 +83,10 @@ def _overlay(merged: dict[str, Any], sources: dict[str, str], values: Mapping[st
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    known = {_variable(key): (key, default) for key, default in leaves(Settings().model_dump())}
+    defaults = {**Settings().model_dump(), **UNAVAILABLE}
+    known = {_variable(key): (key, default) for key, default in leaves(defaults)}
     sections = tuple(
-        f"{_variable(name)}_"
-        for name, field in Settings.model_fields.items()
-        if isinstance(field.default, Model)
+        f"{_variable(name)}_" for name, default in defaults.items() if isinstance(default, Mapping)
     )
     values = {}
     for variable, text in environment.items():
@@ -104,7 +103,7 @@ def _items(text: str) -> list[str]:
 
 
 def _parse_variable(variable: str, text: str) -> Any:
-    # A name or a host may look like something else to YAML; as a variable it is just its text.
+    # Text that is not a YAML scalar (`[::]`, `*`) is meant literally: a host, a name.
     try:
         value = read_document(text.encode()).value
     except UnicodeEncodeError:
@@ -114,17 +113,19 @@ def _parse_variable(variable: str, text: str) -> Any:
     return text if isinstance(value, Refused | dict | list) else value
 
 
-def _validated(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
+def _validate(merged: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
     try:
         return validate(Settings, Document(value=nested(merged)))
     except InvalidFileError as error:
-        blamed = "\n".join(_blame(problem, sources) for problem in error.problems)
-        raise InvalidInputError(blamed) from None
+        messages = [_with_source(problem, sources) for problem in error.problems]
+        raise InvalidInputError("\n".join(messages)) from None
 
 
-def _blame(problem: Problem, sources: Mapping[str, str]) -> str:
-    key = problem.field.partition("[")[0]  # an item of a list was set with all of it
-    return f"{sources.get(key, 'settings')}: {problem.field}: {problem.message}"
+def _with_source(problem: Problem, sources: Mapping[str, str]) -> str:
+    key = problem.field.partition("[")[0]  # a list is set as a whole
+    of_section = (source for name, source in sources.items() if name.startswith(f"{key}."))
+    source = sources.get(key) or next(of_section, "settings")
+    return f"{source}: {problem.field}: {problem.message}"
 
 
 def _variable(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Taking a session: what shows that the one who holds it is gone, and that a folder is seen as it is."""
+"""How a session's holder is judged before the session is taken over."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from monitord.session.folder import Session
 from monitord.session.lease import Signs
 from monitord.session.liveness import heartbeat_of
 from monitord.slurm.runner import SlurmRunner
-from monitord.system.fresh_listing import seeing_clearly
+from monitord.system.fresh_listing import listing_refresher
 
 
 def signs_of(session: Session) -> Signs:
-    """Return the signs by which a session's holder is judged."""
-    clear = seeing_clearly(session.status)
+    """Return the signs that show whether a session's holder is gone."""
+    refresh = listing_refresher(session.status)
 
     def heartbeat() -> object:
-        with suppress(OSError):  # on a full disk, say: what is opened is the server's all the same
-            clear(session.status)
+        with suppress(OSError):  # a full disk, say: opening the file asks the server all the same
+            refresh(session.status)
         return heartbeat_of(session)
 
-    return Signs(heartbeat, time.sleep, is_queued, clear)
+    return Signs(heartbeat, time.sleep, is_queued, refresh=refresh)
 
 
 def is_queued(job_id: str) -> bool | None:
-    """Say whether a job is in the queue; None where Slurm does not say."""
+    """Return whether a job is in the queue; None where Slurm does not answer."""
     try:
         return SlurmRunner(pauses=()).job(job_id) is not None
     except SlurmError:

@@ -1,1 +1,1 @@
-"""Slurm: its lists of nodes, its commands, and the allocation that the daemon runs in."""
+"""Slurm: node lists, its commands, and the allocation that the daemon runs in."""

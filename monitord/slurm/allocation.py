@@ -1,4 +1,4 @@
-"""The allocation that the daemon runs in, and what its nearing end asks for. Pure."""
+"""The allocation that the daemon runs in, and how near its end is. Pure."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-# Kept back of what is left, for the last snapshot, Prometheus's end and the last heartbeat.
+# Reserved of the time left, for the last snapshot, the end of Prometheus and the last heartbeat.
 RESERVE_SECONDS = 20.0
-RESERVE_SHARE = 0.25  # but no more than this of it
-# What a warning signal leaves where the end is not known: the 240 s that the batch script asks for.
+RESERVE_SHARE = 0.25  # but at most this share of it
+# Time left after a warning signal if the end is not known; the batch script requests 240 s.
 WARNED_SECONDS = 200.0
 
-# What closing windows may take of an allocation at most.
+# The share of an allocation that closing windows may take at most.
 CLOSING_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """A batch job as its processes know it.
+    """A batch job as its environment describes it.
 
-    `ends_at` is in Unix seconds; Slurm before 23.02 does not tell it by the environment, and it can be
-    moved. `batch_pid` is the process that the batch script is, or became: the one that signals reach.
+    `ends_at` is in Unix seconds; Slurm before 23.02 does not set it, and it can change later. `batch_pid`
+    is the process of the batch script, or what it became by exec: the one that gets Slurm's signals.
     """
 
     job_id: str
@@ -34,7 +34,7 @@ class Allocation:
     nodelist: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return what the manifest and the heartbeat say of it."""
+        """Return its form in the manifest and the heartbeat."""
         return {
             "job_id": self.job_id,
             "restart_count": self.restart_count,
@@ -45,7 +45,7 @@ class Allocation:
 
 
 def read_allocation(environment: Mapping[str, str]) -> Allocation | None:
-    """Return the allocation that an environment tells of; None outside of one."""
+    """Return the allocation that the environment describes; None outside of a job."""
     job_id = environment.get("SLURM_JOB_ID")
     if not job_id:
         return None
@@ -68,18 +68,18 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Margins:
-    """How long before the end, in seconds, a warning is logged, and windows are closed."""
+    """Seconds before the end at which a warning is logged, and windows are closed."""
 
     warn: float
     close: float
 
     def within(self, seconds: float) -> Margins:
-        """Return them for an allocation of this length: a short one is not closed as soon as it begins."""
+        """Return the margins for an allocation of this length: in a short one, windows are closed later."""
         return Margins(self.warn, min(self.close, seconds * CLOSING_SHARE))
 
 
 def stage(ends_at: float | None, now: float, margins: Margins) -> Stage:
-    """Say how near the end is; one that is not known is far."""
+    """Return how near the end is; an unknown end is far."""
     left = float("inf") if ends_at is None else ends_at - now
     if left <= margins.close:
         return Stage.CLOSING
@@ -87,7 +87,7 @@ def stage(ends_at: float | None, now: float, margins: Margins) -> Stage:
 
 
 def seconds_to_next(ends_at: float | None, now: float, margins: Margins) -> float:
-    """Return in how many seconds the stage changes by itself; infinite when it does not."""
+    """Return the seconds until the stage changes; infinite if it will not."""
     if ends_at is None:
         return float("inf")
     changes = (ends_at - margins.warn - now, ends_at - margins.close - now)
@@ -95,7 +95,7 @@ def seconds_to_next(ends_at: float | None, now: float, margins: Margins) -> floa
 
 
 def seconds_to_close(ends_at: float | None, now: float) -> float:
-    """Return how long open windows may take to be collected, after Slurm's warning or our own."""
+    """Return the time for collecting open windows after Slurm's warning or our own."""
     if ends_at is None:
         return WARNED_SECONDS
     left = max(ends_at - now, 0.0)

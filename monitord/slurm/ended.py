@@ -1,4 +1,4 @@
-"""Which jobs have left the queue, for targets that are bound to one."""
+"""Which jobs have left the queue, for targets that are bound to a job."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from monitord.system.background import Background, Run, on_a_thread
 from monitord.system.clock import Clock
 
 ASK_EVERY_SECONDS = 30.0
-# How long the main loop waits for an answer, which mostly takes some tens of milliseconds.
+# How long the loop waits for an answer, which usually takes some tens of milliseconds.
 PATIENCE_SECONDS = 0.3
 
 Queued = Callable[[frozenset[str]], tuple[Job, ...]]
-"""Returns those of some jobs that are in the queue; called on a thread. Raises SlurmError."""
+"""Returns those of the given jobs that are in the queue. Called on a thread; raises SlurmError."""
 
 
 class EndedJobs:
-    """Which of some jobs have left the queue. Slurm is asked for all at once, and not often.
+    """Knows which jobs have left the queue. Slurm is queried rarely, and for all jobs at once.
 
-    While Slurm does not answer, nothing new is known: a job that was there still counts as there. A
-    slow answer is not waited for, but taken when it has come.
+    While Slurm does not answer, a job that was in the queue counts as still there. A slow answer does
+    not block: it is used by the first call after it arrived.
     """
 
     def __init__(

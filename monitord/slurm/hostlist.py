@@ -1,4 +1,4 @@
-"""Slurm hostlists: `mel[0001-0032,0040]` and the host names it stands for. Pure."""
+"""Expand Slurm hostlists such as `mel[0001-0032,0040]`. Pure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from collections.abc import Iterator
 _LITERAL = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", re.ASCII)
 
-# One place in a host name: a fixed text, or the numbers that stand there as (first, last, width).
+# Part of a host name: fixed text, or number ranges as (first, last, width).
 _Part = str | list[tuple[int, int, int]]
 
 
 def expand(text: str, limit: int = 10_000) -> list[str]:
-    """Return the host names of a hostlist, in its order, repeats included.
+    """Return the host names of a hostlist, in its order, with repeats.
 
-    Zero padding is kept (`n[08-10]` is n08, n09, n10), several brackets make every combination,
-    the last varying fastest, and blanks around a comma outside brackets are passed over. Raises
-    ValueError naming the column (from 1) and the reason; also when there would be more than `limit`
-    names, before any is made.
+    Zero padding is kept (`n[08-10]` is n08, n09, n10). Several brackets give all combinations, the last
+    one varying fastest. Spaces around a comma outside brackets are ignored. Raises ValueError with the
+    column (from 1) and the reason; also, before expanding, for more than `limit` names.
     """
     items = [_parse_item(text, start, end) for start, end in _items(text)]
     total = sum(math.prod(map(_count, item)) for item in items)
@@ -30,7 +29,7 @@ def expand(text: str, limit: int = 10_000) -> list[str]:
 
 
 def _items(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each comma-separated item outside brackets starts and ends."""
+    """Yield start and end of each item; commas inside brackets do not separate."""
     start, opened = 0, -1
     for index, character in enumerate(text):
         if character == "[":
@@ -66,7 +65,7 @@ def _parse_item(text: str, start: int, end: int) -> list[_Part]:
             parts.append(literal[0])
             start = literal.end()
         else:
-            raise _bad(start, f"{text[start]!r} cannot stand in a host name")
+            raise _bad(start, f"{text[start]!r} is not allowed in a host name")
     return parts
 
 
@@ -81,7 +80,7 @@ def _parse_ranges(text: str, start: int, end: int) -> list[tuple[int, int, int]]
         first, last = match[1], match[2] or match[1]
         if int(last) < int(first):
             raise _bad(start, f"the range {piece} runs backwards")
-        # Padded to the first number's width; beyond it, numbers grow as numbers do: [98-101].
+        # Padded to the width of the first number; larger numbers are longer: [98-101].
         ranges.append((int(first), int(last), len(first)))
         start += len(piece) + 1
     return ranges

@@ -1,7 +1,7 @@
-"""What Slurm says of a job, as values. Pure.
+"""Parse what Slurm's commands print about jobs. Pure.
 
-One line a job, fields divided by `|`, as `squeue --format` has printed them in every version since
-22.05; its JSON changed with almost every one of them. Times are asked for as Unix seconds.
+One line per job with fields separated by `|`, which `squeue --format` has printed alike in every version
+since 22.05, while its JSON changed in almost every one. Times are requested as Unix seconds.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# The reason comes last: nothing but its end ends it.
+# The reason comes last, because it may contain any character.
 QUEUE_FORMAT = "%i|%A|%F|%T|%S|%e|%N|%B|%P|%r"
 STEP_FORMAT = "%i|%j"
 TIME_FORMAT = "%s"
-"""For $SLURM_TIME_FORMAT: without it times are local ones that do not say so."""
+"""For $SLURM_TIME_FORMAT: without it, times are local and without a zone."""
 
-# Words for "there is none", in the fields that can be without.
+# Slurm's spellings of an empty field.
 _NOTHING = frozenset({"", "n/a", "N/A", "None", "(null)", "Unknown", "NONE"})
 OVER = frozenset(
     {
@@ -23,16 +23,16 @@ OVER = frozenset(
         "PREEMPTED", "REVOKED", "TIMEOUT",
     }
 )  # fmt: skip
-"""States that a job does not leave; one that is requeued shows as pending."""
+"""Final states; a requeued job is shown as pending."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as the queue shows it.
+    """A job in the queue.
 
-    `names` are all ids that users may mean it by: `7_2`, its own number, and 7; `number` is the one that
-    only it has, and that srun takes. Times are Unix seconds;
-    a job that waits may have an expected start, one that runs has the end that its time limit gives it.
+    `names` are all ids by which users may refer to it: `7_2`, its own number, and 7. `number` is unique, and
+    accepted by srun. Times are Unix seconds: a pending job may have an expected start, a running one has the
+    end by its time limit.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a job ended: Slurm's state for it, its exit code or the signal, and where it wrote to."""
+    """How a job ended: Slurm's state, exit code or signal, and its output file."""
 
     state: str
     exit_code: int
@@ -66,30 +66,30 @@ class Ending:
 
 
 def read_queue(text: str) -> tuple[Job, ...]:
-    """Read what `squeue --format` printed by QUEUE_FORMAT. Raises ValueError for anything else."""
+    """Parse the output of `squeue` with QUEUE_FORMAT. Raises ValueError."""
     return tuple(_read_job(line) for line in text.splitlines() if line.strip())
 
 
 def read_submitted(text: str) -> str:
-    """Return the job that `sbatch --parsable` printed, `ID` or `ID;CLUSTER`. Raises ValueError."""
-    lines = text.split()  # a site's own plugin may print before it
+    """Parse the job id that `sbatch --parsable` printed, `ID` or `ID;CLUSTER`. Raises ValueError."""
+    lines = text.split()  # a site's plugin may print something first
     found = re.fullmatch(r"([0-9]+)(;\S+)?", lines[-1]) if lines else None
     if found is None:
-        raise ValueError(f"{text.strip()!r} is no job id")
+        raise ValueError(f"{text.strip()!r} is not a job id")
     return found[1]
 
 
 def read_ending(text: str) -> Ending:
-    """Read how a job ended from `scontrol show job --oneliner`. Raises ValueError."""
+    """Parse how a job ended from `scontrol show job --oneliner`. Raises ValueError."""
     fields = dict(re.findall(r"(?:^|\s)(\w+)=(\S*)", text))
     code = re.fullmatch(r"([0-9]+):([0-9]+)", fields.get("ExitCode", ""))
     if "JobState" not in fields or code is None:
-        raise ValueError("no JobState and ExitCode in it")
+        raise ValueError("it has no JobState and ExitCode")
     return Ending(fields["JobState"], int(code[1]), int(code[2]), _known(fields.get("StdOut", "")))
 
 
 def read_steps(text: str, name: str) -> tuple[str, ...]:
-    """Return the ids of the steps of one name that `squeue --steps` printed by STEP_FORMAT."""
+    """Return the ids of the steps with a name, from the output of `squeue --steps` with STEP_FORMAT."""
     lines = [line.partition("|") for line in text.splitlines()]
     return tuple(step for step, _, named in lines if named == name)
 
@@ -97,7 +97,7 @@ def read_steps(text: str, name: str) -> tuple[str, ...]:
 def _read_job(line: str) -> Job:
     fields = line.strip().split("|", QUEUE_FORMAT.count("|"))
     if len(fields) != QUEUE_FORMAT.count("|") + 1:
-        raise ValueError(f"{line.strip()!r} is not a line of squeue's")
+        raise ValueError(f"{line.strip()!r} is not a line of squeue")
     *names, state, starts, ends, nodelist, batch_host, partition, reason = fields
     return Job(
         names[0], frozenset(names), state, _seconds(starts), _seconds(ends),

@@ -1,7 +1,7 @@
-"""The mark in a submission's --comment, by which it is found again in the queue. Pure.
+"""The mark in the --comment of a submission, by which the job is found in the queue. Pure.
 
-sbatch may report a time-out for a job that Slurm has accepted. Whoever submitted it does not know its id,
-and finds it by this: which session the job runs, and which job or command it was submitted by.
+sbatch may report a time-out for a job that Slurm has accepted, and then its id is not known. The mark
+identifies it: it names the session that the job runs, and the job or command that submitted it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ _ENDING = OVER | {"COMPLETING"}
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`session` is `session_key`'s; `by` is the job that submitted this one, or a command's nonce."""
+    """`session` comes from `session_key`; `by` is the submitting job's id, or a random number of a
+    command.
+    """
 
     session: str
     by: str
@@ -31,25 +33,25 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One of the user's jobs in the queue. `told` is its name and its comment: either may hold anything."""
+    """One of the user's jobs in the queue. `name_and_comment` is free text."""
 
     job_id: str
     state: str
     dependency: str
-    told: str
+    name_and_comment: str
 
     @property
     def marks(self) -> tuple[Mark, ...]:
-        return tuple(Mark(*found) for found in _MARK.findall(self.told))
+        return tuple(Mark(*found) for found in _MARK.findall(self.name_and_comment))
 
 
 def session_key(folder: str) -> str:
-    """Return what stands for a session in marks; `folder` is its path without symbolic links."""
+    """Return the identifier of a session in marks; `folder` is its path without symbolic links."""
     return hashlib.sha256(folder.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def marked(options: Sequence[str], mark: Mark) -> tuple[str, ...]:
-    """Return sbatch's options with a mark in the comment, behind what the user has there."""
+def add_mark(options: Sequence[str], mark: Mark) -> tuple[str, ...]:
+    """Return sbatch's options with a mark in the comment, after the user's own comment."""
     kept, comment, is_value = list[str](), "", False
     for option in options:
         if is_value or option.startswith("--comment="):
@@ -62,15 +64,15 @@ def marked(options: Sequence[str], mark: Mark) -> tuple[str, ...]:
 
 
 def mark_of(options: Iterable[str]) -> Mark | None:
-    """Return the mark that `marked` left in sbatch's options."""
+    """Return the mark in sbatch's options; None without one."""
     comments = [_MARK.search(option) for option in options if option.startswith("--comment=")]
     return next((Mark(found[1], found[2]) for found in comments if found), None)
 
 
 def read_found(text: str) -> tuple[Found, ...]:
-    """Read what squeue printed by FOUND_FORMAT, without the jobs that are ending.
+    """Parse the output of squeue with FOUND_FORMAT, without jobs that are ending.
 
-    A line that is none is left out: other jobs' comments may hold line breaks.
+    Other lines are ignored, since comments may contain line breaks.
     """
     lines = [line.strip().split("|", 3) for line in text.splitlines()]
     found = [Found(*fields) for fields in lines if len(fields) == 4 and fields[0].isdigit()]
@@ -79,20 +81,22 @@ def read_found(text: str) -> tuple[Found, ...]:
 
 def of_session(found: Iterable[Found], key: str) -> tuple[str, ...]:
     """Return the jobs that run a session, the oldest first."""
-    return ids(job for job in found if any(mark.session == key for mark in job.marks))
+    return oldest_first(job for job in found if any(mark.session == key for mark in job.marks))
 
 
-def with_mark(found: Iterable[Found], mark: Mark) -> tuple[str, ...]:
+def jobs_with_mark(found: Iterable[Found], mark: Mark) -> tuple[str, ...]:
     """Return the jobs of one submission, the oldest first."""
-    return ids(job for job in found if mark in job.marks)
+    return oldest_first(job for job in found if mark in job.marks)
 
 
 def waiting_for(found: Iterable[Found], job_id: str, name: str) -> tuple[Found, ...]:
-    """Return the jobs of a name that start once another has ended."""
+    """Return the jobs with a name that wait for the end of another job."""
     waits = re.compile(rf"\bafterany:{re.escape(job_id)}(?![0-9])")
-    return tuple(job for job in found if job.told.startswith(f"{name}|") and waits.search(job.dependency))
+    return tuple(
+        job for job in found if job.name_and_comment.startswith(f"{name}|") and waits.search(job.dependency)
+    )
 
 
-def ids(found: Iterable[Found]) -> tuple[str, ...]:
-    """Return the jobs' ids, the oldest first."""
+def oldest_first(found: Iterable[Found]) -> tuple[str, ...]:
+    """Return the ids of jobs, the oldest first."""
     return tuple(sorted({job.job_id for job in found}, key=int))

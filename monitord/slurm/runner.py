@@ -1,4 +1,4 @@
-"""Slurm's commands: sbatch, squeue, scancel and scontrol. The only place that runs them."""
+"""Run Slurm's commands: sbatch, squeue, scancel and scontrol. No other module does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from monitord.slurm.job import (
     read_steps,
     read_submitted,
 )
-from monitord.slurm.mark import FOUND_FORMAT, Found, Mark, mark_of, read_found, with_mark
+from monitord.slurm.mark import FOUND_FORMAT, Found, Mark, jobs_with_mark, mark_of, read_found
 from monitord.slurm.refusal import (
     ControllerDownError,
     JobOverError,
@@ -33,9 +33,9 @@ from monitord.slurm.refusal import (
 )
 from monitord.slurm.submission import environment_for_slurm
 
-READ_TIMEOUT_SECONDS = 20.0  # beyond the 10 s in which Slurm's own commands give up
-SUBMIT_TIMEOUT_SECONDS = 60.0  # a busy controller takes its time, and giving up would leave a job behind
-# Between tries of what only reads; a controller that is restarted is away for some seconds.
+READ_TIMEOUT_SECONDS = 20.0  # Slurm's own commands give up after 10 s
+SUBMIT_TIMEOUT_SECONDS = 60.0  # a busy controller is slow, and giving up would leave a job behind
+# Between retries of reads: a controller that restarts is away for some seconds.
 PAUSES_SECONDS = (1.0, 3.0)
 
 T = TypeVar("T")
@@ -44,9 +44,9 @@ Run = Callable[[Sequence[str], float, Mapping[str, str]], tuple[int, str, str]]
 
 
 class SlurmRunner:
-    """Asks Slurm and tells it things. Every method raises SlurmError; see `slurm/refusal.py`.
+    """Slurm as methods. Every method raises SlurmError; see `slurm/refusal.py`.
 
-    Only what reads is tried again: a submission that was not answered may have arrived, and is looked for.
+    Only reads are retried. A submission without an answer may have arrived, so it is looked up in the queue.
     """
 
     def __init__(
@@ -68,39 +68,39 @@ class SlurmRunner:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> str:
-        """Submit a batch script and return the job's id. `environment` is added to this process's.
+        """Submit a batch script and return the job's id. `environment` is added to that of this process.
 
-        Where sbatch does not report what became of it, the job is looked for by the mark in its comment, and
-        any second one is cancelled. Raises OutcomeUnknownError where it may still come.
+        If sbatch does not report the outcome, the job is looked up by the mark in its comment, and duplicates
+        are cancelled. Raises OutcomeUnknownError if the job may still appear.
         """
         command = ["sbatch", "--parsable", *options, str(script), *arguments]
         try:
-            output = self._once(command, SUBMIT_TIMEOUT_SECONDS, environment)
+            output = self._run_once(command, SUBMIT_TIMEOUT_SECONDS, environment)
             return _read(command, read_submitted, output)
         except (ControllerDownError, UnclearError) as error:
-            return self._submitted(mark_of(options), error)
+            return self._find_submitted(mark_of(options), error)
 
     def find(self) -> tuple[Found, ...]:
-        """Return the user's jobs in the queue, with what tells whose they are."""
+        """Return the user's jobs in the queue, with the marks that identify their session."""
         command = ["squeue", "--noheader", "--me", "--all", f"--format={FOUND_FORMAT}"]
-        return read_found(self._patiently(command))
+        return read_found(self._with_retries(command))
 
     def jobs(self, ids: Iterable[str], *, over: bool = False) -> tuple[Job, ...]:
-        """Return those of the jobs that are in the queue; `over`: those that ended a while ago as well.
+        """Return those of the jobs that are in the queue; with `over`, also those that ended recently.
 
-        An array's number stands for all of its tasks.
+        The number of a job array means all of its tasks.
         """
         command = [
             "squeue", "--noheader",
-            "--all",  # hidden partitions as well
-            "--array",  # each task by its own number, also those that wait
+            "--all",  # hidden partitions too
+            "--array",  # each task by its own number, also pending ones
             f"--jobs={','.join(sorted(ids))}",
             *(("--states=all",) if over else ()),
             f"--format={QUEUE_FORMAT}",
         ]  # fmt: skip
         try:
-            return _read(command, read_queue, self._patiently(command))
-        except UnknownJobError:  # said when only one was asked for, and it is long over
+            return _read(command, read_queue, self._with_retries(command))
+        except UnknownJobError:  # reported for a single job that ended long ago
             return ()
 
     def job(self, job_id: str, *, over: bool = False) -> Job | None:
@@ -108,94 +108,92 @@ class SlurmRunner:
         return next(iter(self.jobs((job_id,), over=over)), None)
 
     def ending(self, job_id: str) -> Ending:
-        """Return how a job ended. Raises UnknownJobError some minutes later, when Slurm forgot it."""
+        """Return how a job ended. Raises UnknownJobError once Slurm has forgotten it, some minutes later."""
         command = ["scontrol", "show", "job", "--oneliner", job_id]
-        return _read(command, read_ending, self._patiently(command))
+        return _read(command, read_ending, self._with_retries(command))
 
     def steps(self, job_id: str, name: str) -> tuple[str, ...]:
-        """Return the running steps of a job that have this name, as `JOB.STEP`."""
+        """Return the running steps of a job with this name, as `JOB.STEP`."""
         command = ["squeue", "--noheader", "--steps", f"--jobs={job_id}", f"--format={STEP_FORMAT}"]
         try:
-            return read_steps(self._patiently(command), name)
+            return read_steps(self._with_retries(command), name)
         except UnknownJobError:
             return ()
 
     def signal_batch(self, job_id: str, signal_name: str) -> None:
-        """Send a signal to a job's batch script, and to nothing else of it."""
-        self._once(["scancel", "--batch", f"--signal={signal_name}", job_id])
+        """Send a signal to the batch script of a job only."""
+        self._run_once(["scancel", "--batch", f"--signal={signal_name}", job_id])
 
     def signal(self, signal_name: str, *ids: str) -> None:
-        """Send a signal to every process of steps. One that is over already is no error.
+        """Send a signal to all processes of steps. A step that has ended is not an error.
 
-        `cancel` would kill a step at once: only jobs are given time to end.
+        `cancel` would kill a step at once; Slurm gives only jobs time to end.
         """
         try:
-            self._once(["scancel", f"--signal={signal_name}", *ids])
+            self._run_once(["scancel", f"--signal={signal_name}", *ids])
         except (JobOverError, UnknownJobError):
             return
 
     def cancel(self, *ids: str) -> None:
-        """End jobs or steps. One that is over already is no error."""
+        """Cancel jobs or steps. One that has ended is not an error."""
         try:
-            self._once(["scancel", *ids])
+            self._run_once(["scancel", *ids])
         except (JobOverError, UnknownJobError):
             return
 
-    def _submitted(self, mark: Mark | None, error: SlurmError) -> str:
-        """Return the job of a submission whose outcome `error` leaves open."""
-        unknown = OutcomeUnknownError(
-            f"{error}; it may have been submitted all the same: look with squeue --me"
-        )
+    def _find_submitted(self, mark: Mark | None, error: SlurmError) -> str:
+        """Return the job of a submission for which sbatch reported `error`."""
+        unknown = OutcomeUnknownError(f"{error}; it may have been submitted anyway: look with squeue --me")
         if mark is None:
             raise unknown from None
         for pause in (0.0, *self._pauses):
             self._pause(pause)
             try:
-                jobs = with_mark(self.find(), mark)
+                jobs = jobs_with_mark(self.find(), mark)
             except SlurmError:
                 break
             if jobs:
                 self._keep_first(jobs)
                 return jobs[0]
-            if isinstance(error, UnclearError):  # a site's own refusal: Slurm answers, and has no such job
+            if isinstance(error, UnclearError):  # refused: Slurm answers, and has no such job
                 raise error
         raise unknown from None
 
     def _keep_first(self, jobs: Sequence[str]) -> None:
         if surplus := jobs[1:]:
-            with suppress(SlurmError):  # the lease keeps a second daemon from running; `stop` finds its job
+            with suppress(SlurmError):  # the lease stops a second daemon, and `stop` finds its job
                 self.cancel(*surplus)
 
-    def _patiently(self, command: Sequence[str]) -> str:
+    def _with_retries(self, command: Sequence[str]) -> str:
         for pause in self._pauses:
             try:
-                return self._once(command)
+                return self._run_once(command)
             except ControllerDownError:
                 self._pause(pause)
-        return self._once(command)
+        return self._run_once(command)
 
-    def _once(
+    def _run_once(
         self,
         command: Sequence[str],
         timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> str:
         program = command[0]
-        surroundings = {**environment_for_slurm(os.environ), "SLURM_TIME_FORMAT": TIME_FORMAT}
+        base = {**environment_for_slurm(os.environ), "SLURM_TIME_FORMAT": TIME_FORMAT}
         try:
             code, output, errors = self._run(
-                command, timeout or self._read_timeout, {**surroundings, **(environment or {})}
+                command, timeout or self._read_timeout, {**base, **(environment or {})}
             )
         except TimeoutError as error:
             raise ControllerDownError(f"{program}: {error}; try again later; see: scontrol ping") from error
         except FileNotFoundError as error:
             raise SlurmError(
-                f"{program}: no such program; is this a machine of a Slurm cluster? Without one, use: "
+                f"{program}: no such program; is this machine part of a Slurm cluster? Without Slurm, use: "
                 "monitord start --local"
             ) from error
         except OSError as error:
             raise SlurmError(f"{program} cannot be run: {error.strerror}") from error
-        # scancel ends with 0 for a job it does not know, and says so all the same.
+        # scancel exits with 0 for a job that it does not know, although it prints an error.
         if code != 0:
             raise refusal(program, code, errors)
         return output
@@ -204,7 +202,7 @@ class SlurmRunner:
 def run_command(
     command: Sequence[str], timeout: float, environment: Mapping[str, str]
 ) -> tuple[int, str, str]:
-    """Run a command to its end. Raises OSError, of which TimeoutError."""
+    """Run a command to its end. Raises OSError, and its subclass TimeoutError."""
     try:
         done = subprocess.run(
             list(command),
@@ -225,4 +223,4 @@ def _read(command: Sequence[str], read: Callable[[str], T], output: str) -> T:
     try:
         return read(output)
     except ValueError as error:
-        raise UnclearError(f"{command[0]} answered what cannot be read: {error}") from error
+        raise UnclearError(f"{command[0]} returned unexpected output: {error}") from error

@@ -1,4 +1,4 @@
-"""The batch job that is a session's daemon: what sbatch is told. Pure."""
+"""The batch job that runs a session's daemon: its sbatch options and environment. Pure."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from monitord.slurm.allocation import CLOSING_SHARE
-from monitord.slurm.mark import Found, Mark, ids, mark_of, marked, session_key, waiting_for
+from monitord.slurm.mark import Found, Mark, add_mark, mark_of, oldest_first, session_key, waiting_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SIGNAL_SECONDS = 240
-"""How long before the limit the batch script has Slurm warn."""
+"""How long before the time limit Slurm sends its warning, by the batch script."""
 
-# Options of `monitord start` that are sbatch's own.
+# Options of `monitord start` that are passed to sbatch.
 PASSED_ON = ("partition", "account", "qos", "time", "nodelist", "constraint", "reservation")
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job that was submitted, with all that it takes to submit one like it.
+    """A submitted job, with everything needed to submit another one like it.
 
-    `job_id` is empty where sbatch did not report whether Slurm has accepted it.
+    `job_id` is empty if sbatch did not report whether Slurm accepted it.
     """
 
     job_id: str
@@ -35,7 +35,7 @@ class Submission:
     python: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `read_submission` reads."""
+        """Return its published form; `read_submission` is the reverse."""
         return {
             "job_id": self.job_id,
             "submitted_at": self.submitted_at,
@@ -47,12 +47,12 @@ class Submission:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the script reads of its environment."""
+        """The environment variables that the script reads."""
         return {"MONITORD_PYTHON": self.python}
 
 
 def read_submission(value: Any) -> Submission | None:
-    """Read a published submission; None for anything else."""
+    """Parse a published submission; None for anything else."""
     try:
         return Submission(
             str(value["job_id"]), str(value["submitted_at"]), str(value["script"]),
@@ -65,27 +65,27 @@ def read_submission(value: Any) -> Submission | None:
 def sbatch_options(
     session: str, folder: Path, logs: Path, given: Mapping[str, str | None], more: Sequence[str], mark: Mark
 ) -> tuple[str, ...]:
-    """Return sbatch's options; `given` are those of PASSED_ON, and what `more` says comes last and wins.
+    """Return sbatch's options. `given` are those of PASSED_ON; `more` comes last and so takes precedence.
 
-    But for a comment: the mark stands behind it.
+    A comment in `more` is kept, and the mark is added to it.
     """
     options = [
         f"--job-name=monitord-{session}",
         f"--chdir={folder}",
         f"--output={logs / 'slurm-%j.out'}",
-        "--export=ALL",  # a site's $SBATCH_EXPORT may say otherwise
+        "--export=ALL",  # beats a site's $SBATCH_EXPORT
     ]
     options += [f"--{name}={given[name]}" for name in PASSED_ON if given.get(name)]
     limit = read_limit(given.get("time") or "")
     if limit is not None and limit * CLOSING_SHARE < SIGNAL_SECONDS:
         options.append(f"--signal=B:USR1@{max(1, round(limit * CLOSING_SHARE))}")
-    return marked((*options, *more), mark)
+    return add_mark((*options, *more), mark)
 
 
 def read_limit(text: str) -> float | None:
-    """Return a time limit as sbatch takes it, in seconds: M, M:S, H:M:S, D-H, D-H:M or D-H:M:S.
+    """Return a time limit in seconds, from sbatch's forms: M, M:S, H:M:S, D-H, D-H:M or D-H:M:S.
 
-    None for what is no such limit, as `UNLIMITED`.
+    None for anything else, such as `UNLIMITED`.
     """
     found = re.fullmatch(r"(?:([0-9]+)-)?([0-9]+)(?::([0-9]+))?(?::([0-9]+))?", text, re.ASCII)
     if found is None:
@@ -97,24 +97,24 @@ def read_limit(text: str) -> float | None:
 
 
 def successor_options(options: Sequence[str], job_id: str) -> tuple[str, ...]:
-    """Return the options for a job that goes on when this one has ended, however it does."""
+    """Return the options for a job that continues the session when this one has ended in any way."""
     kept = [option for option in options if not option.startswith(("--dependency", "--begin", "--nodelist"))]
-    return marked((*kept, f"--dependency=afterany:{job_id}"), Mark(key_of(options), job_id))
+    return add_mark((*kept, f"--dependency=afterany:{job_id}"), Mark(key_of(options), job_id))
 
 
 def successors(found: Sequence[Found], options: Sequence[str], job_id: str) -> tuple[str, ...]:
     """Return those of the user's jobs that were submitted with `successor_options`, the oldest first.
 
-    Sites may rewrite comments: name and dependency say the same.
+    Sites may rewrite comments, so jobs with the right name and dependency count too.
     """
     mark, name = Mark(key_of(options), job_id), _last(options, "--job-name=")
-    return ids((*(job for job in found if mark in job.marks), *waiting_for(found, job_id, name)))
+    return oldest_first((*(job for job in found if mark in job.marks), *waiting_for(found, job_id, name)))
 
 
 def key_of(options: Sequence[str]) -> str:
-    """Return the session's key in marks."""
+    """Return the session's identifier in marks."""
     mark = mark_of(options)
-    # Submitted by a version that left no mark: the folder, as it was named then.
+    # Submitted by a version without marks: use the folder's path.
     return mark.session if mark else session_key(_last(options, "--chdir="))
 
 
@@ -123,23 +123,24 @@ def _last(options: Sequence[str], flag: str) -> str:
 
 
 def environment_for_slurm(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which Slurm's commands do what they are told.
+    """Return an environment in which Slurm's commands follow only their arguments.
 
-    What Slurm told this job is of this job alone, and a user's `$SQUEUE_STATES` or `$SRUN_MEM` would hide
-    jobs from us or have a step ask for more. `$SBATCH_ACCOUNT` and its like are the user's defaults.
+    Slurm's variables for this job do not apply to other jobs, and a user's `$SQUEUE_STATES` or `$SRUN_MEM`
+    would hide jobs or change a step's resources. `$SBATCH_ACCOUNT` and the like are the user's defaults and
+    stay.
     """
-    told = ("SLURM_", "SLURMD_", "SRUN_", "SQUEUE_", "SCANCEL_", "SCONTROL_")
+    removed = ("SLURM_", "SLURMD_", "SRUN_", "SQUEUE_", "SCANCEL_", "SCONTROL_")
     return {
         name: value
         for name, value in environment.items()
-        if name in ("SLURM_CONF", "SLURM_CLUSTERS") or not name.startswith(told)
+        if name in ("SLURM_CONF", "SLURM_CLUSTERS") or not name.startswith(removed)
     }
 
 
 def ssh_lines(url_host: str, port: int, node: str, user: str, login: str) -> tuple[str, str]:
-    """Return the commands that bring a port of a node to the login host, and to a user's own machine.
+    """Return the commands that forward a port of a node to the login host, and to the user's own machine.
 
-    `url_host` is what the server listens on: on loopback it is reached from its node alone.
+    `url_host` is the server's listen address; on loopback, only its own node reaches it.
     """
     loopback = url_host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "::")  # noqa: S104
     target = "127.0.0.1" if loopback else url_host

@@ -1,9 +1,9 @@
-"""Publishing files: seen whole or not at all, and written only when their content changed.
+"""Publishing files: they appear whole or not at all, and are written only when their content changed.
 
-A temporary name in the same folder, fsync, rename. Errors of the file system (ENOSPC, EDQUOT) may
-come as late as fsync or close on a network file system; every one of them reaches the caller, and
-the old file then still stands. Others may be able to write in the folder, and would lay a link where they
-know that a file will be made: temporary names cannot be guessed, and links are not followed.
+A file is written under a temporary name in the same folder, synced and renamed. On a network file system
+errors (ENOSPC, EDQUOT) may come as late as fsync or close; every one of them is raised, and the old file is
+kept. Others may be able to write in the folder and place a link where a file will be created: temporary names
+cannot be guessed, and links are not followed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from monitord.system.listing import paths_in
 from monitord.system.printable import shown_json
@@ -29,16 +29,33 @@ def publish(
     *,
     durable_name: bool = True,
     rewrite: bool = False,
-    confirm: Callable[[], None] = lambda: None,
 ) -> bool:
-    """Make `path` a file that holds `content`; return whether anything had to be written.
+    """Make `path` a file with this content; return whether it had to be written.
 
-    `rewrite` writes also what is there already, so that its time is now. A new name is durable on return,
-    unless the caller syncs the folder once for many. `confirm` may refuse by raising, right before others
-    see the change: writing may have taken long.
+    `rewrite` writes it even if the content is the same, so that its time is now. The name is durable on
+    return; without `durable_name` the caller syncs the folder, once for many files.
     """
     if not rewrite and read_plain(path) == content:
         return False
+    _replace(path, content, mode, durable_name, lambda: None)
+    return True
+
+
+def publish_confirmed(
+    path: Path, content: bytes, mode: int, confirm: Callable[[], None], *, durable_name: bool = True
+) -> bool:
+    """Publish a file as `publish` does, if `confirm` does not raise.
+
+    It is called right before others see the change: writing may have taken long, and another process may have
+    the right to publish by then.
+    """
+    if read_plain(path) == content:
+        return False
+    _replace(path, content, mode, durable_name, confirm)
+    return True
+
+
+def _replace(path: Path, content: bytes, mode: int, durable_name: bool, confirm: Callable[[], None]) -> None:
     temporary = temporary_beside(path)
     try:
         write_synced(temporary, content, mode)
@@ -50,22 +67,21 @@ def publish(
         raise
     if durable_name:
         sync_folder(path.parent)
-    return True
 
 
 def temporary_beside(path: Path) -> Path:
-    """Return a name in the same folder that nobody can guess, and that `remove_leftovers` knows."""
+    """Return an unguessable name in the same folder, which `remove_leftovers` recognises."""
     return path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.urandom(4).hex()}")
 
 
 def open_new(path: Path, mode: int = 0o600) -> int:
-    """Make a file and return its descriptor, for writing; raises FileExistsError for whatever is there."""
+    """Create a file and return its descriptor, for writing. Raises FileExistsError, also for a link."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.open(path, flags, mode)
 
 
 def write_synced(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a new file and return once it is on disk."""
+    """Create a file, and return once its content is on disk."""
     descriptor = open_new(path, mode)
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)
@@ -75,7 +91,7 @@ def write_synced(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable, where the file system can."""
+    """Make the names in a folder durable, where the file system supports it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):
@@ -85,7 +101,7 @@ def sync_folder(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what writes left behind that a crash interrupted; nobody may be writing there now."""
+    """Remove temporary files that a crash left; nothing may be writing in the folder now."""
     for path in paths_in(folder, TEMPORARY_PREFIX):
         path.unlink(missing_ok=True)
 
@@ -98,29 +114,33 @@ def read_if_exists(path: Path) -> bytes | None:
         return None
 
 
+def open_plain(path: Path | str, *, follow: bool = False) -> BinaryIO:
+    """Open a file for reading that others may have put there: follow no link, wait for no pipe.
+
+    `follow` allows links. Raises OSError. The caller must check that it is a plain file.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    return os.fdopen(os.open(path, flags), "rb")
+
+
 def read_plain(path: Path, longest: int = -1) -> bytes | None:
-    """Return a plain file's content, following no link and waiting for no pipe; None if there is none."""
+    """Return a plain file's content; None for anything else. Follows no link and does not block on a pipe."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        file = open_plain(path)
     except OSError:
         return None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(longest)
-    finally:
-        os.close(descriptor)
+    with file:
+        return file.read(longest) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
 
 
 def to_json(value: Any) -> bytes:
-    """Write a value as the JSON monitord publishes: readable also on a terminal, no bare NaN."""
+    """Return a value as the JSON that monitord publishes: safe on a terminal, without bare NaN."""
     # A file name with stray bytes holds surrogates, which UTF-8 cannot: they are escaped here as well.
     return shown_json(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path) -> Any | None:
-    """Return what a published JSON file holds, or None when there is none or it is not JSON."""
+    """Return the value of a published JSON file; None when there is no file or it is not JSON."""
     content = read_if_exists(path)
     if content is None:
         return None

@@ -1,9 +1,8 @@
-"""What is done beside the main loop: one question at a time, or work by a few threads.
+"""Work beside a loop: one question at a time on a thread, or tasks for a few threads.
 
-What may take long, or for ever on a file system that hangs, must hold up neither the loop nor the
-daemon's end: the thread is given up on, not waited for. That no thread can be had (a limit that a user's
-processes share) is an answer like any other, and leaves nothing behind that would keep the next question
-from being asked.
+Work that may take long, or for ever on a file system that hangs, must delay neither the loop nor the daemon's
+end: such a thread is abandoned, not waited for. When no thread can be started (a user's processes share a
+limit), the answer is an error like any other, and the next question can be asked.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from monitord.errors import PassingError
 
 T = TypeVar("T")
 Run = Callable[[Callable[[], None]], None]
-"""Runs a task beside the main loop. Raises PassingError when it cannot be started now."""
+"""Runs a task on a thread. Raises PassingError when it cannot be started now."""
 
 NO_THREAD_SECONDS = 2.0
-"""After how long to ask again where no thread could be started."""
+"""How long to wait before asking again where no thread could be started."""
 
 
 def on_a_thread(task: Callable[[], None]) -> None:
-    """Run a task on a thread that nothing waits for, not even the end of the program.
+    """Run a task on a daemon thread: not even the end of the program waits for it.
 
     Raises PassingError when no thread can be started.
     """
@@ -34,7 +33,7 @@ def on_a_thread(task: Callable[[], None]) -> None:
 
 
 def start_thread(task: Callable[[], None], name: str | None = None) -> threading.Thread:
-    """Start such a thread and return it. Raises PassingError when none can be started."""
+    """Start a daemon thread and return it. Raises PassingError when none can be started."""
     thread = threading.Thread(target=task, name=name, daemon=True)
     try:
         thread.start()
@@ -47,7 +46,7 @@ def start_thread(task: Callable[[], None], name: str | None = None) -> threading
 
 
 class Background(Generic[T]):
-    """Where one kind of question is asked; `wake` is called when an answer has come."""
+    """One kind of question, asked on a thread; `wake` is called when the answer has come."""
 
     def __init__(self, wake: Callable[[], None], run: Run = on_a_thread) -> None:
         self._wake = wake
@@ -56,14 +55,14 @@ class Background(Generic[T]):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a question was asked whose answer has not been taken."""
+        """Whether a question is pending, or its answer has not been taken."""
         return self._asked is not None
 
     def ask(self, question: Callable[[], T]) -> bool:
-        """Ask, unless an answer is still to come or to be taken; say whether one will wake the asker.
+        """Ask, unless `is_busy`; return whether `wake` will be called.
 
-        Where no thread can be started the answer is that PassingError. It wakes nobody, for an asker
-        that asked again at once would never rest: it comes back by itself, after NO_THREAD_SECONDS say.
+        Where no thread can be started, the answer is that PassingError and `wake` is not called: a caller
+        that asked again at once would never rest. It comes back by itself, after NO_THREAD_SECONDS say.
         """
         if self._asked is not None:
             return True
@@ -72,7 +71,7 @@ class Background(Generic[T]):
         def answer() -> None:
             try:
                 asked.set_result(question())
-            except Exception as error:  # noqa: BLE001  # handed on to whoever takes the answer
+            except Exception as error:  # noqa: BLE001  # `take` returns it
                 asked.set_exception(error)
             self._wake()
 
@@ -88,21 +87,21 @@ class Background(Generic[T]):
         return True
 
     def take(self) -> Future[T] | None:
-        """Return the answer, done, once; None while there is none."""
+        """Return the answer, once; None while there is none."""
         if self._asked is None or not self._asked.done():
             return None
         answer, self._asked = self._asked, None
         return answer
 
     def forget(self) -> None:
-        """Take no interest in the answer that is still to come."""
+        """Discard the answer that is still to come."""
         self._asked = None
 
 
 class Workers(Generic[T]):
-    """A few threads that do work in the order in which it comes, started with the first of it.
+    """A few threads that run tasks in the order of submission; they are started with the first task.
 
-    Not a ThreadPoolExecutor, whose threads are waited for when the program ends, whatever they wait for.
+    Not a ThreadPoolExecutor: the end of the program would wait for its threads.
     """
 
     def __init__(self, count: int, run: Run = on_a_thread) -> None:
@@ -112,9 +111,9 @@ class Workers(Generic[T]):
         self._work: SimpleQueue[tuple[Future[T], Callable[..., T], tuple[Any, ...]]] = SimpleQueue()
 
     def submit(self, task: Callable[..., T], *arguments: Any) -> Future[T]:
-        """Have a task called with these arguments; return where its result will be.
+        """Submit a task; return the future of its result.
 
-        That is a PassingError where there is no thread to do it, and none can be started.
+        The result is a PassingError where no thread runs and none can be started.
         """
         future: Future[T] = Future()
         try:
@@ -138,16 +137,16 @@ class Workers(Generic[T]):
                 continue
             try:
                 result = task(*arguments)
-            except BaseException as error:  # noqa: BLE001  # handed on to whoever takes the result
+            except BaseException as error:  # noqa: BLE001  # the future returns it
                 future.set_exception(error)
             else:
                 future.set_result(result)
 
 
 def within(seconds: float, task: Callable[[], None], run: Run = on_a_thread) -> bool:
-    """Do something, but wait for it no longer than this; return whether it is done.
+    """Run a task on a thread and wait for it, no longer than this; return whether it succeeded.
 
-    What it raises is its own affair: whoever would have to know cannot wait for it.
+    Its exceptions are discarded: the caller may be gone when they come.
     """
     done = threading.Event()
 

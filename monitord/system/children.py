@@ -1,8 +1,8 @@
 """Child processes: the one door to subprocess for what the daemon and the demo run beside them.
 
-A child started here is never left behind: it is killed by the kernel when monitord dies, however
-it dies, or sees its standard input end. It has a process group of its own, so that a Ctrl-C or a signal to
-monitord's process group is monitord's to answer, and stops its children in order.
+A child started here is never left behind: the kernel kills it when monitord dies, however it dies, or it
+detects that by EOF on its standard input. Each child has its own process group: a Ctrl-C, or a signal to
+monitord's process group, reaches only monitord, which stops its children in order.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _PASSED_ON = (
 
 
 def python_module(name: str) -> tuple[str, ...]:
-    """Return the command that runs a module of monitord's in a Python of its own.
+    """Return the command that runs a module of monitord in another Python process.
 
-    Without -P, modules in the current folder would come first: anybody's who may write there.
+    Without -P, modules in the current folder would come first, and others may be able to write there.
     """
     return (sys.executable, "-P", "-m", name)
 
@@ -76,12 +76,12 @@ class Child:
         self._process.send_signal(number)
 
     def terminate(self) -> None:
-        """Ask it to end. A stopped process keeps SIGTERM pending until it is continued."""
+        """Ask it to end: SIGTERM, then SIGCONT, because a stopped process keeps SIGTERM pending."""
         self.signal(signal.SIGTERM)
         self.signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it; it can neither catch nor postpone this."""
+        """End it by SIGKILL."""
         self.signal(signal.SIGKILL)
 
     def stop(self, seconds: float) -> int:
@@ -95,7 +95,7 @@ class Child:
 
 
 class PipedChild(Child):
-    """A child whose output is read from a pipe, both streams as one; whoever reads it closes it."""
+    """A child whose output, both streams as one, is read from a pipe. The reader closes the pipe."""
 
     @property
     def output(self) -> IO[bytes]:
@@ -103,24 +103,24 @@ class PipedChild(Child):
         return self._process.stdout
 
 
-class AskedChild(Child):
-    """A child that reads lines from its standard input and answers with lines, and ends where that ends.
+class InteractiveChild(Child):
+    """A child that reads lines from its standard input, answers with lines, and ends at EOF.
 
-    That is how it notices monitord's end, too. One thread talks to it.
+    By EOF it also detects that monitord has ended. One thread communicates with it.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         super().__init__(process)
         self._answered = b""
 
-    def tell(self, line: bytes) -> None:
+    def send_line(self, line: bytes) -> None:
         """Send it a line; raises OSError when it has ended."""
-        assert self._process.stdin is not None  # noqa: S101  # `spawn_asked` makes it a pipe
+        assert self._process.stdin is not None  # noqa: S101  # `spawn_interactive` makes it a pipe
         self._process.stdin.write(line + b"\n")
         self._process.stdin.flush()
 
-    def hear(self, seconds: float) -> bytes | None:
-        """Return the next line that it sends, empty once it has ended, or None when none came in time."""
+    def read_line(self, seconds: float) -> bytes | None:
+        """Return its next line: empty once it has ended, None when none came in time."""
         assert self._process.stdout is not None  # noqa: S101  # likewise
         descriptor, deadline = self._process.stdout.fileno(), time.monotonic() + seconds
         while b"\n" not in self._answered:
@@ -136,13 +136,13 @@ class AskedChild(Child):
         return line
 
     def end_input(self) -> None:
-        """Have it end; any thread may."""
+        """Close its input, at which it ends. Any thread may call this."""
         assert self._process.stdin is not None  # noqa: S101  # likewise
-        with suppress(OSError):  # it has ended, and did not read all that it was told
+        with suppress(OSError):  # it has ended, and has not read everything
             self._process.stdin.close()
 
     def dismiss(self, seconds: float) -> None:
-        """Have it end, by force once `seconds` have passed, and hear no more of it."""
+        """Close its input and wait for its end; kill it once `seconds` have passed."""
         assert self._process.stdout is not None  # noqa: S101  # likewise
         self.end_input()
         if self.wait(seconds) is None:
@@ -152,12 +152,12 @@ class AskedChild(Child):
 
 
 def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Child:
-    """Start a program that dies with this process; what it prints is appended to `log`.
+    """Start a program that dies with this process; its output is appended to `log`.
 
-    `argv[0]` is the program's absolute path, `environment` all it sees, and what it creates is its
-    owner's alone. That a program cannot be executed shows as its exit with code 127 and a line in
-    the log. Raises OSError when the log cannot be opened or no process can be made, and
-    RuntimeError off the main thread.
+    `argv[0]` is the program's absolute path, and `environment` is its whole environment. Files that it
+    creates are for their owner only. A program that cannot be executed exits with code 127 and leaves a line
+    in the log. Raises OSError when the log cannot be opened or no process can be created, and RuntimeError
+    outside the main thread.
     """
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
@@ -168,44 +168,44 @@ def spawn(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> Chi
 
 
 def spawn_piped(argv: Sequence[str], environment: Mapping[str, str]) -> PipedChild:
-    """Start a program that dies with this process, as `spawn` does, and read what it prints from a pipe.
+    """Start a program that dies with this process, as `spawn` does, with its output in a pipe.
 
-    Raises OSError when no process can be made, and RuntimeError off the main thread.
+    Raises OSError when no process can be created, and RuntimeError outside the main thread.
     """
     how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": dict(environment), "umask": 0o077}
     return PipedChild(_spawn(argv, **how))
 
 
 def spawn_sharing(argv: Sequence[str]) -> Child:
-    """Start a program that dies with this process, with its output and all of its environment.
+    """Start a program that dies with this process and shares its output and environment.
 
-    Raises OSError when no process can be made, and RuntimeError off the main thread.
+    Raises OSError when no process can be created, and RuntimeError outside the main thread.
     """
     return Child(_spawn(argv))
 
 
-def spawn_asked(argv: Sequence[str], environment: Mapping[str, str]) -> AskedChild:
-    """Start a program that is asked by lines; its errors go where this process's do.
+def spawn_interactive(argv: Sequence[str], environment: Mapping[str, str]) -> InteractiveChild:
+    """Start a program that answers line by line; its errors go to this process's standard error.
 
-    Any thread may: not the kernel tells it of monitord's end, but its standard input. Raises OSError
-    when no process can be made.
+    Any thread may call this: the program detects monitord's exit by EOF on stdin, not by a signal. Raises
+    OSError when no process can be created.
     """
     process = subprocess.Popen(  # the handle outlives this function
         list(argv),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=dict(environment),
-        # Not a session of its own: in this one, the kernel continues and ends it when it was stopped
-        # as monitord died (SIGCONT and SIGHUP to a process group that becomes orphaned).
+        # It stays in this Unix session: if it is stopped when monitord dies, the kernel continues and ends it
+        # (SIGCONT and SIGHUP to a process group that becomes orphaned).
         process_group=0,
     )
-    return AskedChild(process)
+    return InteractiveChild(process)
 
 
 def _spawn(argv: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
     if threading.current_thread() is not threading.main_thread():
         # The kernel sends the parent-death signal when the *thread* that spawned the child ends.
-        raise RuntimeError("children are spawned from the main thread: another one's end would kill them")
+        raise RuntimeError("children are spawned by the main thread: another thread's end would kill them")
     shim = (sys.executable, "-I", "-S", str(_EXEC_SHIM), str(os.getpid()))
     return subprocess.Popen(  # the handle outlives this function
         [*shim, *argv], stdin=subprocess.DEVNULL, start_new_session=True, **how
@@ -213,14 +213,14 @@ def _spawn(argv: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a child needs of an environment: no tokens, no proxies, nothing of Slurm's."""
+    """Return the variables that a child needs: no tokens, no proxies, none of Slurm's."""
     return {name: environment[name] for name in _PASSED_ON if name in environment}
 
 
 def run_briefly(argv: Sequence[str], environment: Mapping[str, str], seconds: float) -> tuple[int, str]:
-    """Run a program to its end; return its exit code and all that it printed.
+    """Run a program to its end; return its exit code and its output.
 
-    Raises ChildError when it cannot be run, and PassingError when it cannot be run at this moment, or took
+    Raises ChildError when it cannot be run, and PassingError when it cannot be run at this moment or takes
     longer than `seconds`.
     """
     try:
@@ -242,9 +242,9 @@ def run_briefly(argv: Sequence[str], environment: Mapping[str, str], seconds: fl
 
 
 def spawn_detached(argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Child:
-    """Start a program that lives on when this process ends; what it prints replaces `log`.
+    """Start a program that outlives this process; its output replaces `log`.
 
-    `environment` is all it sees, this process's unless given.
+    `environment` is its whole environment, this process's unless given.
     """
     with log.open("wb") as output:
         log.chmod(0o600)
@@ -262,8 +262,8 @@ def spawn_detached(argv: Sequence[str], log: Path, environment: Mapping[str, str
 def run_attached(argv: Sequence[str]) -> int:
     """Run a user's command on this terminal; return its exit code as a shell would.
 
-    128 + N when signal N ended it, 127 when there is no such command, 126 when it cannot be run.
-    A signal to end that reaches only this process is passed on: the command decides how it ends.
+    That is 128 + N when signal N ended it, 127 when there is no such command, 126 when it cannot be run.
+    SIGTERM and SIGHUP are passed on to the command, which decides how it ends.
     """
     sys.stdout.flush()
     relay = _Relay()
@@ -280,7 +280,7 @@ def run_attached(argv: Sequence[str]) -> int:
 
 
 class _Relay:
-    """Sends a process the signals that this one gets, also those from just before it was started."""
+    """Passes this process's signals on to another one, also those that came just before it was started."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -294,10 +294,9 @@ class _Relay:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Handle SIGINT, SIGTERM and SIGHUP, but those that are ignored, as with nohup."""
-        # A terminal sends SIGINT to the command as well: how that ends is what counts. No exception
-        # may come of it here: raised just after waitpid(), it would lose the exit code, which then
-        # reads 0.
+        """Handle SIGINT, SIGTERM and SIGHUP, except those that are ignored, as under nohup."""
+        # A terminal sends SIGINT to the command as well, and its exit code decides. SIGINT must not raise
+        # here: an exception just after waitpid() would lose the exit code, which then reads 0.
         actions = {signal.SIGINT: lambda *_: None, signal.SIGTERM: self._send, signal.SIGHUP: self._send}
         before = {number: signal.getsignal(number) for number in actions}
         for number, action in actions.items():

@@ -7,13 +7,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the shell gets its time from; the core is handed `now` instead."""
+    """The source of time for modules with side effects; pure ones are passed `now`."""
 
     def now(self) -> float:
         """Seconds since the Unix epoch."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back, for deadlines and back-off."""
+        """Seconds of a clock that never goes back, for deadlines and pauses."""
 
 
 class SystemClock:

@@ -1,4 +1,4 @@
-"""Copying files so that they are on disk on return, errors that come as late as fsync included."""
+"""Copying files so that they are on disk on return; errors that come as late as fsync are raised."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def copy_synced(source: Path, file: Path, mode: int = _OWNER_ONLY) -> int:
 
 
 def copy_tree_synced(source: Path, target: Path) -> int:
-    """Copy a folder to a new one, for its owner alone; return the length of all files together."""
+    """Copy a folder to a new one that only its owner can use; return the total length of its files."""
     target.mkdir(mode=0o700)
     total = 0
     for entry in source.iterdir():

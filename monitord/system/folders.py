@@ -1,4 +1,4 @@
-"""Making folders that are their owner's alone, whatever the umask."""
+"""Creating folders that only their owner can use, whatever the umask."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ PRIVATE = 0o700
 
 
 def make_folders(folder: Path) -> tuple[Path, ...]:
-    """Make a folder, and those that are missing on the way to it; return which were made, outermost first.
+    """Create a folder and its missing parents; return those that were created, outermost first.
 
-    `Path.mkdir(parents=True)` gives only the last one its mode: with a umask of 0, all others are open.
+    `Path.mkdir(parents=True)` sets the mode of the last one only: with a umask of 0, all others are open.
     """
     try:
         folder.mkdir(mode=PRIVATE)
@@ -25,12 +25,12 @@ def make_folders(folder: Path) -> tuple[Path, ...]:
 
 
 def lets_others_replace(folder: Path) -> bool:
-    """Say whether anybody could put something else in the place of what lies in a folder."""
+    """Return whether other users could replace the files in a folder."""
     mode = folder.stat().st_mode
     return bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
 
 
 def lets_pass(folder: Path, group_id: int) -> bool:
-    """Say whether members of a group get through a folder to what lies in it."""
+    """Return whether members of a group can reach the files in a folder."""
     found = folder.stat()
     return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == group_id else stat.S_IXOTH))

@@ -1,7 +1,7 @@
-"""Lines for where a write may block: put by whoever has one, written by a thread of their own.
+"""A queue of lines for a file whose writes may block. A thread writes them.
 
-A log lies on the file system of the session, or wherever standard error leads. Where that hangs, the lines
-wait, and those past a limit are dropped and counted; nobody who logs ever waits.
+A log is on the session's file system, or wherever standard error leads. While that hangs, lines wait in the
+queue; those past a limit are dropped and counted. Logging itself never waits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _END = None
 
 
 class LineQueue:
-    """Hands lines to `write`, in order, on one thread. Raises PassingError where none can be started."""
+    """Passes lines to `write`, in order, on one thread. Raises PassingError where none can be started."""
 
     def __init__(self, write: Callable[[str], None], most: int = MOST_WAITING) -> None:
         self._write = write
@@ -25,21 +25,21 @@ class LineQueue:
         self._thread = start_thread(self._serve, "lines")
 
     def write(self, line: str) -> None:
-        """Have a line written soon; it is dropped when too many wait already."""
+        """Queue a line; it is dropped when the queue is full."""
         try:
             self._waiting.put_nowait(line)
         except queue.Full:
             self._lost += 1
 
     def call(self, task: Callable[[], None]) -> None:
-        """Have something done between two lines, such as going on in another file."""
+        """Queue a task to run between two lines, such as reopening the file."""
         try:
             self._waiting.put_nowait(task)
         except queue.Full:
             self._lost += 1
 
     def close(self, seconds: float) -> bool:
-        """Wait until all lines are written, but no longer than this; return whether they are."""
+        """Wait until all lines are written, no longer than this; return whether they are."""
         try:
             self._waiting.put(_END, timeout=seconds)
         except queue.Full:

@@ -1,7 +1,7 @@
-"""Listing folders of our own, where an error is an error and never an empty folder.
+"""Listing the daemon's own folders, where an error is raised and never looks like an empty folder.
 
-`os.walk` passes over a folder that cannot be listed, as `Path.glob` and `Path.rglob` do since Python
-3.12: with them, one EIO is a session of which nothing was ever published.
+`os.walk` skips a folder that cannot be listed, as `Path.glob` and `Path.rglob` do since Python 3.12: with
+them, after one EIO a session would look as if nothing had ever been published.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def names_in(folder: Path) -> list[str]:
 def paths_in(
     folder: Path, prefix: str = "", suffix: str | tuple[str, ...] = "", *, missing_ok: bool = False
 ) -> list[Path]:
-    """Return what is in a folder and is named so, sorted. Raises OSError.
+    """Return the paths in a folder whose names have this prefix and suffix, sorted. Raises OSError.
 
-    `missing_ok` says that where there is no such folder, there is nothing in it.
+    With `missing_ok`, a missing folder is an empty one.
     """
     try:
         names = names_in(folder)
@@ -35,7 +35,7 @@ def paths_in(
 
 
 def files_below(folder: Path, *, missing_ok: bool = False) -> Iterator[Path]:
-    """Yield what is no folder in a folder and in those below it; no link is followed. Raises OSError."""
+    """Yield the files in a folder and in those below it, following no links. Raises OSError."""
     for path in paths_in(folder, missing_ok=missing_ok):
         if stat.S_ISDIR(path.lstat().st_mode):
             yield from files_below(path)

@@ -1,7 +1,7 @@
 """The structured log: one JSON object a line in the session's log file, readable lines on a terminal.
 
-The only place that configures structlog. A log file has a limited size: what is full becomes `<name>.1`,
-what was that `<name>.2`, and so on.
+The only place that configures structlog. Log files have a limited size: a full one is renamed to `<name>.1`,
+the one before to `<name>.2`, and so on.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _OF_LINES = frozenset({"exception", "stack"})
 
 
 class Lines(Protocol):
-    """Where lines go; `write` never raises."""
+    """A destination of lines; `write` never raises."""
 
     def write(self, line: str) -> None:
-        """Write one line, given without its end."""
+        """Write one line, given without a line end."""
 
 
 class LogFile:
-    """A log file of limited size, line by line; a full disk loses lines, never the daemon."""
+    """A log file of limited size. On a full disk lines are lost, and the daemon goes on."""
 
     def __init__(self, path: Path, mode: int, max_bytes: int, kept: int) -> None:
         self._path = path
@@ -49,7 +49,7 @@ class LogFile:
         return descriptor
 
     def reopen(self) -> None:
-        """Go on in a new file where this one was moved away; where that fails, go on in the old one."""
+        """Open the file again, for it may have been moved away; on failure go on in the old one."""
         try:
             descriptor, before = self._open(), self._descriptor
         except OSError as error:
@@ -90,10 +90,9 @@ class LogFile:
 
 
 class Console:
-    """Standard error, line by line; one that is closed or full is no reason to stop the daemon.
+    """Standard error. The daemon goes on when it is closed or full.
 
-    Where it leads to a plain file, which nobody rotates, it ends at CONSOLE_MAX_BYTES. The log file has
-    everything.
+    A plain file is written up to CONSOLE_MAX_BYTES, because it is not rotated. The log file has everything.
     """
 
     def __init__(self, stream: TextIO, max_bytes: int = CONSOLE_MAX_BYTES) -> None:
@@ -162,14 +161,14 @@ def open_log(file: Lines, session: str, console: Lines, *, readable: bool = Fals
 
 
 class _ByLevel:
-    """What structlog calls at the end: a method for each level."""
+    """What structlog calls last: one method per level."""
 
     def __init__(self, console: Lines) -> None:
         self.info = self.warning = self.error = self.critical = console.write
 
 
 def _shown(event: EventDict) -> EventDict:
-    """Have nothing in an event that a terminal would act on; what is no text is written by repr."""
+    """Escape what is not printable in the texts of an event; the renderer writes other values by repr."""
     return {
         key: shown(item, keep="\n" if key in _OF_LINES else "") if isinstance(item, str) else item
         for key, item in event.items()
@@ -177,6 +176,6 @@ def _shown(event: EventDict) -> EventDict:
 
 
 def _in_order(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Put what every line has in front, so that a tailed log lines up."""
+    """Put the keys that every line has first, so that a tailed log lines up."""
     first = ("timestamp", "level", "event", "session")
     return {**{key: event[key] for key in first if key in event}, **event}

@@ -16,7 +16,7 @@ _NETWORK_TYPES = frozenset(
         "smbfs", "wekafs",
     }
 )  # fmt: skip
-# What FUSE programs call themselves; `fuse.bindfs` and its like are as local as what lies below.
+# FUSE programs by the name in their type; `fuse.bindfs` and its like are as local as the folder below.
 _NETWORK_FUSE = frozenset(
     {
         "beegfs", "ceph", "ceph-fuse", "cvmfs2", "dfuse", "gcsfuse", "glusterfs", "goofys", "gpfs", "juicefs",
@@ -25,8 +25,8 @@ _NETWORK_FUSE = frozenset(
 )  # fmt: skip
 
 
-# Whose clients show a listing that they keep, and for how long unless the mount says otherwise. Lustre, GPFS,
-# Ceph and others take it back from their clients when it changes.
+# File systems whose clients cache listings, and for how long by default. Lustre, GPFS, Ceph and others
+# invalidate their clients' caches when a folder changes.
 _LISTING_SECONDS = {"nfs": 60.0, "nfs4": 60.0, "cifs": 60.0, "smb3": 60.0, "fuse.sshfs": 20.0}
 
 
@@ -39,7 +39,7 @@ def file_system_type(folder: Path, mounts: str) -> str:
 
 
 def listing_seconds(folder: Path, mounts: str) -> float:
-    """Return how old a listing of a folder may be, in seconds: 0 where each one is the server's."""
+    """Return how old a listing of a folder may be, in seconds: 0 where it is never cached."""
     kind, options = _mount_of(folder, mounts)
     longest = _LISTING_SECONDS.get(kind, 0.0)
     for option in options.split(","):
@@ -67,6 +67,6 @@ def _mount_of(folder: Path, mounts: str) -> tuple[str, str]:
 
 
 def is_network(kind: str) -> bool:
-    """Say whether files of such a file system lie on another machine, as far as the type is known."""
+    """Return whether files of such a file system are on another machine, as far as the type is known."""
     family, _, program = kind.partition(".")
     return program in _NETWORK_FUSE if family in {"fuse", "fuseblk"} else family in _NETWORK_TYPES

@@ -1,7 +1,7 @@
-"""Text as it may be shown: nothing in it that a terminal acts on, or that reads in another order. Pure.
+"""Text that is safe to print: without control characters or anything that changes its direction. Pure.
 
-File names, an exporter's errors and what stands in others' files come from whoever may write them. What
-is not printable stands as an escape: `\\x1b` for people, `\\u001b` in JSON, which reads back the same.
+File names, errors of exporters and the content of dropped files come from other users. Characters that are
+not printable are escaped: as `\\x1b` for people, as `\\u001b` in JSON, which reads back the same.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _SUSPECT = re.compile(r"[^ -~]")
 
 
 def shown(text: str, keep: str = "") -> str:
-    """Write text so that a terminal only shows it, on one line unless line ends are to be kept."""
+    """Return text with what is not printable escaped, line ends too unless `keep` holds them."""
     if text.isprintable():
         return text
     return _SUSPECT.sub(lambda found: _escaped(found[0], keep), text)
 
 
 def shown_json(text: str) -> str:
-    """Write the text of a JSON document so that a terminal only shows it; its values stay the same."""
+    """Return a JSON document with what is not printable escaped; its values stay the same."""
     # Between values there are only line ends; within them JSON itself escapes those below a space.
     if text.isascii() and "\x7f" not in text:
         return text

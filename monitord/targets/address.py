@@ -51,7 +51,7 @@ class Address:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host means the machine it is read on."""
+    """Return whether a host is a loopback name or address."""
     if host.lower() in LOOPBACK_NAMES:
         return True
     if not host[:1].isdigit() and ":" not in host:
@@ -65,15 +65,15 @@ def is_loopback(host: str) -> bool:
 def check_host(text: str) -> str:
     """Return a host name or IP address in lower case; raises ValueError when the text is neither.
 
-    What the C library would read as an IPv4 address though it is not written as one (`0xa9fea9fe`,
-    `10.1`, `012.0.0.1`) is refused: no rule about addresses may be got around by another spelling.
+    Other spellings that the C library reads as IPv4 addresses (`0xa9fea9fe`, `10.1`, `012.0.0.1`) are
+    refused, so that they cannot be used to get around rules about addresses.
     """
     if not _HOST.fullmatch(text):
         if not _is_address(text):
             raise ValueError(f"'{excerpt(text)}' is not a host name or address")
     elif _ENDS_IN_NUMBER.fullmatch(text) and not _IPV4.fullmatch(text):
         raise ValueError(
-            f"'{excerpt(text)}' ends in a number, but is no IPv4 address; write one as 10.0.0.7, "
+            f"'{excerpt(text)}' ends in a number but is not an IPv4 address; write it like 10.0.0.7, "
             "with four numbers and no leading zeros"
         )
     return text.lower()
@@ -102,10 +102,10 @@ def parse_url(text: str) -> Address:
 
 
 def _refuse_user(text: str) -> None:
-    """Refuse what may hold a password, without a word of it, before anything else is said of it."""
+    """Refuse a URL that may contain a password, without repeating any of it."""
     if "@" in text:
         raise ValueError(
-            "a URL must not hold a user or password, which every reader of the folder would see; "
+            "a URL must not contain a user or password, which all readers of the folder would see; "
             "write basic_auth with a password_file"
         ) from None
 
@@ -117,14 +117,14 @@ def _parse_url(text: str) -> Address:
         parts = urlsplit(text)
     except ValueError:
         raise ValueError(
-            f"'{excerpt(text)}' is not a URL; an IPv6 address stands in brackets: http://[::1]:9100/metrics"
+            f"'{excerpt(text)}' is not a URL; write an IPv6 address in brackets: http://[::1]:9100/metrics"
         ) from None
     if parts.scheme not in _DEFAULT_PORTS or "://" not in text:
         raise ValueError(f"'{excerpt(text)}' is not an http or https URL; write http://HOST:PORT/PATH")
     if "@" in parts.netloc:
         _refuse_user(text)
     if parts.fragment:
-        raise ValueError(f"a URL to scrape has no #fragment; remove #{excerpt(parts.fragment)}")
+        raise ValueError(f"a target's URL cannot have a #fragment; remove #{excerpt(parts.fragment)}")
     host, port = _host_and_port(parts.netloc, _DEFAULT_PORTS[parts.scheme])
     _check_escapes(parts.path)
     _check_escapes(parts.query)
@@ -152,18 +152,16 @@ def parse_exporter(value: int | str) -> Address:
 def _host_and_port(text: str, default: int | None) -> tuple[str, int]:
     match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([^:]*))?", text)
     if match is None:
-        raise ValueError(
-            f"'{excerpt(text)}' is not HOST:PORT; an IPv6 address stands in brackets: [::1]:9100"
-        )
+        raise ValueError(f"'{excerpt(text)}' is not HOST:PORT; write an IPv6 address in brackets: [::1]:9100")
     bracketed, plain, port_text = match.groups()
     host = bracketed if bracketed is not None else plain
     if not host:
-        raise ValueError(f"'{excerpt(text)}' names no host")
+        raise ValueError(f"'{excerpt(text)}' has no host; write HOST:PORT")
     if bracketed is not None and ":" not in host:
-        raise ValueError(f"'{excerpt(host)}' is not an IPv6 address, and only one stands in brackets")
+        raise ValueError(f"'{excerpt(host)}' is not an IPv6 address; brackets are for IPv6 addresses only")
     host = check_host(host)
     if port_text is None and default is None:
-        raise ValueError(f"'{excerpt(text)}' names no port; write {excerpt(text)}:PORT")
+        raise ValueError(f"'{excerpt(text)}' has no port; write {excerpt(text)}:PORT")
     return host, default if port_text is None and default else _port(port_text or "")
 
 
@@ -174,15 +172,15 @@ def _port(text: str) -> int:
 
 
 def _check_escapes(text: str) -> None:
-    """Refuse what stands for no text: Prometheus gets paths and values as text, and escapes them itself."""
+    """Refuse escapes that are not UTF-8: Prometheus gets paths and values as text, and escapes them."""
     if odd := _ODD_PERCENT.search(text):
-        raise ValueError(f"'{excerpt(odd[0])}' is no escape in a URL; write %25 for a percent sign")
+        raise ValueError(f"'{excerpt(odd[0])}' is not a valid escape in a URL; write %25 for a percent sign")
     for escapes in _ESCAPES.findall(text):
         try:
             unquote(escapes, errors="strict")
         except UnicodeDecodeError:
             raise ValueError(
-                f"{excerpt(escapes)} is not UTF-8, and Prometheus cannot pass it on; serve the metrics "
+                f"{excerpt(escapes)} is not UTF-8, which Prometheus cannot send; serve the metrics "
                 "at a URL in UTF-8, where ü is %C3%BC"
             ) from None
 
@@ -193,8 +191,8 @@ def _check_path(path: str) -> None:
         character = unquote(escape)
         if character in _UNDONE:
             raise ValueError(
-                f"Prometheus would ask for {escape} as {character}, which is another path; write {character} "
-                "if the server takes that, else serve the metrics at a path without it"
+                f"Prometheus would send {escape} as {character}, which is another path; write {character} "
+                "if the server accepts that, otherwise serve the metrics at a path without it"
             )
 
 
@@ -204,9 +202,9 @@ def _check_query(query: str) -> None:
     for name in names:
         if not _PARAMETER.fullmatch(name):
             raise ValueError(
-                f"query parameter '{excerpt(name)}' cannot be passed on; name it with letters, digits, _"
+                f"query parameter '{excerpt(name)}' cannot be sent; use a name of letters, digits and _"
             )
         if names.count(name) > 1:
             raise ValueError(
-                f"query parameter {excerpt(name)} is given twice; only one value can be passed on"
+                f"query parameter {excerpt(name)} is given twice; Prometheus can send only one value"
             )

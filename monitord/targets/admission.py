@@ -1,4 +1,4 @@
-"""Whether a host may be scraped: what the settings allow and deny, asked of its name and addresses. Pure."""
+"""Whether a host may be scraped: what the settings allow and deny, by its name and addresses. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Addresses = Mapping[str, Sequence[str]]
 """The addresses of host names; one that could not be resolved, or not yet, is not among them."""
 
 _LOCAL: dict[str, Sequence[str]] = {"localhost": ("127.0.0.1", "::1")}
-_ADVICE = "scrape another, or have whoever runs the daemon change that setting"
+_ADVICE = "scrape another host, or ask the owner of the daemon to change that setting"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Why a host may not be scraped; empty if it may.
 
-    `is_open` says that its name has no known address: once it has, the verdict may be another.
+    `is_open` means that its name has no known address yet; the verdict may change once it has.
     """
 
     reason: str = ""
@@ -40,7 +40,7 @@ class Rules:
         return {host for host in hosts if not forms_of(host) and _name(host) not in _LOCAL}
 
     def judge(self, host: str, addresses: Addresses) -> Verdict:
-        """Say whether a host may be scraped. A name without a known address is in no network."""
+        """Return whether a host may be scraped. A name without a known address matches no network."""
         literal = forms_of(host)
         names = {_name(host), *map(str, literal)}
         resolved = addresses.get(host) or _LOCAL.get(_name(host), ())
@@ -52,8 +52,8 @@ class Rules:
             return Verdict(is_open=is_open)
         if is_open and any(rule.network for rule in self.allow):
             reason = (
-                f"{host} may not be scraped yet: its name has no address, and targets.allow lists networks; "
-                "correct the name, or wait: it is looked up again"
+                f"{host} may not be scraped yet: it does not resolve, and targets.allow lists networks; "
+                "correct the name, or wait for the next lookup"
             )
             return Verdict(reason, is_open=True)
         return Verdict(f"{host} may not be scraped: targets.allow does not list it; {_ADVICE}")
@@ -68,7 +68,7 @@ class Rules:
         return ""
 
     def _is_allowed(self, names: Iterable[str], places: Sequence[tuple[HostAddress, ...]]) -> bool:
-        """Say whether one of the names is allowed, or all addresses: a scrape may go to any of them."""
+        """Return whether one of the names is allowed, or all addresses: a scrape may go to any of them."""
         if any(rule.covers_name(name) for rule in self.allow for name in names):
             return True
         return bool(places) and all(

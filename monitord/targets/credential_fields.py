@@ -1,11 +1,11 @@
-"""What a target file says of access: the credentials of each endpoint, and where it refers to files. Pure."""
+"""The access part of a target file: the credentials of each endpoint, and the files it refers to. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from monitord.documents.strict_yaml import Document, Path, field_name
+from monitord.documents.strict_yaml import Document, FieldPath, field_name
 from monitord.targets.address import Address
 from monitord.targets.credentials import KINDS, Reference, ScrapeCredentials
 from monitord.targets.spec import AccessSpec, ServiceSpec, TargetFileSpec
@@ -18,7 +18,7 @@ def credentials_of(
 
     A service's own authentication replaces the file's, and its own tls the file's.
     """
-    if not spec.says_anything and not (service and service.says_anything):
+    if not spec.sets_access and not (service and service.sets_access):
         return None
     authenticates = service is not None and bool(service.basic_auth or service.bearer_token_file)
     authentication: AccessSpec = service if service and authenticates else spec
@@ -47,24 +47,26 @@ def check_access(document: Document, spec: TargetFileSpec) -> None:
     """Note in the document what does not go together."""
     for section, access in _sections(spec):
         if access.basic_auth and access.bearer_token_file:
-            message = "a request has one of basic_auth and bearer_token_file; remove the other"
+            message = "basic_auth and bearer_token_file cannot be used together; remove one of them"
             document.add((*section, "bearer_token_file"), message)
         if access.tls and bool(access.tls.cert_file) != bool(access.tls.key_file):
-            document.add((*section, "tls"), "cert_file and key_file belong together; add the other")
+            document.add((*section, "tls"), "cert_file and key_file are needed together; add the missing one")
     for index, service in enumerate(spec.services):
         if service.tls and service.endpoint.scheme != "https":
-            message = "tls is for https, and this service's endpoint is http; remove one of them"
+            message = "tls needs https, but this service's endpoint is http; write https:// or remove tls"
             document.add(("services", index, "tls"), message)
     if spec.tls and all(address.scheme != "https" for address in _addresses(spec)):
-        document.add(("tls",), "tls is for https, and no endpoint of this file is https; write https://…")
+        document.add(
+            ("tls",), "tls needs https, but no endpoint of this file is https; write https:// or remove tls"
+        )
 
 
-def _sections(spec: TargetFileSpec) -> Iterator[tuple[Path, AccessSpec]]:
-    """Yield the parts of the file that say anything about access, with their paths."""
-    if spec.says_anything:
+def _sections(spec: TargetFileSpec) -> Iterator[tuple[FieldPath, AccessSpec]]:
+    """Yield the parts of the file with access settings, with their paths."""
+    if spec.sets_access:
         yield (), spec
     for index, service in enumerate(spec.services):
-        if service.says_anything:
+        if service.sets_access:
             yield ("services", index), service
 
 

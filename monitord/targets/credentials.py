@@ -1,6 +1,6 @@
-"""How Prometheus proves who it is to a target, and how it knows that target: by reference alone. Pure.
+"""How Prometheus authenticates to a target and verifies it. Pure.
 
-No secret is ever held here, only the paths of the files in which they are.
+There are no secrets here, only the paths of the files with the secrets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_CREDENTIALS = 32
 
 
 class Kind(StrEnum):
-    """What a file that is referred to holds."""
+    """The content of a file that is referred to."""
 
     SECRET = "secret"  # noqa: S105  # the word, no password
     KEY = "private key"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A file that a target file refers to, and where it does: the field, its line and column."""
+    """A file that a target file refers to, and the field, line and column where it does."""
 
     path: str
     kind: Kind
@@ -48,7 +48,7 @@ class ScrapeCredentials:
 
     @property
     def digest(self) -> str:
-        """What tells these credentials from all others, the same in every run; part of file names."""
+        """A stable identifier of these credentials; part of file names."""
         import hashlib  # noqa: PLC0415  # it loads OpenSSL, which commands that only read do not need
 
         text = json.dumps(self.written(), sort_keys=True)

@@ -1,4 +1,4 @@
-"""`status/targets/<file>.json`: what a client reads to learn what became of its file. Pure.
+"""`status/targets/<file>.json`: the status of a target file, for its client. Pure.
 
 It is also the daemon's own memory: the version in force is restored from it after a restart.
 """
@@ -6,34 +6,17 @@ It is also the daemon's own memory: the version in force is restored from it aft
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from monitord.documents.timestamps import from_iso, to_iso
 from monitord.errors import Problem
+from monitord.system.timestamps import from_iso, to_iso
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Registration
 from monitord.targets.registry import Entry, Seen, State
+from monitord.targets.scrape_health import HealthKey, ScrapeHealth, health_key
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What Prometheus says of one target: `up`, `down` or `unknown`."""
-
-    health: str = "unknown"
-    last_error: str = ""
-    last_scrape: str | None = None
-
-
-HealthKey = tuple[str, str, str]  # client, job, instance
-
-
-def health_key(labels: Mapping[str, str]) -> HealthKey:
-    """Return what tells one target from another, in our labels as in Prometheus's."""
-    return (labels.get("client", ""), labels.get("job", ""), labels.get("instance", ""))
-
-
-def target_status(entry: Entry, healths: Mapping[HealthKey, Health]) -> dict[str, Any]:
+def target_status(entry: Entry, healths: Mapping[HealthKey, ScrapeHealth]) -> dict[str, Any]:
     """Return the status of a file, without the time at which it was published."""
     in_force = entry.in_force
     return {
@@ -52,7 +35,7 @@ def target_status(entry: Entry, healths: Mapping[HealthKey, Health]) -> dict[str
         ],
         "client": in_force.client if in_force else None,
         "endpoints": [
-            _endpoint(endpoint, healths.get(health_key(endpoint.labels), Health()))
+            _endpoint(endpoint, healths.get(health_key(endpoint.labels), ScrapeHealth()))
             for endpoint in (in_force.endpoints if in_force else ())
         ],
         "in_force": in_force.digest if in_force else None,
@@ -80,7 +63,7 @@ def deleted_status(file: str) -> dict[str, Any]:
 
 
 def restore(status: Mapping[str, Any], now: float) -> Entry | None:
-    """Return the entry that a published status stands for; None when nothing was in force.
+    """Return the entry of a published status; None when nothing was in force.
 
     A lease counts from `now` until the file is read again: it may have been touched meanwhile.
     Raises KeyError, TypeError or ValueError when the status is not one of ours.
@@ -112,7 +95,7 @@ def _credentials(written: Mapping[str, Any] | None) -> ScrapeCredentials | None:
     return ScrapeCredentials(**written) if written else None
 
 
-def _endpoint(endpoint: Endpoint, health: Health) -> dict[str, Any]:
+def _endpoint(endpoint: Endpoint, health: ScrapeHealth) -> dict[str, Any]:
     return {
         "url": endpoint.url,
         "job": endpoint.labels["job"],

@@ -6,23 +6,16 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from monitord.documents.strict_yaml import Document, Path, read_document
-from monitord.documents.validation import is_name, validate
+from monitord.documents.strict_yaml import Document, FieldPath, read_document
+from monitord.documents.validation import validate
 from monitord.errors import InvalidFileError
+from monitord.system.names import is_name
 from monitord.targets.address import Address
 from monitord.targets.credential_fields import check_access, credentials_of, references_in
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Identity, Registration
 from monitord.targets.resolve import Host, Place, hosts_of
 from monitord.targets.spec import MAX_ENDPOINTS, ServiceSpec, TargetFileSpec
-
-SUFFIXES = (".yaml", ".yml")
-_IGNORED_ENDINGS = ("~", ".tmp", ".swp")
-
-
-def is_target_file(name: str) -> bool:
-    """Say whether a name in the drop folder is meant as a target file."""
-    return name.endswith(SUFFIXES) and not name.startswith(".") and not name.endswith(_IGNORED_ENDINGS)
 
 
 def parse(content: bytes, file: str, session: str, place: Place) -> Registration:
@@ -32,7 +25,7 @@ def parse(content: bytes, file: str, session: str, place: Place) -> Registration
     client = spec.client or file.rpartition(".")[0]
     if not is_name(client):
         document.add(
-            (), f"the file's name {file!r} cannot name the client; add client: NAME or rename the file"
+            (), f"the file's name {file!r} gives no valid client name; add client: NAME or rename the file"
         )
     count = _count(spec)
     endpoints: tuple[Endpoint, ...] = ()
@@ -68,7 +61,7 @@ class _Reading:
 
     def endpoints(self) -> Iterator[Endpoint]:
         for kind, address in self.spec.exporters.items():
-            path: Path = ("exporters", kind)
+            path: FieldPath = ("exporters", kind)
             credentials = credentials_of(self.spec, None, address)
             for host in self._hosts(address, path):
                 yield self._endpoint(path, address, host, {"job": kind}, None, credentials)
@@ -77,7 +70,8 @@ class _Reading:
             path = ("services", index, "endpoint")
             if names.setdefault(service.name, index) != index:
                 self.document.add(
-                    ("services", index, "name"), f"service {service.name} is named twice in this file"
+                    ("services", index, "name"),
+                    f"service {service.name} is in this file twice; rename or remove one",
                 )
             self._check_times(service, index)
             credentials = credentials_of(self.spec, service, service.endpoint)
@@ -85,7 +79,7 @@ class _Reading:
                 labels = {**service.labels, "job": service.name, "service": service.name}
                 yield self._endpoint(path, service.endpoint, host, labels, service, credentials)
 
-    def _hosts(self, address: Address, path: Path) -> list[Host]:
+    def _hosts(self, address: Address, path: FieldPath) -> list[Host]:
         try:
             return hosts_of(address, self.spec, self.place)
         except ValueError as error:
@@ -100,7 +94,7 @@ class _Reading:
 
     def _endpoint(
         self,
-        path: Path,
+        path: FieldPath,
         address: Address,
         host: Host,
         labels: Mapping[str, str],

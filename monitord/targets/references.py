@@ -1,4 +1,4 @@
-"""Looking at the files that a target file refers to: whether each may be used as what it is meant for."""
+"""Checking the files that a target file refers to: whether each can be used for its purpose."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import stat
 from shlex import quote
 
 from monitord.errors import excerpt
+from monitord.system.atomic import open_plain
 from monitord.targets.credentials import Kind, Reference, ScrapeCredentials
 
 _MAX_BYTES = 1024 * 1024
@@ -24,10 +25,12 @@ def problem_of(reference: Reference) -> str:
     is_public = reference.kind is Kind.CERTIFICATE
     try:
         status = os.stat(reference.path, follow_symlinks=is_public)  # noqa: PTH116  # only then alike
-        problem = _problem_of_file(status, shown, is_public=is_public)
-        return problem or _problem_of_content(_read(reference.path, follow=is_public), reference.kind, shown)
+        if problem := _problem_of_file(status, shown, is_public=is_public):
+            return problem
+        with open_plain(reference.path, follow=is_public) as file:
+            return _problem_of_content(file.read(_MAX_BYTES), reference.kind, shown)
     except OSError as error:
-        return f"{shown} cannot be read by the daemon: {error.strerror}; correct the path or the file"
+        return f"{shown} cannot be read by the daemon: {error.strerror}; correct the path or the permissions"
 
 
 def stamp_of(credentials: ScrapeCredentials) -> str:
@@ -42,25 +45,19 @@ def stamp_of(credentials: ScrapeCredentials) -> str:
 
 def _problem_of_file(status: os.stat_result, shown: str, *, is_public: bool) -> str:
     if not stat.S_ISREG(status.st_mode):
-        return f"{shown} is not a plain file; name the file itself"
+        return f"{shown} is not a regular file; give the path of the file itself"
     if is_public:
         return ""
     if status.st_uid != os.geteuid():
-        return f"{shown} belongs to another user than the daemon's; name a file of uid {os.geteuid()}"
+        return f"{shown} is not owned by the daemon's user; use a file owned by uid {os.geteuid()}"
     if stat.S_IMODE(status.st_mode) & 0o077:
-        return f"{shown} is open to others; run: chmod 600 {quote(shown)}"
+        return f"{shown} is accessible to other users; run: chmod 600 {quote(shown)}"
     return ""
 
 
 def _problem_of_content(content: bytes, kind: Kind, shown: str) -> str:
     if _BEGINS.get(kind, b"") not in content:
-        return f"{shown} holds no {kind} in PEM form; convert it, as by openssl"
+        return f"{shown} contains no {kind} in PEM format; convert it, for example with openssl"
     if kind is Kind.KEY and b"ENCRYPTED" in content:
-        return f"{shown} is encrypted, and nobody is there to type its password; name a key that is not"
+        return f"{shown} is encrypted; use a key without a passphrase"
     return ""
-
-
-def _read(path: str, *, follow: bool) -> bytes:
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        return file.read(_MAX_BYTES)

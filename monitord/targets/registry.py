@@ -1,11 +1,11 @@
-"""Which registrations are in force. Pure: values in, values out, nothing forgotten but on purpose.
+"""Which registrations are in force. Pure.
 
 A file's last accepted version stays in force while a newer one is refused or unreadable. What two
 files may not share (a client's service or exporter) belongs to the one that was accepted first; the
-other is told, and takes over by itself when the first lets go.
+other is refused with a reason, and takes over automatically when the first is withdrawn.
 
-A look costs what it changes, not what there is: only files that were read anew, whose time is over,
-or that may take what another let go are decided again.
+The cost of an update depends on what changed, not on the number of files: only files that were read again,
+that expired, or that may take over from another are decided again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from monitord.targets.model import Identity, Registration
 
 
 class State(StrEnum):
-    """What became of a target file."""
+    """The state of a target file."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -30,8 +30,8 @@ class State(StrEnum):
 class Seen:
     """A file as it was last read: a registration, and the problems that keep it from being in force.
 
-    A lease counts from `lease_from` where that is later than the modification. `revokes` is why what
-    is in force of the file must go as well; empty if it need not.
+    A lease counts from `lease_from` where that is later than the modification. `revokes` is why
+    the version in force must be withdrawn as well; empty if it may stay.
     """
 
     file: str
@@ -44,7 +44,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of one file. `in_force` is what is scraped for it, `reason` why nothing is."""
+    """What is known about one file. `in_force` is what is scraped for it, `reason` why nothing is."""
 
     seen: Seen
     order: tuple[float, str]
@@ -64,8 +64,8 @@ class Entry:
 class Registry:
     """All files that are known, by name, and what is derived from them.
 
-    `owners` says which file has what no other may have, `lease_ends` (Unix seconds) and `jobs` which
-    files are bound to a time or a Slurm job, `waiting` which would take what another has.
+    `owners` maps what only one file may have to that file. `lease_ends` (Unix seconds) and `jobs` are the
+    files with a lease or a Slurm job. `waiting` are files in conflict with another one.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -91,9 +91,9 @@ def restored(entries: Iterable[Entry]) -> Registry:
 def update(
     registry: Registry, seen: Iterable[Seen], gone: Iterable[str], ended_jobs: Set[str], now: float
 ) -> tuple[Registry, frozenset[str]]:
-    """Return the registry after a look at the folder, and the files that are known differently now.
+    """Return the registry after a look at the folder, and the files whose entry changed.
 
-    `seen` are the files that were read anew, `gone` those that were deleted, `ended_jobs` the Slurm
+    `seen` are the files that were read again, `gone` those that were deleted, `ended_jobs` the Slurm
     jobs that have left the queue.
     """
     changes = _Changes(registry)
@@ -137,7 +137,7 @@ def slurm_jobs(registry: Registry, seen: Iterable[Seen] = ()) -> frozenset[str]:
 
 
 class _Changes:
-    """A registry being changed: copies of what it holds, kept consistent entry by entry."""
+    """A registry being changed: copies of its parts, kept consistent entry by entry."""
 
     def __init__(self, registry: Registry) -> None:
         self.entries = dict(registry.entries)
@@ -155,7 +155,7 @@ class _Changes:
         )
 
     def remove(self, file: str) -> set[str]:
-        """Forget a file; return those that may now take what it had."""
+        """Remove a file; return those that may now take over from it."""
         entry = self.entries.pop(file, None)
         if entry is None:
             return set()
@@ -182,10 +182,10 @@ class _Changes:
         self.touched.add(file)
 
     def decide(self, due: set[str], ended_jobs: Set[str], now: float) -> None:
-        """Decide the files that are due, then those in conflict, until nothing changes hands any more."""
+        """Decide the files that are due, then those in conflict, until nothing changes any more."""
         while due:
             self._moved = False
-            # Who has something in force goes first, so that a newcomer never takes it away.
+            # Files with something in force go first, so that a new file never takes it away.
             known = (self.entries[file] for file in due if file in self.entries)
             for entry in sorted(known, key=lambda entry: (entry.in_force is None, entry.order)):
                 self._decide_one(entry, ended_jobs, now)
@@ -230,14 +230,14 @@ def _conflicts(newest: Registration, owners: Mapping[Identity, str]) -> Iterator
         if owner != newest.file:
             what = f"{endpoint.labels['job']} of client {newest.client}"
             yield Problem(
-                *endpoint.place, "", f"{what} is registered by {owner} already; rename it or remove that file"
+                *endpoint.place, "", f"{what} is already registered by {owner}; rename it or remove that file"
             )
 
 
 def _why_over(entry: Entry, registration: Registration, ended_jobs: Set[str], now: float) -> str:
     end = _lease_end(entry.seen, registration)
     if end is not None and end <= now:
-        return "the lease ran out: the file was not touched in time"
+        return "the lease expired: the file was not touched in time"
     if registration.slurm_job_id in ended_jobs:
         return f"Slurm job {registration.slurm_job_id} has left the queue"
     return ""

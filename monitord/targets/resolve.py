@@ -1,4 +1,4 @@
-"""Which host an endpoint means: a client's `localhost` is not the daemon's."""
+"""The host of an endpoint: a client's `localhost` is not the daemon's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Host:
 def hosts_of(address: Address, spec: TargetFileSpec, place: Place) -> list[Host]:
     """Return the hosts on which an address of this file is scraped; one, unless it names no host.
 
-    Raises ValueError when the address means the client's own node and the file does not say which.
+    Raises ValueError when the address means the client's own node and the file does not name it.
     """
     if not address.is_local:
         assert address.host is not None  # noqa: S101  # an address without a host is local
@@ -46,8 +46,8 @@ def _clients_own(address: Address, spec: TargetFileSpec, place: Place) -> Host:
         return Host(spec.host, spec.host)
     if place.under_slurm:
         raise ValueError(
-            f"{address.host or 'a port alone'} means the client's node, and the file does not say which "
-            "that is; add node: HOST"
+            f"{address.host or 'a port alone'} means the client's node, which the file does not "
+            "name; add node: HOST"
         )
     # On one machine loopback is what the client meant: a service may listen there and nowhere else.
     host = "127.0.0.1" if address.host in (None, "0.0.0.0") else address.host  # noqa: S104
@@ -55,7 +55,7 @@ def _clients_own(address: Address, spec: TargetFileSpec, place: Place) -> Host:
 
 
 def _node_name(host: str, spec: TargetFileSpec) -> str:
-    """Call a node what the file calls it, also where the URL holds its full domain name."""
+    """Return the node's name as the file has it, even if the URL has its full domain name."""
     known: Iterable[str] = (*(spec.nodes or ()), *((spec.node,) if spec.node else ()))
     short = host.partition(".")[0]
     return short if short in known else host

@@ -38,14 +38,14 @@ def _host(value: Any) -> Any:
 
 def _file_path(value: Any) -> Any:
     if not isinstance(value, str) or not _FILE_PATH.fullmatch(value):
-        # What stands there may be the secret itself: it is not repeated.
-        raise refuse("expected the absolute path of a file, as /home/you/secret, and never what is in it")
+        # The value may be the secret itself, so it is not repeated.
+        raise refuse("expected the absolute path of a file, such as /home/you/secret, not its content")
     return value
 
 
 def _user(value: Any) -> Any:
     if isinstance(value, str) and not _USER.fullmatch(value):
-        raise refuse("a user name has from 1 to 256 characters, no colon among them")
+        raise refuse("a user name has 1 to 256 characters and no colon")
     return value
 
 
@@ -84,7 +84,7 @@ def _read(parser: Any, value: Any) -> Any:
         raise refuse(str(error)) from None
 
 
-# For editors: near what the readers above take, never narrower.
+# For editors: close to what the functions above accept, never narrower.
 _PORT = "0*[1-9][0-9]{0,4}"
 _AUTHORITY = r"(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?\]|[A-Za-z0-9][A-Za-z0-9._-]*)"
 _URL = rf"[Hh][Tt][Tt][Pp][Ss]?://{_AUTHORITY}(:{_PORT})?([/?][!-\x22$-~]*)?#?"
@@ -121,7 +121,7 @@ User = Annotated[str, BeforeValidator(_user), WithJsonSchema(_USER_SCHEMA)]
 
 
 def _by_reference(instead: str) -> str:
-    return f"no secret stands in a target file, which others may read; write {instead}"
+    return f"a target file must not contain secrets, because others may read it; write {instead} instead"
 
 
 _BASIC_AUTH = _by_reference("basic_auth: {username: NAME, password_file: PATH}")
@@ -140,7 +140,7 @@ class BasicAuthSpec(Model, title="basic authentication"):
 
 
 class TlsSpec(Model, title="TLS"):
-    """How an https endpoint is known, and how it knows who scrapes it."""
+    """How an https endpoint is verified, and how Prometheus identifies itself to it."""
 
     refused_keys: ClassVar = {name: _by_reference(f"{name}_file: PATH") for name in ("ca", "cert", "key")}
 
@@ -162,7 +162,7 @@ class TlsSpec(Model, title="TLS"):
 
 
 class AccessSpec(Model):
-    """What it takes to be let in; credentials are given by reference alone."""
+    """How Prometheus authenticates; credentials are given only as paths of files."""
 
     refused_keys: ClassVar = {
         **dict.fromkeys(("username", "password"), _BASIC_AUTH),
@@ -177,8 +177,8 @@ class AccessSpec(Model):
     tls: TlsSpec | None = Field(default=None, description="certificates and the like, for https")
 
     @property
-    def says_anything(self) -> bool:
-        """Whether anything is said about access here."""
+    def sets_access(self) -> bool:
+        """Whether any access setting is given here."""
         return bool(self.basic_auth or self.bearer_token_file or self.tls)
 
 
@@ -195,7 +195,7 @@ class ServiceSpec(AccessSpec, title="service"):
 class TargetFileSpec(AccessSpec):
     """A target file: what one client wants scraped.
 
-    What it says of access holds for all its exporters, and for its services unless they say otherwise.
+    Its access settings are for all its exporters, and for services without their own.
     """
 
     version: Annotated[Literal[1], BeforeValidator(_version)] = Field(

@@ -1,7 +1,7 @@
-"""What became of a target, step by step, and what to do about it. Pure.
+"""The steps of a target file, how each went, and what to do about it. Pure.
 
-The way of a target file is one of steps, each of which leaves a trace: it is seen, parsed, put in
-force, written for Prometheus and scraped. The first step that failed is the reason for all after it.
+A target file is seen, parsed, put in force, written for Prometheus and scraped; each step leaves a trace.
+The first step that failed explains all later ones.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from enum import StrEnum
 from shlex import quote
 from typing import Any
 
-from monitord.documents.timestamps import from_iso, nearest_moment, to_iso
 from monitord.errors import Problem
+from monitord.system.timestamps import from_iso, nearest_moment, to_iso
 from monitord.targets.address import parse_exporter, parse_url
-from monitord.targets.feedback import HealthKey, health_key
+from monitord.targets.scrape_health import HealthKey, health_key
 
 
 class Outcome(StrEnum):
@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DaemonFacts:
-    """The session's daemon, as its heartbeat tells of it. `is_late`: that heartbeat is too old."""
+    """The session's daemon according to its heartbeat. `is_late`: the heartbeat is too old."""
 
     running: bool
     phase: str
@@ -58,10 +58,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the session's files say of one target file.
+    """Everything in the session's files about one target file.
 
     `endpoints` are those that were asked about. `written` is None when file_sd could not be read.
-    `is_ignored` says that no file of that name is ever read.
+    `is_ignored` means that files of this name are never read.
     """
 
     session: str
@@ -76,10 +76,10 @@ class Facts:
     @property
     def is_current(self) -> bool:
         """Whether the published status is about the file as it is now."""
-        told = self.status["modified_at"] if self.status else None
-        if self.found is None or told is None:
-            return self.found is None and told is None
-        return bool(told == to_iso(nearest_moment(self.found.modified_at)))
+        known = self.status["modified_at"] if self.status else None
+        if self.found is None or known is None:
+            return self.found is None and known is None
+        return bool(known == to_iso(nearest_moment(self.found.modified_at)))
 
     @property
     def updated_at(self) -> float | None:
@@ -98,26 +98,26 @@ class Step:
     problems: tuple[str, ...] = ()
 
 
-# What is wrong with the file comes before the daemon: mending it is the first thing to do either way.
+# Problems of the file come before those of the daemon, because they must be corrected in any case.
 _URGENT = ("seen", "parsed", "in force", "daemon", "written", "scraped")
 
 
 def explain(facts: Facts, now: float) -> dict[str, Any]:
-    """Return what became of a target file, ready to be printed as JSON."""
+    """Return the steps of a target file, ready to be printed as JSON."""
     steps = [step(facts) for step in (_daemon, _seen, _parsed, _in_force, _written, _scraped)]
     bad = any(step.outcome in (Outcome.FAILED, Outcome.PENDING) for step in steps)
     up = not bad and steps[-1].outcome is Outcome.OK
     return {
         "file": facts.file,
         "up": up,
-        "steps": [_told(step, now) for step in (*steps, _last_error(facts))],
+        "steps": [_step_json(step, now) for step in (*steps, _last_error(facts))],
         "endpoints": [_endpoint(endpoint, now) for endpoint in facts.endpoints],
         "next": _next(facts, {step.name: step for step in steps}, up=up),
     }
 
 
 def matching(text: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Return what says whether an endpoint is the one at a URL or `host:port`.
+    """Return a function that checks whether an endpoint is at a URL or `host:port`.
 
     A loopback address is that of whichever node the client runs on. Raises ValueError when the text is
     neither.
@@ -142,10 +142,10 @@ def _daemon(facts: Facts) -> Step:
     at = daemon.heartbeat_at
     if not daemon.running:
         advice = f"start the daemon: monitord start --session {session} --local"
-        detail = f"not running ({daemon.phase}); what follows is what the last one left"
+        detail = f"not running ({daemon.phase}); the steps below are from its last status"
         return Step("daemon", Outcome.FAILED, detail, at, advice)
     if daemon.is_late:
-        advice = f"see why the daemon on {daemon.host} hangs: tail logs/monitord.jsonl"
+        advice = f"find out why the daemon on {daemon.host} hangs: tail logs/monitord.jsonl"
         return Step("daemon", Outcome.FAILED, "runs, but its heartbeat is old", at, advice)
     if daemon.phase != "ready":
         advice = f"wait for Prometheus: monitord wait --session {session} --for ready"
@@ -198,7 +198,7 @@ def _parsed(facts: Facts) -> Step:
 def _in_force(facts: Facts) -> Step:
     status = facts.status
     if status is None:
-        return Step("in force", Outcome.UNKNOWN, "nothing that is known")
+        return Step("in force", Outcome.UNKNOWN, "nothing known")
     digest = status["in_force"]
     if digest is None:
         advice = "" if status["state"] == "refused" or facts.found is None else _revival(facts)
@@ -218,8 +218,8 @@ def _in_force(facts: Facts) -> Step:
 
 def _revival(facts: Facts) -> str:
     if "lease" in str(facts.status and facts.status["reason"]):
-        return f"touch {quote(f'targets/{facts.file}')}, more often than its lease is long"
-    return f"name a Slurm job in {facts.file} that is in the queue, or none"
+        return f"touch {quote(f'targets/{facts.file}')}, more often than the length of its lease"
+    return f"in {facts.file}, set slurm_job to a job in the queue, or remove it"
 
 
 def _written(facts: Facts) -> Step:
@@ -233,8 +233,8 @@ def _written(facts: Facts) -> Step:
     at = max((item.at for item in there), default=None)
     if len(there) == len(found):
         return Step("written", Outcome.OK, f"{_count(found)} in file_sd: {files}", at)
-    advice = "see what keeps the daemon from writing prometheus/file_sd: tail logs/monitord.jsonl"
-    missing = f"{len(found) - len(there)} of {_count(found)} in no file of prometheus/file_sd"
+    advice = "find out why the daemon cannot write prometheus/file_sd: tail logs/monitord.jsonl"
+    missing = f"{len(found) - len(there)} of {_count(found)} missing from prometheus/file_sd"
     return Step("written", Outcome.FAILED, missing, at, advice)
 
 
@@ -246,12 +246,12 @@ def _scraped(facts: Facts) -> Step:
     healths = Counter(endpoint["health"] for endpoint in facts.endpoints)
     detail = ", ".join(f"{count} {health}" for health, count in sorted(healths.items()))
     if not facts.daemon.running:
-        return Step("scraped", Outcome.UNKNOWN, f"when last told: {detail}", facts.updated_at)
+        return Step("scraped", Outcome.UNKNOWN, f"at the last update: {detail}", facts.updated_at)
     if down := next((item for item in facts.endpoints if item["health"] == "down"), None):
         where = f" on {facts.daemon.host}" if facts.daemon.host else ""
         credentials = " with its credentials" if down.get("credentials") else ""
-        advice = f"see that {down['url']} answers{credentials} ({down['last_error']}), "
-        advice += f"as by: curl {quote(down['url'])}{where}"
+        advice = f"check that {down['url']} answers{credentials} ({down['last_error']}), "
+        advice += f"for example: curl {quote(down['url'])}{where}"
         return Step("scraped", Outcome.FAILED, detail, facts.updated_at, advice)
     if set(healths) != {"up"}:
         return Step("scraped", Outcome.PENDING, detail, facts.updated_at)
@@ -278,7 +278,7 @@ def _next(facts: Facts, steps: Mapping[str, Step], *, up: bool) -> str:
     return f"wait for it: monitord wait --session {facts.session} --for {wanted_file}"
 
 
-def _told(step: Step, now: float) -> dict[str, Any]:
+def _step_json(step: Step, now: float) -> dict[str, Any]:
     return {
         "step": step.name,
         "outcome": step.outcome.value,
@@ -290,10 +290,10 @@ def _told(step: Step, now: float) -> dict[str, Any]:
 
 
 def _endpoint(endpoint: Mapping[str, Any], now: float) -> dict[str, Any]:
-    told = ("url", "job", "health", "last_error", "last_scrape")
+    copied = ("url", "job", "health", "last_error", "last_scrape")
     scraped = endpoint["last_scrape"]
     age = None if scraped is None else round(now - from_iso(scraped), 3)
-    return {**{key: endpoint[key] for key in told}, "last_scrape_age_seconds": age}
+    return {**{key: endpoint[key] for key in copied}, "last_scrape_age_seconds": age}
 
 
 def _count(items: Sequence[Any]) -> str:

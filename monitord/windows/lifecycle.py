@@ -1,7 +1,7 @@
-"""What is to be done about a window, from its markers and what became of them so far. Pure.
+"""What to do about a window, from its markers and what was done for them so far. Pure.
 
-Nothing here remembers: after any crash the same markers lead to the same decision, and a window
-whose markers have been answered is left alone.
+There is no state here: after any crash the same markers lead to the same decision, and a window whose
+markers have been answered is left alone.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Nothing to do before `until` (Unix seconds; None: before a marker says so)."""
+    """Nothing to do before `until` (Unix seconds; None: until a marker changes)."""
 
     start: float | None
     until: float | None = None
@@ -65,7 +65,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The window is closed and wants collecting."""
+    """The window is closed and must be collected."""
 
     window: Window
 
@@ -80,7 +80,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """All that the markers ask for has been done; `by_artifacts` when the window's artifacts say so."""
+    """Everything that the markers request has been done; `by_artifacts` if the window's artifacts show it."""
 
     by_artifacts: bool = False
 
@@ -89,11 +89,11 @@ Decision = Open | Due | Ended | Answered
 
 
 def counted(markers: Markers, own_uid: int, published: Published | None = None) -> Counted:
-    """Sort out which markers count: those of the window's owner, and of the daemon's own user.
+    """Return the markers that count: those of the window's owner and of the daemon's own user.
 
-    The owner is who wrote the start marker, else the past-window marker. Whose artifacts are there
-    stays the owner for as long as such a marker of theirs is there, and nobody else closes or cancels
-    what they left. Without any owner all count.
+    The owner is the user who wrote the start marker, else the past-window marker. The owner of published
+    artifacts remains the owner as long as one of these markers is theirs, so that nobody else closes or
+    cancels their window. Without an owner all markers count.
     """
     known = published.owner_uid if published else None
     opening = [markers[kind] for kind in ("start", "yaml") if kind in markers]
@@ -103,33 +103,33 @@ def counted(markers: Markers, own_uid: int, published: Published | None = None) 
         return Counted(markers)
     ignored = {kind: marker for kind, marker in markers.items() if marker.uid not in (owner, own_uid)}
     counting = {kind: marker for kind, marker in markers.items() if kind not in ignored}
-    told = (f"{marker.file} does not count: it is of uid {marker.uid}, the window of uid {owner}"
+    notes = (f"{marker.file} is ignored: it belongs to uid {marker.uid}, but the window to uid {owner}"
             for marker in ignored.values())  # fmt: skip
-    return Counted(counting, tuple(sorted(told)))
+    return Counted(counting, tuple(sorted(notes)))
 
 
 def decide(
     markers: Markers, outcome: Outcome | None, now: float, published: Published | None = None
 ) -> Decision:
-    """Say what the markers of one window ask for; `now` is in Unix seconds.
+    """Return what to do for the markers of one window; `now` is in Unix seconds.
 
-    `markers` are those that count. What its artifacts answer is done, whatever was decided meanwhile
-    for a marker that has gone again.
+    `markers` are those that count. Markers that the artifacts answer need nothing more, whatever was
+    decided meanwhile for a marker that has since been removed.
     """
-    spoken = _effective(markers)
-    stamps = {marker.file: marker.modified_ns for marker in spoken.values()}
+    effective = _effective(markers)
+    stamps = {marker.file: marker.modified_ns for marker in effective.values()}
     if published is not None and stamps.items() <= published.markers.items():
         return Answered(by_artifacts=True)
     if outcome is not None and stamps.items() <= outcome.markers.items():
         return Answered()
-    problem = _problem(spoken)
+    problem = _problem(effective)
     if problem:
         return Ended(Outcome(State.FAILED, stamps), problem)
-    if "cancel" in spoken:
-        return Ended(Outcome(State.CANCELLED, stamps), "cancelled by its marker")
-    if "yaml" in spoken:
-        return _past_window(spoken["yaml"], stamps, now)
-    return _bracketed_window(spoken, stamps, now)
+    if "cancel" in effective:
+        return Ended(Outcome(State.CANCELLED, stamps), "cancelled by its .cancel marker")
+    if "yaml" in effective:
+        return _past_window(effective["yaml"], stamps, now)
+    return _bracketed_window(effective, stamps, now)
 
 
 def truncate(markers: Markers, now: float) -> Window | None:
@@ -142,16 +142,16 @@ def truncate(markers: Markers, now: float) -> Window | None:
 
 
 def _effective(markers: Markers) -> dict[str, Marker]:
-    """Leave out a cancel that came after the stop: it ends an open window, never a finished one."""
-    spoken = dict(markers)
+    """Leave out a cancel marker that is newer than the stop marker: only an open window can be cancelled."""
+    effective = dict(markers)
     cancel, start, stop = (markers.get(kind) for kind in ("cancel", "start", "stop"))
     if cancel is None:
-        return spoken
+        return effective
     restarted = start is not None and start.at > cancel.at
     closed_before = start is not None and stop is not None and start.at <= stop.at < cancel.at
     if restarted or closed_before or "yaml" in markers:
-        del spoken["cancel"]
-    return spoken
+        del effective["cancel"]
+    return effective
 
 
 def _problem(markers: Markers) -> str:
@@ -160,10 +160,10 @@ def _problem(markers: Markers) -> str:
             return "; ".join(f"{marker.file}:{problem}" for problem in marker.problems)
     if "yaml" in markers and len(markers) > 1:
         others = ", ".join(marker.file for kind, marker in markers.items() if kind != "yaml")
-        return f"both {markers['yaml'].file} and {others} are there; use another name for one of them"
+        return f"both {markers['yaml'].file} and {others} exist; rename one of them"
     if "start" not in markers and "stop" in markers:
         start, stop = f"{markers['stop'].window_id}.start", markers["stop"].file
-        return f"{stop} without {start}; touch {start} and, once the window is over, {stop} again"
+        return f"{stop} exists without {start}; touch {start}, and {stop} again at the end of the window"
     return ""
 
 
@@ -171,7 +171,7 @@ def _past_window(marker: Marker, stamps: Mapping[str, int], now: float) -> Decis
     spec = marker.spec
     assert isinstance(spec, WindowSpec)  # noqa: S101  # a marker without problems holds its kind's spec
     if spec.to > now:
-        return Open(spec.from_, until=spec.to, reason="its end is still to come")
+        return Open(spec.from_, until=spec.to, reason="its end is in the future")
     reported = {name: Reported(item.value, item.unit) for name, item in spec.results.items()}
     return Due(
         Window(
@@ -192,7 +192,8 @@ def _bracketed_window(markers: Markers, stamps: Mapping[str, int], now: float) -
     start, stop = markers["start"], markers.get("stop")
     if start.at > now:
         return Open(
-            start.at, reason=f"{start.file} names a moment still to come; wait for it, or write it anew"
+            start.at,
+            reason=f"{start.file} gives a time in the future; wait until then, or write the file again",
         )
     if stop is None:
         return Open(start.at)
@@ -201,16 +202,16 @@ def _bracketed_window(markers: Markers, stamps: Mapping[str, int], now: float) -
             start.at, reason=f"{stop.file} is older than {start.file}; touch it again to close the window"
         )
     if stop.at == start.at:
-        reason = f"{start.file} and {stop.file} name the same moment; write {stop.file} anew"
+        reason = f"{start.file} and {stop.file} give the same time; write {stop.file} again"
         return Ended(Outcome(State.FAILED, stamps), reason)
     if stop.at > now:
-        reason = f"{stop.file} names a moment still to come; wait for it, or write it anew"
+        reason = f"{stop.file} gives a time in the future; wait until then, or write the file again"
         return Open(start.at, until=stop.at, reason=reason)
     return Due(replace(_window(markers, start.at, stop.at), markers=stamps))
 
 
 def _window(markers: Markers, start: float, end: float) -> Window:
-    """Lay what the stop marker says over what the start marker said."""
+    """Return the window of both markers; the stop marker overrides the start marker."""
     labels: dict[str, str] = {}
     recipes: tuple[str, ...] = ()
     slo: tuple[str, ...] = ()

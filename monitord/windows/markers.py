@@ -1,7 +1,7 @@
-"""Window markers: which files in `windows/` say what about which window. Pure.
+"""Window markers: the files in `windows/`, by name and content. Pure.
 
-`<id>.start`, `<id>.stop` and `<id>.cancel` speak by their modification time, or by `at:` inside;
-`<id>.yaml` asks for any past window.
+`<id>.start`, `<id>.stop` and `<id>.cancel` mean their modification time, or the time in `at:`;
+`<id>.yaml` requests any past window.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchem
 from pydantic_core import CoreSchema
 
 from monitord.documents.conditions import ConditionText
-from monitord.documents.strict_yaml import read_document
-from monitord.documents.timestamps import YEAR_10000, check_moment, from_iso
-from monitord.documents.validation import Labels, Model, Name, UnitOrNone, is_name, refuse, validate
-from monitord.errors import InvalidFileError, Problem, excerpt
+from monitord.documents.strict_yaml import Refused, read_document
+from monitord.documents.validation import Labels, Model, Name, UnitOrNone, refuse, validate
+from monitord.errors import InvalidFileError, Problem
+from monitord.system.names import bad_name, is_name
+from monitord.system.timestamps import YEAR_10000, check_moment, from_iso
 
 KINDS = ("start", "stop", "cancel", "yaml")
 
@@ -32,11 +33,15 @@ def _moment(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return {"value": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"value": value}
+    if not isinstance(value, dict | Refused):
+        raise refuse("expected a number, or {value: NUMBER, unit: UNIT}")
+    return value
 
 
 class _OrNumber:
-    """Tells the schema what `_number` takes beside a whole result."""
+    """Adds to the schema that `_number` also accepts a number alone."""
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -108,7 +113,7 @@ class WindowSpec(Model, title="past window"):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """One marker as it stands: `at` is the moment it means (Unix seconds), `modified_ns` its mtime.
+    """One marker: `at` is the time that it means (Unix seconds), `modified_ns` its modification time.
 
     `uid` is the user whose file it is.
     """
@@ -127,31 +132,29 @@ class Marker:
 
 
 def split_name(name: str) -> tuple[str, str] | None:
-    """Return window id and kind for a name that is meant as a marker's, or None for any other name.
+    """Return the window id and kind in the name of a marker, or None for any other name.
 
-    The id may be one that cannot name a window; `read_marker` then says so.
+    The id may not be a valid name; `read_marker` reports that.
     """
     window_id, _, kind = name.rpartition(".")
     return (window_id, kind) if window_id and kind in KINDS and name[0] != "." else None
 
 
 def is_marker(name: str) -> bool:
-    """Say whether a name in the drop folder is meant as a marker."""
+    """Return whether a name in the drop folder is meant as a marker."""
     return split_name(name) is not None
 
 
 def read_marker(
     name: str, modified_at: float, modified_ns: int, content: bytes, problem: str = "", uid: int = -1
 ) -> Marker:
-    """Return the marker that a file is, with its problems if it cannot be used."""
+    """Return the marker in a file, with its problems if it cannot be used."""
     parts = split_name(name)
     if parts is None:
         raise ValueError(f"{name!r} is not the name of a marker")
     window_id, kind = parts
     if not is_name(window_id):
-        problem = (
-            f"{excerpt(window_id)!r} cannot name a window; use letters, digits, '.', '_' and '-', at most 128"
-        )
+        problem = bad_name(window_id, "window")
     if problem:
         return Marker(window_id, kind, modified_at, modified_ns, None, (Problem(1, 1, "", problem),), uid)
     try:
@@ -172,7 +175,7 @@ def _check_time(modified_at: float) -> tuple[Problem, ...]:
 
 
 def parse_marker(kind: str, content: bytes) -> MarkerSpec | WindowSpec:
-    """Return what a marker's content says; an empty one says nothing. Raises InvalidFileError."""
+    """Return the content of a marker, which may be empty. Raises InvalidFileError."""
     model = _MODELS[kind]
     if not content.strip() and model is not WindowSpec:
         return model.model_validate({})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A number that the client measured itself, to stand beside what the services say."""
+    """A number that the client measured itself, for the same summary as the services' metrics."""
 
     value: float
     unit: str = ""

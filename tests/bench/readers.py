@@ -26,13 +26,15 @@ from monitord.artifacts.sample_files import gather
 from monitord.artifacts.store import read_manifest
 from monitord.daemon.measure import QUERY_TIMEOUT_SECONDS, Measurement
 from monitord.daemon.sampling import Sampling
+from monitord.kpis.span import Span
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import has_left_open_ranges
-from monitord.recipes.span import Span
 from monitord.session.folder import Session
+from monitord.session.held import hold
 from monitord.session.settings_sources import load_settings
 from tests.bench.past import INTERVAL, START, Past, registry_of
 from tests.bench.taken import Taken, run, tell
+from tests.fakes.guard import unguarded
 
 SAMPLE = re.compile(rb'\[\d{10}[.\d]*,"')
 PEER = Path(sys.prefix) / "peer" / "bin" / "python"
@@ -104,7 +106,9 @@ def bare(url: str, past: Past, root: Path) -> None:
 def _measurement(url: str, session: Session, sampling: Sampling) -> Measurement:
     settings, _ = load_settings(session.settings_file)
     registry = registry_of(session)
-    return Measurement(session, settings, partial(PrometheusClient, url, None), lambda: registry, sampling)
+    return Measurement(
+        hold(session, unguarded), settings, partial(PrometheusClient, url, None), lambda: registry, sampling
+    )
 
 
 WAYS: dict[str, Callable[[str, Past, Path], None]] = {"whole": whole, "samples": samples, "bare": bare}

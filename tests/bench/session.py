@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitord.client.overview import is_ready
+from monitord.client.status import is_ready
 from monitord.session.folder import Session
 from monitord.session.settings import render_settings
 from monitord.system.atomic import read_json

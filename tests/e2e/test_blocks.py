@@ -11,10 +11,10 @@ import pytest
 
 from monitord.collect.collect import collect
 from monitord.collect.request import CollectionRequest, ExpectedTarget
-from monitord.documents.timestamps import from_iso
 from monitord.prometheus.api.version import Build, has_left_open_ranges
 from monitord.prometheus.config.programs import find_promtool
 from monitord.recipes.load import load_recipes
+from monitord.system.timestamps import from_iso
 from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches

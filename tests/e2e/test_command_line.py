@@ -18,7 +18,7 @@ import pytest
 
 from monitord import __version__
 from monitord.cli import COMMANDS
-from monitord.documents.timestamps import to_iso
+from monitord.system.timestamps import to_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches, refused
 from tests.fakes.exporter import FakeExporter, counter
@@ -79,7 +79,7 @@ def test_a_session_is_created_once(bench: Bench) -> None:
 def test_an_unknown_session_is_told_with_those_that_exist(bench: Bench) -> None:
     ran = bench.monitord("status", "-s", "banch", code=1)
     assert "no session banch" in ran.stderr
-    assert re.search("there are: .*bench", ran.stderr)
+    assert re.search("existing sessions: .*bench", ran.stderr)
     assert not ran.stdout
 
 

@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from monitord.documents.timestamps import to_iso
 from monitord.recipes.load import packaged_folder
+from monitord.system.timestamps import to_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.exporter import FakeExporter, counter
@@ -100,21 +100,21 @@ def test_json_and_junit_of_repeats(bench: Bench, tmp_path: Path) -> None:
 def test_another_definition_is_refused_unless_forced(bench: Bench) -> None:
     busy, other = folder(bench, "busy"), folder(bench, "other")
     ran = bench.monitord("compare", busy, other, code=1)
-    assert f"throughput is defined otherwise in {other} than in {busy}: match" in ran.stderr
+    assert f"throughput is defined differently in {other} and {busy}: match" in ran.stderr
     assert not ran.stdout
     forced = bench.monitord("compare", busy, other, "--force", "-o", "markdown").stdout
-    assert "not comparable, but forced: throughput is defined otherwise" in forced
+    assert "not comparable, but forced: throughput is defined differently" in forced
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("idle", "nowhere"), 1, "holds no artifacts of a window"),
+        (("idle", "nowhere"), 1, "is not a window's artifact folder"),
         (("idle,idle", "busy"), 1, "names a folder twice"),
         ((",", "busy"), 1, "names 0 folders"),
         (("idle", "busy", "--max-regression", "latncy=5"), 1, "there is no KPI latncy"),
         (("idle", "busy", "--max-regression", "latency=5"), 1, "latency has no value on one side"),
-        (("idle", "busy", "--max-regression", "cpu_util=5"), 1, "say so with --better"),
+        (("idle", "busy", "--max-regression", "cpu_util=5"), 1, "use --better"),
         (("idle", "busy", "--max-regression", "throughput"), 2, "is not KPI=PERCENT"),
         (("idle", "busy", "--max-regression", "throughput=nan"), 2, "0 or more percent"),
         (("idle", "busy", "--better", "throughput=up"), 2, "KPI=lower or KPI=higher"),

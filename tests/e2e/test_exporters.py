@@ -135,7 +135,7 @@ def test_one_that_dies_comes_back_on_its_port(bench: Bench, cluster: SlurmCluste
         process.kill()
     logs = [Path(row["log"]) for row in rows.values()]
     wait_until(lambda: all(log.read_text().count("node: up") == 2 for log in logs), "both to be up again")
-    assert all("node: failed: ended by signal 9; started again in 1 s" in log.read_text() for log in logs)
+    assert all("node: failed: ended by signal 9; restart in 1 s" in log.read_text() for log in logs)
     assert len(node_exporters(bench)) == 2
     assert not set(node_exporters(bench)) & set(killed)
     assert [registered(bench, file)["exporters"] for file in expected(client_job)] == before
@@ -219,9 +219,9 @@ def test_jobs_that_do_not_run_are_refused(bench: Bench, cluster: SlurmCluster, t
     script = tmp_path / "client.sh"
     script.write_text("#!/bin/sh\nexec sleep 300\n")
     job_id = cluster.submit("--begin=now+1hour", "--output=/dev/null", script)
-    assert f"job {job_id} does not run (PENDING, BeginTime)" in refused(job_id)
+    assert f"job {job_id} is not running yet (PENDING, BeginTime)" in refused(job_id)
     cluster.run("scancel", job_id)
-    wait_until(lambda: "is over (CANCELLED)" in refused(job_id), "the job to be over")
+    wait_until(lambda: "has ended (CANCELLED)" in refused(job_id), "the job to be over")
     assert "knows no job 999999" in refused("999999")
 
 

@@ -251,7 +251,7 @@ def test_a_name_that_cannot_be_a_windows_is_told(bench: Bench) -> None:
     bench.run()
     bench.mark("my run.start")
     status = bench.wait_window("my run", "failed")
-    assert "'my run' cannot name a window" in status["reason"]
+    assert "'my run' is not a valid window name" in status["reason"]
 
 
 def test_stop_by_command_then_delete(bench: Bench) -> None:
@@ -342,7 +342,7 @@ def test_a_signal_while_it_starts_ends_it(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("#!/bin/sh\necho hello\n", "is not Prometheus"), (None, "no executable file")]
+    ("content", "said"), [("#!/bin/sh\necho hello\n", "is not Prometheus"), (None, "not an executable file")]
 )
 def test_an_unusable_prometheus_ends_with_6(bench: Bench, content: str | None, said: str) -> None:
     binary = bench.root / "prometheus"
@@ -364,7 +364,7 @@ def test_start_that_does_not_get_ready_in_time_ends_with_3(bench: Bench) -> None
     ran = bench.monitord(
         "start", "--local", "-s", "bench", "--prometheus-binary", binary, "--timeout", "2s", code=3
     )
-    assert "not so after 2s" in ran.stderr
+    assert "timed out after 2s" in ran.stderr
     bench.monitord("stop", "-s", "bench")
     bench.wait_alone()
 

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from monitord.daemon.stalls import STALLED_SECONDS
-from monitord.documents.timestamps import from_iso
 from monitord.session.lease import HEARTBEAT_SECONDS, highest_term
+from monitord.system.timestamps import from_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import PATIENCE, Bench, benches
 from tests.fakes.blind_mount import BlindMount, UnavailableError, blind_mount

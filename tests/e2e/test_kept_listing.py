@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitord.session.lease import HEARTBEAT_SECONDS, VALID_SECONDS, Signs, acquire, highest_term
-from monitord.system.fresh_listing import seeing_clearly
+from monitord.system.fresh_listing import listing_refresher, no_refresh
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.blind_mount import UnavailableError
@@ -37,7 +37,7 @@ def bench(mount: KeptListing, tmp_path: Path) -> Iterator[Bench]:
 
 
 def test_a_listing_that_is_kept_ends_with_a_change_of_this_client(mount: KeptListing) -> None:
-    seen, see = mount.mounted / "lease", seeing_clearly(mount.mounted)
+    seen, see = mount.mounted / "lease", listing_refresher(mount.mounted)
     (mount.served / "lease").mkdir()
     assert highest_term(seen) is None
     (mount.served / "lease" / "1.json").touch()
@@ -48,7 +48,8 @@ def test_a_listing_that_is_kept_ends_with_a_change_of_this_client(mount: KeptLis
 
 def test_a_daemon_sees_that_its_session_was_taken_over_from_another_client(bench: Bench) -> None:
     daemon = bench.run()
-    acquire(bench.session.lease, "mel0999", time.time(), Signs(lambda: None, lambda _: None))
+    signs = Signs(lambda: None, lambda _: None, refresh=no_refresh)
+    acquire(bench.session.lease, "mel0999", time.time(), signs)
     wait_until(lambda: daemon.poll() is not None, "it to see that", VALID_SECONDS + 4 * HEARTBEAT_SECONDS)
     assert daemon.returncode == 3
     [superseded] = bench.log("daemon.superseded")

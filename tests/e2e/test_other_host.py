@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from monitord.documents.timestamps import from_iso
 from monitord.session import lease
 from monitord.session.lease import Signs, acquire, highest_term, release
+from monitord.system.fresh_listing import no_refresh
+from monitord.system.timestamps import from_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import REPOSITORY, Bench, benches, sites
 from tests.slurm_cluster import SlurmCluster
@@ -124,7 +125,7 @@ def test_what_died_there_is_deleted_once_its_heartbeat_has_stood_still(there: Be
 
 
 def test_what_is_being_deleted_cannot_be_started(there: Bench) -> None:
-    signs = Signs(lambda: None, time.sleep)
+    signs = Signs(lambda: None, time.sleep, refresh=no_refresh)
     mine = acquire(there.session.lease, socket.gethostname(), time.time(), signs, deletes=True)
     said = "this session is being deleted"
     daemon = there.run(ready=False)

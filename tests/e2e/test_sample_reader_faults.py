@@ -57,7 +57,7 @@ def test_killed_while_it_reads_it_is_started_again_and_nothing_is_missing(
     assert bench.wait_window("second")["state"] == "done"
     assert bench.log("samples.reader_ended")
     assert bench.manifest("second")["warnings"] == []
-    assert "derived again" in whole_result(bench, "second")
+    assert "recomputed" in whole_result(bench, "second")
     (another,) = readers(bench.session)
     assert another.pid != reader.pid
     assert {path.name for path in bench.session.artifacts.iterdir()} == {"first", "second"}
@@ -71,7 +71,7 @@ def test_it_ends_with_a_daemon_that_is_killed_even_when_it_was_stopped(
     bench.started[-1].wait(10)
     bench.run()
     assert bench.wait_window("second")["state"] == "done"
-    assert "derived again" in whole_result(bench, "second")
+    assert "recomputed" in whole_result(bench, "second")
     assert {path.name for path in bench.session.artifacts.iterdir()} == {"first", "second"}
 
 

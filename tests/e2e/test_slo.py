@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from monitord.documents.timestamps import to_iso
+from monitord.system.timestamps import to_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.exporter import FakeExporter, counter
@@ -119,7 +119,7 @@ def test_window_run_ends_with_4_but_for_a_code_of_the_commands_own(bench: Bench)
     bench.monitord(*run, "ran7", "--", "sh", "-c", "exit 7", code=7)
     bench.monitord("window", "run", "-s", "bench", "--id", "ran0", "--", *MEASURED)
     assert outcomes(bench, "ran0") == {"answers.mean <= 60 requests/min": "met"}
-    assert "leave --no-wait out" in bench.monitord(*run, "w", "--no-wait", "--", "true", code=2).stderr
+    assert "remove --no-wait" in bench.monitord(*run, "w", "--no-wait", "--", "true", code=2).stderr
 
 
 def test_what_a_client_reports_is_judged_too(bench: Bench) -> None:
@@ -135,7 +135,7 @@ def test_what_a_client_reports_is_judged_too(bench: Bench) -> None:
 def test_a_condition_that_is_none_is_refused_before_anything_is_measured(bench: Bench) -> None:
     for condition, told in (
         ("latncy.p99 < 1 ms", "did you mean latency.p99?"),
-        ("latency.p99 < 1 B", "cannot be turned into it"),
+        ("latency.p99 < 1 B", "cannot be converted to it"),
         ("latency.p99 1", "expected one of < <= > >="),
     ):
         ran = bench.monitord("window", "run", "-s", "bench", "--id", "none", "--slo", condition, "--",
@@ -147,9 +147,9 @@ def test_a_condition_that_is_none_is_refused_before_anything_is_measured(bench: 
 def test_a_marker_with_a_bad_condition_is_refused_as_check_says(bench: Bench) -> None:
     bad = bench.mark("bad.yaml", "from: 1\nto: 2\nslo:\n  - latency.p99 250 ms\n")
     assert bench.wait_window("bad")["state"] == "failed"
-    assert "4:5: slo[0]: 'latency.p99 250 ms' is no condition" in bench.window("bad")["reason"]
+    assert "4:5: slo[0]: 'latency.p99 250 ms' is not a condition" in bench.window("bad")["reason"]
     said = bench.monitord("check", bad, code=1).stdout
-    assert said.startswith(f"{bad}:4:5: slo[0]: 'latency.p99 250 ms' is no condition")
+    assert said.startswith(f"{bad}:4:5: slo[0]: 'latency.p99 250 ms' is not a condition")
     unfit = bench.mark(
         "unfit.yaml", "from: 1\nto: 2\nslo:\n  - answers.mean > 1 requests/s\n  - answer.mean > 1\n"
     )
@@ -162,5 +162,5 @@ def test_check_outside_of_a_session_knows_the_packaged_kpis_alone(bench: Bench) 
     marker.write_text("slo:\n  - mine.mean > 1\n  - latency.p99 < 1 msec\n")
     said = bench.monitord("check", marker, code=1).stdout
     assert said == (
-        f"{marker}:3:5: slo[1]: latency.p99 is in ms, and msec cannot be turned into it; did you mean ms?\n"
+        f"{marker}:3:5: slo[1]: latency.p99 is in ms, and msec cannot be converted to it; did you mean ms?\n"
     )

@@ -140,7 +140,7 @@ def test_slurms_warning_closes_windows_while_prometheus_runs(site: Site, exporte
     site.cluster.run("scancel", "--batch", "--signal=USR1", job_id)
     assert site.wait_over(job_id) == "COMPLETED"
     assert site.bench.window("w1")["verdict"] == "truncated"
-    assert site.bench.log("allocation.closing")[-1]["told_by"] == "signal"
+    assert site.bench.log("allocation.closing")[-1]["trigger"] == "signal"
     [exited] = site.bench.log("prometheus.exited")
     assert exited["code"] == 0
 
@@ -151,7 +151,7 @@ def test_a_session_is_handed_over_to_another_job(site: Site, exporter: FakeExpor
     site.bench.wait_up("c1.yaml")
     second = wait_until(lambda: site.bench.daemon["successor_job_id"], "a successor")
     assert site.cluster.state(second) == "PENDING"
-    assert "goes on when the other one ends" in site.bench.monitord("status", *S).stdout
+    assert "continues the session when the other job ends" in site.bench.monitord("status", *S).stdout
     site.cluster.run("scancel", "--batch", "--signal=USR1", first)
     site.wait_ready(second)
     site.bench.wait_up("c1.yaml")

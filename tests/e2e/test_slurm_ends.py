@@ -35,7 +35,7 @@ def test_before_its_time_limit_the_daemon_has_done_all_there_was_to_do(
         assert site.bench.window(window_id)["verdict"] == "truncated"
         site.bench.monitord("verify", site.bench.session.artifacts / window_id)
     [closing] = site.bench.log("allocation.closing")
-    assert closing["told_by"] == "signal"
+    assert closing["trigger"] == "signal"
     assert site.bench.daemon["phase"] == "stopped"
 
 
@@ -75,7 +75,7 @@ def test_a_requeued_job_goes_on_with_its_session(site: Site, exporter: FakeExpor
     wait_until(lambda: site.cluster.state(job_id) == "PENDING", "the job to be queued again", 60)
     site.cluster.run("scontrol", "update", f"JobId={job_id}", "StartTime=now")
     site.wait_ready(job_id, restart_count=1, seconds=120)
-    assert "restarts    1, as Slurm counts them" in site.bench.monitord("status", *S).stdout
+    assert "restarts    1, as counted by Slurm" in site.bench.monitord("status", *S).stdout
     after = site.bench.target("c1.yaml")
     assert (after["in_force"], after["accepted_at"]) == (before["in_force"], before["accepted_at"])
     site.bench.wait_up("c1.yaml")

@@ -78,7 +78,7 @@ def test_a_job_that_comes_after_start_has_given_up_is_seen_and_taken_back(
 ) -> None:
     (sbatch.folder / "lost").touch()
     lost = site.bench.monitord("start", *S, "--no-wait", code=6)
-    assert "may have been submitted all the same" in lost.stderr
+    assert "may have been submitted anyway" in lost.stderr
     assert "monitord stop -s bench" in lost.stderr
     # It comes now: what the controller was sent then.
     (sbatch.folder / "lost").unlink()

@@ -43,7 +43,7 @@ def test_without_a_thread_at_first_and_with_a_full_session_folder_later_it_goes_
         flags = ("--prometheus-binary", str(held_up_once(tmp_path)), "--data-dir", str(tmp_path / "data"))
         parent = bench.start("run", "-s", "bench", "--supervised", *flags, stdout=output, stderr=output)
         wait_until(lambda: bench.daemon.get("phase") == "ready", "the daemon to be ready", PATIENCE)
-        assert "could start no thread: the limit of processes (ulimit -u)" in said.read_text()
+        assert "could not start a thread: the process limit (ulimit -u)" in said.read_text()
         assert said.read_text().count("cannot run at this moment (exit code 75)") == 1
         first = bench.daemon["pid"]
         disk.fill()

@@ -53,9 +53,9 @@ WAIT = ("wait", "--for", "ready", "--timeout", "700ms")
 
 def test_a_terminal_shows_what_is_waited_for(bench: Bench) -> None:
     text = shown(bench, *WAIT, code=3)
-    assert b"waiting for ready: the daemon is not started" in text
+    assert b"waiting for ready: the daemon has not started" in text
     assert ESCAPE in text
-    assert text.rstrip().endswith(b"the daemon is not started")
+    assert text.rstrip().endswith(b"the daemon has not started")
 
 
 @pytest.mark.parametrize("arguments", [WAIT, ("config", "show")])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.documents.timestamps import from_iso
+from monitord.system.timestamps import from_iso
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench, benches
 from tests.fakes.exporter import FakeExporter, counter
@@ -109,7 +109,7 @@ def test_a_window_made_again_while_it_is_read_has_nothing_of_the_one_before(
 
 GARBAGE = {
     "binary": (b"\x00\x01\xfe\xff" * 20, "not UTF-8"),
-    "yaml": (b"labels: [\n", "not YAML"),
+    "yaml": (b"labels: [\n", "not valid YAML"),
     "types": (b"labels: 5\nrecipes: {a: b}\n", "expected keys and values"),
     "keys": (b"lables: {a: b}\n", "did you mean labels?"),
     "moment": (b"at: tomorrow\n", "write ISO 8601"),
@@ -168,7 +168,7 @@ def test_whatever_lies_there_as_a_marker_fails_with_what_is_wrong_and_can_be_men
 
 def test_markers_in_the_wrong_order_are_told_what_to_do_and_doing_it_helps(windows: Bench) -> None:
     windows.mark("order.stop")
-    wait_told(windows, "order", "failed", "order.stop without order.start; touch order.start and")
+    wait_told(windows, "order", "failed", "order.stop exists without order.start; touch order.start, and")
     windows.mark("order.start")
     wait_told(windows, "order", "open", "order.stop is older than order.start; touch it again")
     windows.mark("order.stop")
@@ -199,11 +199,11 @@ def test_moments_still_to_come_are_waited_for_until_the_marker_is_written_anew(w
     ahead = time.time() + 3600
     start, stop = windows.mark("ahead.start"), windows.session.windows / "ahead.stop"
     os.utime(start, (ahead, ahead))
-    wait_told(windows, "ahead", "open", "ahead.start names a moment still to come; wait for it, or write")
+    wait_told(windows, "ahead", "open", "ahead.start gives a time in the future; wait until then, or write")
     start.touch()
     wait_told(windows, "ahead", "open", "")
     stop.write_text(f"at: {ahead}\n")
-    wait_told(windows, "ahead", "open", "ahead.stop names a moment still to come; wait for it, or write")
+    wait_told(windows, "ahead", "open", "ahead.stop gives a time in the future; wait until then, or write")
     assert from_iso(windows.window("ahead")["to"]) == pytest.approx(ahead, abs=0.002)
     stop.write_text("labels: {a: b}\n")
     windows.wait_window("ahead", "done")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.prometheus.api.client import PrometheusClient
@@ -122,14 +122,14 @@ def block(tmp_path_factory: pytest.TempPathFactory, start: float) -> Path:
 
 def collected(
     client: PrometheusClient, window: Window, targets: tuple[ExpectedTarget, ...] = ()
-) -> Collection:
+) -> CollectedWindow:
     left_open = has_left_open_ranges(client.build_info()["version"])
     recipes = (*load_recipes(), QUEUES)
     request = CollectionRequest("bench", window, targets, INTERVAL, 0.95, recipes, left_open=left_open)
     return collect(request, client)
 
 
-def the_window(client: PrometheusClient, start: float) -> Collection:
+def the_window(client: PrometheusClient, start: float) -> CollectedWindow:
     targets = tuple(
         ExpectedTarget(f"http://{labels['instance']}/metrics", labels, INTERVAL) for labels in LABELS.values()
     )
@@ -137,11 +137,11 @@ def the_window(client: PrometheusClient, start: float) -> Collection:
 
 
 @pytest.fixture(scope="module")
-def collection(client: PrometheusClient, start: float) -> Collection:
+def collection(client: PrometheusClient, start: float) -> CollectedWindow:
     return the_window(client, start)
 
 
-def row(collection: Collection, kpi: str, stat: str, scope: str = "session", **labels: str) -> KpiRow:
+def row(collection: CollectedWindow, kpi: str, stat: str, scope: str = "session", **labels: str) -> KpiRow:
     (found,) = (
         each
         for each in collection.rows
@@ -151,7 +151,7 @@ def row(collection: Collection, kpi: str, stat: str, scope: str = "session", **l
     return found
 
 
-def test_throughput_is_the_reset_aware_increase_over_the_length(collection: Collection) -> None:
+def test_throughput_is_the_reset_aware_increase_over_the_length(collection: CollectedWindow) -> None:
     first = (40 * SECONDS - 30 * len(SLOW)) / SECONDS
     # What c2 counted between its last scrape and its restart is lost, and it counted from 0 again.
     second = 20 * (SECONDS - (RESET_AT - 150)) / SECONDS
@@ -166,7 +166,7 @@ def test_throughput_is_the_reset_aware_increase_over_the_length(collection: Coll
 
 
 def test_increases_are_the_reset_aware_differences_of_the_samples(
-    collection: Collection, client: PrometheusClient, start: float
+    collection: CollectedWindow, client: PrometheusClient, start: float
 ) -> None:
     range_ms = 300_000 + has_left_open_ranges(client.build_info()["version"])
     total = 0.0
@@ -178,7 +178,7 @@ def test_increases_are_the_reset_aware_differences_of_the_samples(
 
 
 def test_a_counter_born_in_the_window_lacks_what_it_held_at_first_and_that_is_said(
-    collection: Collection,
+    collection: CollectedWindow,
 ) -> None:
     rows = {kpi: row(collection, kpi, "total", "client", client="c1") for kpi in ("old", "born", "begun")}
     assert rows["old"].value == pytest.approx(3000, rel=MILLISECOND)
@@ -191,7 +191,7 @@ def test_a_counter_born_in_the_window_lacks_what_it_held_at_first_and_that_is_sa
     assert (rows["begun"].status, rows["begun"].reason) == ("ok", "")
 
 
-def test_the_extremes_are_those_of_parts_of_the_window(collection: Collection) -> None:
+def test_the_extremes_are_those_of_parts_of_the_window(collection: CollectedWindow) -> None:
     low = row(collection, "throughput", "min", "client", client="c1")
     high = row(collection, "throughput", "max", "client", client="c1")
     assert low.value == pytest.approx(10, rel=1e-9)
@@ -199,7 +199,7 @@ def test_the_extremes_are_those_of_parts_of_the_window(collection: Collection) -
     assert (low.n, high.n, low.status) == (15, 15, "ok")
 
 
-def test_samples_at_both_edges_count(collection: Collection) -> None:
+def test_samples_at_both_edges_count(collection: CollectedWindow) -> None:
     stats = {stat: row(collection, "queue", stat) for stat in ("mean", "min", "max")}
     assert (stats["min"].value, stats["max"].value) == (1, 100)
     assert stats["mean"].value == pytest.approx((1 + 59 * 50 + 100) / 61, rel=1e-12)
@@ -209,7 +209,7 @@ def test_samples_at_both_edges_count(collection: Collection) -> None:
 
 @pytest.mark.parametrize("stat", ["std", "p5", "p99"])
 def test_the_spread_and_the_percentiles_of_a_gauge_are_what_the_server_itself_computes(
-    collection: Collection, client: PrometheusClient, start: float, stat: str
+    collection: CollectedWindow, client: PrometheusClient, start: float, stat: str
 ) -> None:
     range_ms = 300_000 + has_left_open_ranges(client.build_info()["version"])
     of_range = {"std": "stddev_over_time(", "p5": "quantile_over_time(0.05, "}.get(
@@ -224,7 +224,7 @@ def test_the_spread_and_the_percentiles_of_a_gauge_are_what_the_server_itself_co
 @pytest.mark.parametrize("q", [0.5, 0.95, 0.99])
 @pytest.mark.parametrize("of", ["session", "client"])
 def test_a_percentile_is_what_the_server_itself_computes(
-    collection: Collection, client: PrometheusClient, start: float, q: float, of: str
+    collection: CollectedWindow, client: PrometheusClient, start: float, q: float, of: str
 ) -> None:
     range_ms = 300_000 + has_left_open_ranges(client.build_info()["version"])
     bucket = f'http_server_request_duration_seconds_bucket{{client=~"c2|$which"}}[{range_ms}ms]'
@@ -238,7 +238,7 @@ def test_a_percentile_is_what_the_server_itself_computes(
     assert ours.bucket_lo <= theirs.value * 1000 <= ours.bucket_hi
 
 
-def test_a_percentile_is_the_truth_of_its_bucket(collection: Collection) -> None:
+def test_a_percentile_is_the_truth_of_its_bucket(collection: CollectedWindow) -> None:
     # Of c1's requests 1 % lie above 1 s, 4 % between 0.25 and 1 s, half of 70 % in 0.005 to 0.05 s.
     found = row(collection, "latency", "p50", "client", client="c1")
     assert found.value == pytest.approx(1000 * (0.005 + 0.045 * 0.4 / 0.5), rel=1e-9)
@@ -249,7 +249,7 @@ def test_a_percentile_is_the_truth_of_its_bucket(collection: Collection) -> None
     )
 
 
-def test_the_mean_latency_and_how_many_requests_it_rests_on(collection: Collection) -> None:
+def test_the_mean_latency_and_how_many_requests_it_rests_on(collection: CollectedWindow) -> None:
     mean = row(collection, "latency", "mean")
     assert mean.value == pytest.approx(100, rel=1e-3)
     throughput = row(collection, "throughput", "mean").value
@@ -257,7 +257,7 @@ def test_the_mean_latency_and_how_many_requests_it_rests_on(collection: Collecti
     assert mean.n == pytest.approx(throughput * SECONDS, abs=1)
 
 
-def test_cpu_utilisation_is_busy_time_over_all_time(collection: Collection) -> None:
+def test_cpu_utilisation_is_busy_time_over_all_time(collection: CollectedWindow) -> None:
     for stat in ("mean", "max"):
         found = row(collection, "cpu_util", stat, "node", node="n1")
         assert found.value == pytest.approx(30, rel=1e-6)
@@ -273,12 +273,12 @@ def test_steps_are_as_long_as_was_asked(client: PrometheusClient, start: float, 
     ]
 
 
-def test_an_absent_metric_is_no_data(collection: Collection) -> None:
+def test_an_absent_metric_is_no_data(collection: CollectedWindow) -> None:
     found = row(collection, "gpu_util", "mean")
     assert (found.value, found.status, found.reason) == (None, "no_data", "metric_absent")
 
 
-def test_coverage_counts_the_scrapes_inside_the_window_only(collection: Collection) -> None:
+def test_coverage_counts_the_scrapes_inside_the_window_only(collection: CollectedWindow) -> None:
     targets = {target.client: target for target in collection.coverage if target.job == "triton"}
     assert [
         (t.expected_scrapes, t.scrapes, t.successes, t.resets)
@@ -290,7 +290,7 @@ def test_coverage_counts_the_scrapes_inside_the_window_only(collection: Collecti
     assert [reason.code for reason in collection.reasons] == ["target_down"]
 
 
-def test_no_query_failed_or_warned(collection: Collection) -> None:
+def test_no_query_failed_or_warned(collection: CollectedWindow) -> None:
     assert not collection.warnings
     assert not [query for query in collection.queries if query.error]
 

@@ -109,9 +109,9 @@ def test_one_that_cannot_run_says_why_and_holds_up_no_other(
 ) -> None:
     program(tmp_path, "dcgm-exporter", "echo 'fatal: no GPU here' >&2; exit 3")
     start("dcgm,node")
-    said(log, "mel0042: dcgm: failed: ended with exit code 3: fatal: no GPU here; started again in 1 s")
+    said(log, "mel0042: dcgm: failed: ended with exit code 3: fatal: no GPU here; restart in 1 s")
     said(log, "mel0042: node: up")
-    said(log, "fatal: no GPU here; started again in 2 s")
+    said(log, "fatal: no GPU here; restart in 2 s")
     assert "dcgm" not in (session.targets / FILE).read_text()
 
 
@@ -141,4 +141,4 @@ def test_a_node_with_nothing_to_run_says_so_and_ends(start: Start, log: Path) ->
     assert start("dcgm").wait(20) == 6
     first, second = log.read_text().splitlines()
     assert first.startswith("mel0042: dcgm: missing: no dcgm-exporter in $PATH")
-    assert second == "monitord: node mel0042 has none of the exporters dcgm"
+    assert second == "monitord: node mel0042 can run no exporter of kind dcgm"

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import Build, has_left_open_ranges
@@ -183,7 +183,7 @@ class Scraped:
 
     client: PrometheusClient
 
-    def collected(self, session: str) -> Collection:
+    def collected(self, session: str) -> CollectedWindow:
         """Collect the window from the session's first scrape to its last."""
         (up,) = self.client.query(f'up{{session="{session}"}}[1h]', time.time()).series
         window = Window("run01", up.samples[0][0], up.samples[-1][0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.cli.daemon_command import MONITORD
+from monitord.client.daemon_command import MONITORD
 from monitord.daemon.sampling import READER
 
 REPOSITORY = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def test_started_by_hand_only_the_package_itself_can_come_from_the_current_folde
 def test_python_is_started_in_one_way_alone() -> None:
     package = REPOSITORY / "monitord"
     starting = [file for file in package.rglob("*.py") if '"-m"' in file.read_text()]
-    assert starting == [package / "children.py"]
+    assert starting == [package / "system" / "children.py"]
 
 
 @pytest.mark.parametrize("unit", ["monitord.service", "user/monitord@.service"])

@@ -15,7 +15,7 @@ import pytest
 from monitord.artifacts import parquet
 from monitord.artifacts.sample_files import Samples, gather
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import has_left_open_ranges
@@ -76,7 +76,7 @@ def block(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Path:
     return write_block(tmp_path_factory.mktemp("block"), lines)
 
 
-def collected(client: PrometheusClient, start: float, end: float) -> Collection:
+def collected(client: PrometheusClient, start: float, end: float) -> CollectedWindow:
     left_open = has_left_open_ranges(client.build_info()["version"])
     request = CollectionRequest(
         "bench", Window("run01", start, end), (), STEP_MS / 1000, 0.95, (), left_open=left_open
@@ -85,7 +85,7 @@ def collected(client: PrometheusClient, start: float, end: float) -> Collection:
 
 
 @pytest.fixture
-def collection(client: PrometheusClient, start_ms: int) -> Collection:
+def collection(client: PrometheusClient, start_ms: int) -> CollectedWindow:
     return collected(client, start_ms / 1000, (start_ms + STEPS * STEP_MS) / 1000)
 
 
@@ -122,7 +122,7 @@ def truth(job: str, start_ms: int) -> dict[Key, dict[int, float]]:
 
 @pytest.mark.parametrize("most", [100, 100_000], ids=["in pieces", "at once"])
 def test_every_sample_of_the_window_is_there_once_and_exact(
-    client: PrometheusClient, collection: Collection, start_ms: int, tmp_path: Path, most: int
+    client: PrometheusClient, collection: CollectedWindow, start_ms: int, tmp_path: Path, most: int
 ) -> None:
     samples = gather(collection.request.span, client, tmp_path, most)
     assert sorted(samples.files) == [f"samples/service={job}/part-0.parquet" for job in sorted(JOBS)]
@@ -134,7 +134,7 @@ def test_every_sample_of_the_window_is_there_once_and_exact(
 
 
 def test_the_servers_own_answer_says_the_same(
-    client: PrometheusClient, collection: Collection, tmp_path: Path
+    client: PrometheusClient, collection: CollectedWindow, tmp_path: Path
 ) -> None:
     theirs = client.query(
         f'{{session="bench",job="triton"}}{collection.request.span.whole}', collection.request.window.end
@@ -155,7 +155,7 @@ def test_the_servers_own_answer_says_the_same(
 
 
 def test_types_are_those_that_readers_of_a_whole_folder_need(
-    client: PrometheusClient, collection: Collection, tmp_path: Path
+    client: PrometheusClient, collection: CollectedWindow, tmp_path: Path
 ) -> None:
     samples = gather(collection.request.span, client, tmp_path)
     folder = laid_out(samples, tmp_path / "published")

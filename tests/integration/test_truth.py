@@ -17,7 +17,7 @@ from statistics import fmean
 import pytest
 
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.prometheus.api.client import PrometheusClient
@@ -88,7 +88,7 @@ def client(
         yield connection
 
 
-def measured(client: PrometheusClient, start: float, first: float, last: float) -> Collection:
+def measured(client: PrometheusClient, start: float, first: float, last: float) -> CollectedWindow:
     request = CollectionRequest(
         "t", Window("w", start + first, start + last), (ExpectedTarget("http://n1:8000/", LABELS, INTERVAL),),
         INTERVAL, 0.95, load_recipes(), left_open=has_left_open_ranges(client.build_info()["version"]),
@@ -97,11 +97,11 @@ def measured(client: PrometheusClient, start: float, first: float, last: float) 
 
 
 @pytest.fixture(scope="module")
-def collection(client: PrometheusClient, start: float) -> Collection:
+def collection(client: PrometheusClient, start: float) -> CollectedWindow:
     return measured(client, start, 0, SECONDS)
 
 
-def row(collection: Collection, kpi: str, stat: str) -> KpiRow:
+def row(collection: CollectedWindow, kpi: str, stat: str) -> KpiRow:
     (found,) = (row for row in collection.rows if (row.kpi, row.stat, row.scope) == (kpi, stat, "session"))
     return found
 
@@ -114,7 +114,7 @@ def bucket_of(milliseconds: float) -> int:
     return bisect_left(BOUNDS, milliseconds / 1000)
 
 
-def test_throughput_is_exact_where_scrapes_bracket_the_window(collection: Collection) -> None:
+def test_throughput_is_exact_where_scrapes_bracket_the_window(collection: CollectedWindow) -> None:
     assert row(collection, "throughput", "mean").value == pytest.approx(len(IN_WINDOW) / SECONDS, rel=1e-5)
     assert collection.status == "complete"
 
@@ -126,17 +126,19 @@ def test_throughput_is_near_where_they_do_not(client: PrometheusClient, start: f
     assert found == pytest.approx(truth, rel=0.005)
 
 
-def test_the_mean_is_exact(collection: Collection) -> None:
+def test_the_mean_is_exact(collection: CollectedWindow) -> None:
     assert row(collection, "latency", "mean").value == pytest.approx(fmean(IN_WINDOW) * 1000, rel=1e-5)
 
 
-def test_the_restart_was_counted(collection: Collection) -> None:
+def test_the_restart_was_counted(collection: CollectedWindow) -> None:
     (target,) = collection.coverage
     assert (target.resets, target.scrapes, target.ratio) == (1, SECONDS / INTERVAL, 1.0)
 
 
 @pytest.mark.parametrize("q", [0.5, 0.95, 0.99])
-def test_a_percentile_lies_in_the_bucket_that_holds_the_true_one(collection: Collection, q: float) -> None:
+def test_a_percentile_lies_in_the_bucket_that_holds_the_true_one(
+    collection: CollectedWindow, q: float
+) -> None:
     found, truth = row(collection, "latency", f"p{q * 100:.0f}"), true_quantile(q)
     assert found.bucket_lo is not None
     assert found.bucket_hi is not None

@@ -18,7 +18,7 @@ from monitord.artifacts.sample_files import gather
 from monitord.artifacts.verify import verify_files
 from monitord.cli import execute
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.timeseries import COLUMNS
 from monitord.prometheus.api.client import PrometheusClient
@@ -26,6 +26,7 @@ from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.recipes.load import check_recipe, load_recipes, packaged_folder
 from monitord.windows.model import Reported, Window
 from tests.fakes.backfill import write_block
+from tests.fakes.guard import permit
 
 pytestmark = pytest.mark.real
 
@@ -90,7 +91,7 @@ def block(tmp_path_factory: pytest.TempPathFactory, start: float) -> Path:
     return write_block(tmp_path_factory.mktemp("block"), lines)
 
 
-def collected(client: PrometheusClient, start: float, version: str) -> Collection:
+def collected(client: PrometheusClient, start: float, version: str) -> CollectedWindow:
     targets = tuple(
         ExpectedTarget(f"http://{name}:1/metrics", labels_of(name), STEP)
         for name in (*SCRAPED, "never there")
@@ -113,7 +114,7 @@ def folder(client: PrometheusClient, start: float, tmp_path: Path) -> Path:
     samples = gather(collection.request.span, client, tmp_path)
     return store.publish(
         tmp_path, "w", {**window_files(collection, inputs), **samples.files},
-        manifest(collection, provenance), rows=samples.rows,
+        manifest(collection, provenance), rows=samples.rows, permit=permit(),
     )  # fmt: skip
 
 
@@ -153,5 +154,5 @@ def test_the_command_says_what_was_derived(folder: Path, capsys: pytest.CaptureF
     assert execute(["verify", str(folder)]) == 0
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert re.search(r"\d\d rows and \d+ points over time derived again", shown.err)
+    assert re.search(r"recomputed \d+ rows and \d+ points over time", shown.err)
     assert "only a Prometheus can evaluate: looks" in shown.err

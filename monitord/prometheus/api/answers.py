@@ -1,4 +1,4 @@
-"""Turn what the HTTP API answers into values (pure)."""
+"""Parse the responses of the HTTP API (pure)."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from monitord.prometheus.api.series import Answer, Bucket, HistogramSeries, Nati
 V = TypeVar("V")
 
 MAX_POINTS = 11_000
-"""How many points a series may have in one range query before Prometheus refuses it."""
+"""Points per series above which Prometheus refuses a range query."""
 
 
 def parse_answer(payload: Any) -> Answer:
     """Return the series of a successful `/api/v1/query` or `/api/v1/query_range` payload.
 
-    A scalar is one series without labels. Warnings come first, then what 3.x calls infos. Raises
-    PrometheusError when the payload has another shape.
+    A scalar is one series without labels. Warnings come first, then the infos of 3.x. Raises
+    PrometheusError when the payload has another form.
     """
     try:
         warnings = [str(text) for key in ("warnings", "infos") for text in payload.get(key) or ()]
         series, histograms = _parse_result(payload["data"]["resultType"], payload["data"]["result"])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise PrometheusError(
-            f"a query was answered with something that is not Prometheus's API: {error!r}"
+            f"the response to a query is not in the format of Prometheus's API: {error!r}"
         ) from error
     return Answer(series, tuple(warnings), histograms)
 
 
 def join_answers(answers: Iterable[Answer]) -> Answer:
-    """Return answers to consecutive ranges as one; each warning once."""
+    """Join the answers to consecutive ranges; repeated warnings are kept once."""
     parts = list(answers)
     return Answer(
         tuple(Series(*each) for each in _joined((s.labels, s.samples) for a in parts for s in a.series)),
@@ -46,7 +46,7 @@ def join_answers(answers: Iterable[Answer]) -> Answer:
 def _joined(
     series: Iterable[tuple[Mapping[str, str], tuple[tuple[float, V], ...]]],
 ) -> list[tuple[Mapping[str, str], tuple[tuple[float, V], ...]]]:
-    """Return the samples of each series one after another."""
+    """Concatenate the samples of each series."""
     found: dict[frozenset[tuple[str, str]], tuple[Mapping[str, str], list[tuple[float, V]]]] = {}
     for labels, samples in series:
         found.setdefault(frozenset(labels.items()), (labels, []))[1].extend(samples)
@@ -54,9 +54,9 @@ def _joined(
 
 
 def split_range(start: int, end: int, step: int, most: int = MAX_POINTS) -> list[tuple[int, int]]:
-    """Return consecutive ranges that together have the points start, start + step, … up to end.
+    """Split the points start, start + step, … up to end into consecutive ranges.
 
-    All in milliseconds. No range has more than `most` points. Raises ValueError when end is before
+    All times are in milliseconds. No range has more than `most` points. Raises ValueError when end is before
     start or step is not positive.
     """
     if step <= 0:
@@ -91,7 +91,7 @@ def _one(item: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _samples(pairs: Iterable[Sequence[Any]]) -> tuple[tuple[float, float], ...]:
-    # NaN, +Inf and -Inf are read as Prometheus writes them.
+    # float() also parses Prometheus's NaN, +Inf and -Inf.
     return tuple([(float(time), float(value)) for time, value in pairs])
 
 

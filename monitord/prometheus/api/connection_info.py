@@ -1,4 +1,4 @@
-"""Where a Prometheus is and who gets in, as may be told to another process: no secret is in it. Pure."""
+"""How to connect to a Prometheus, for another process. It holds no secret, only the files with them. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """A server's URL, how many seconds it has to answer, the files that hold what lets one in, and as
-    which uid it runs if that counts."""
+class ConnectionInfo:
+    """A server's URL, the seconds that a request may take, the user and the files with password and
+    certificate.
+
+    `owner` is the uid that the server must run as; None means any.
+    """
 
     url: str
     timeout: float

@@ -1,8 +1,8 @@
-"""Trusting a server on this machine for the user that it runs as.
+"""Trust a server on this machine only if it runs as an expected user.
 
-A port that a dead Prometheus leaves is anybody's a moment later, and whoever takes it would be sent the
-password with the next request. The kernel says whose process it was that accepted a connection: that is
-looked up once a connection is made, before anything is sent on it.
+When Prometheus dies, any user may take its port, and would be sent the password with the next request. The
+kernel knows whose process accepted a connection: that is looked up after connecting and before anything is
+sent.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 _PATIENCE = 10.0
 
 
-class OfOneUser(HTTPAdapter):
-    """Sends requests to servers of one user alone, where they are asked without TLS and within this machine.
+class PeerUidAdapter(HTTPAdapter):
+    """Sends plain HTTP requests within this machine only to servers that run as one uid.
 
-    Of a server elsewhere nothing can be known, nor where the kernel does not show its connections.
+    A server on another machine is not checked, nor where the kernel does not show its connections.
     """
 
     def __init__(self, uid: int) -> None:
@@ -54,14 +54,14 @@ class OfOneUser(HTTPAdapter):
 
 
 def accepted_by(connection: socket.socket) -> int | None:
-    """Return the user whose process has accepted a connection within this machine; None as yet.
+    """Return the uid of the process that accepted a connection within this machine; None if none has yet.
 
-    Raises OSError where the kernel does not say.
+    Raises OSError where the kernel does not show its connections.
     """
     server, client = _address(connection.getpeername()), _address(connection.getsockname())
     for table in _TABLES if server[0].version == 4 else _TABLES[1:]:
         is_v6 = table is _TABLES[1]
-        wanted = f" {_as_listed(server, is_v6)} {_as_listed(client, is_v6)} "
+        wanted = f" {_in_kernel_format(server, is_v6)} {_in_kernel_format(client, is_v6)} "
         _, found, rest = table.read_text(encoding="ascii").partition(wanted)
         if found:
             _, _, _, _, uid, _, inode, *_ = rest.split(maxsplit=7)
@@ -70,7 +70,7 @@ def accepted_by(connection: socket.socket) -> int | None:
 
 
 def is_within_machine(connection: socket.socket) -> bool:
-    """Say whether a connection leads to this machine itself."""
+    """Return whether both ends of a connection are on this machine."""
     (server, _), (client, _) = _address(connection.getpeername()), _address(connection.getsockname())
     return server.is_loopback or server == client
 
@@ -87,12 +87,12 @@ def _await_owner(made: HTTPConnection, uid: int) -> None:
         if lost.poll(pause * 1000):
             raise ConnectionAbortedError(errno.ECONNABORTED, "the server went away")
         if time.monotonic() >= deadline:
-            raise ConnectTimeoutError(made, "the server accepts no connection")
+            raise ConnectTimeoutError(made, "the server does not accept the connection")
         pause = min(2 * pause, _LONGEST_PAUSE)
     if owner != uid:
         raise PrometheusUnavailableError(
-            f"what answers on {made.host}:{made.port} is a process of uid {owner}, not of uid {uid}: "
-            "nothing was sent to it; Prometheus may have ended, and its port been taken"
+            f"the process that listens on {made.host}:{made.port} belongs to uid {owner}, not to uid {uid}: "
+            "nothing was sent to it; Prometheus may have ended and another process taken its port"
         )
 
 
@@ -113,8 +113,8 @@ def _address(name: tuple[Any, ...]) -> Address:
     return address, name[1]
 
 
-def _as_listed(end: Address, is_v6: bool) -> str:
-    """Write one end of a connection as the kernel lists it: words of its own byte order."""
+def _in_kernel_format(end: Address, is_v6: bool) -> str:
+    """Format one end of a connection as the kernel does: hexadecimal words in host byte order."""
     address, port = end
     packed = address.packed
     if is_v6 and address.version == 4:

@@ -1,4 +1,4 @@
-"""Trusting a server for the one certificate that it shows."""
+"""Trust a server only if it shows one given certificate."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from monitord.errors import InvalidInputError
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\s[^-]*-----END CERTIFICATE-----")  # a server shows the first
 
 
-class OneCertificate(HTTPAdapter):
-    """Connects only to who shows one certificate, which is compared before anything is sent.
+class PinnedCertificateAdapter(HTTPAdapter):
+    """Connects only to a server with this certificate; it is compared before anything is sent.
 
-    Stronger than a chain and a name, and the only way for a certificate that nobody signed and that
-    is asked for by the loopback address.
+    This is stricter than a chain of trust and a host name, and works for self-signed certificates and for
+    connections to a loopback address.
     """
 
     def __init__(self, certificate: Path) -> None:
@@ -31,7 +31,7 @@ class OneCertificate(HTTPAdapter):
         super().init_poolmanager(*arguments, **options, assert_fingerprint=self._fingerprint)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        # No authority is asked: the fingerprint alone decides.
+        # Not verified by an authority: the fingerprint alone decides.
         return super().send(request, **{**options, "verify": False})
 
 

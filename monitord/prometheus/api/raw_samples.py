@@ -1,4 +1,4 @@
-"""Raw samples as Prometheus answers with them, decoded as far as to series. Pure."""
+"""Raw samples in Prometheus's response, decoded per series but not per sample. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitord.errors import PrometheusError
 
 
 class RawHistogram(msgspec.Struct):
-    """A native histogram, its numbers as text; a bucket is (which bounds belong to it, low, high, count)."""
+    """A native histogram with its numbers as text; a bucket is (inclusive bounds, low, high, count)."""
 
     count: str
     sum: str
@@ -18,7 +18,9 @@ class RawHistogram(msgspec.Struct):
 
 
 class RawSeries(msgspec.Struct):
-    """A series and its samples, `[[Unix seconds,"value"],…]` as it was sent; `histograms` are native ones."""
+    """A series with its samples as undecoded JSON, `[[Unix seconds,"value"],…]`, and its native
+    histograms.
+    """
 
     metric: dict[str, str]
     values: msgspec.Raw = msgspec.Raw()
@@ -26,7 +28,7 @@ class RawSeries(msgspec.Struct):
 
 
 class RawAnswer(msgspec.Struct):
-    """The series of one query, and what Prometheus warned of."""
+    """The series of one query, and Prometheus's warnings."""
 
     series: list[RawSeries]
     warnings: list[str] = []
@@ -46,14 +48,16 @@ _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Payload)
 
 
 def not_the_api(reason: object) -> PrometheusError:
-    """Return the error for samples of another shape than Prometheus's."""
-    return PrometheusError(f"raw samples were answered with something that is not Prometheus's API: {reason}")
+    """Return the error for samples in another form than Prometheus's."""
+    return PrometheusError(
+        f"the response with raw samples is not in the format of Prometheus's API: {reason}"
+    )
 
 
 def read_samples(content: bytes) -> RawAnswer:
-    """Return what a successful `/api/v1/query` for a range selector was answered with.
+    """Decode a successful response of `/api/v1/query` for a range selector.
 
-    Raises PrometheusError when the content has another shape.
+    Raises PrometheusError when the content has another form.
     """
     try:
         payload: _Payload = _DECODER.decode(content)

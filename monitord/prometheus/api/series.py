@@ -1,4 +1,4 @@
-"""What Prometheus answers a query with, as plain values."""
+"""The answer to a query, as plain values."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import NamedTuple
 
 
 class Series(NamedTuple):
-    """One series: its labels and its samples as (Unix seconds, value), oldest first."""
+    """A series: its labels, and its samples as (Unix seconds, value), oldest first."""
 
     labels: Mapping[str, str]
     samples: tuple[tuple[float, float], ...]
 
     @property
     def value(self) -> float:
-        """The last value, which for an instant query is the only one."""
+        """The last value; an instant query has only one."""
         return self.samples[-1][1]
 
 
 class Bucket(NamedTuple):
-    """Observations between two bounds. Which of them belong to it differs, and no quantile sees that."""
+    """Observations between two bounds. Whether the bounds are inclusive varies, without effect on
+    quantiles.
+    """
 
     low: float
     high: float
@@ -29,7 +31,7 @@ class Bucket(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NativeHistogram:
-    """One native histogram: its buckets that hold something, in ascending order, none overlapping."""
+    """A native histogram: its non-empty buckets in ascending order, without overlap."""
 
     count: float
     sum: float
@@ -38,20 +40,22 @@ class NativeHistogram:
 
 @dataclass(frozen=True, slots=True)
 class HistogramSeries:
-    """One series of native histograms: its labels, its samples as (Unix seconds, histogram), oldest first."""
+    """A series of native histograms: its labels, and its samples as (Unix seconds, histogram), oldest
+    first.
+    """
 
     labels: Mapping[str, str]
     samples: tuple[tuple[float, NativeHistogram], ...]
 
     @property
     def value(self) -> NativeHistogram:
-        """The last histogram, which for an instant query is the only one."""
+        """The last histogram; an instant query has only one."""
         return self.samples[-1][1]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """All series of one query, and what Prometheus warned of; native histograms stand apart."""
+    """All series of one query, its native histograms, and Prometheus's warnings."""
 
     series: tuple[Series, ...]
     warnings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Which Prometheus this is: its version, and what that changes (pure)."""
+"""The version of a Prometheus, and what depends on it (pure)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Version(NamedTuple):
-    """A release number; what a distribution appends to it does not count."""
+    """A release number, without a distribution's suffix."""
 
     major: int
     minor: int
@@ -25,7 +25,7 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What one Prometheus binary is: its version, and its flags as `--help` prints them."""
+    """A Prometheus binary: its version, and the output of `--help`."""
 
     binary: Path
     version: Version
@@ -35,19 +35,19 @@ class Build:
 OLDEST_SUPPORTED = Version(2, 42, 0)
 FIRST_UNSUPPORTED = Version(4, 0, 0)
 NATIVE_BY_SETTING = Version(3, 8, 0)
-"""From here on native histograms are scraped by a setting; before, by a feature that is switched on."""
+"""From this version on a setting enables native histograms; before, a feature flag does."""
 CLASSIC_BESIDE_NATIVE = Version(2, 45, 0)
-"""From here on the classic form of a histogram can be kept where it has a native one too."""
+"""From this version on the classic form of a histogram can be kept beside the native one."""
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)([-~](?:alpha|beta|pre|rc)[\w.]*)?", re.ASCII)
 _PRINTED = re.compile(rf"\bprometheus, version v?({_VERSION.pattern})", re.ASCII)
 
 
 def parse_version(text: str, binary: Path) -> Version:
-    """Return the version that `prometheus --version` printed.
+    """Parse the output of `prometheus --version`.
 
-    Raises PrometheusError when this is not Prometheus, or a version that monitord does not know: an
-    older or newer one, or a pre-release, which may have a release's flags or not.
+    Raises PrometheusError when this is not Prometheus, or not a supported version: too old, too new, or a
+    pre-release, which may or may not have a release's flags.
     """
     match = _PRINTED.search(text)
     if match is None:
@@ -60,35 +60,35 @@ def parse_version(text: str, binary: Path) -> Version:
     version = Version(*map(int, numbers))
     if pre_release or not OLDEST_SUPPORTED <= version < FIRST_UNSUPPORTED:
         raise PrometheusError(
-            f"{binary} is Prometheus {release}; a release from {OLDEST_SUPPORTED} on and below "
+            f"{binary} is Prometheus {release}; a release from {OLDEST_SUPPORTED} and below "
             f"{FIRST_UNSUPPORTED} is needed: set MONITORD_PROMETHEUS to one"
         )
     return version
 
 
 def has_left_open_ranges(version: str) -> bool:
-    """Say whether a server of this version leaves a sample at the very start of a range out of it.
+    """Return whether this version excludes a sample at the start of a range.
 
-    Prometheus does so since 3.0; one that does not say what it is is taken for an older one.
+    Prometheus does so since 3.0; an unknown version counts as older.
     """
     match = _VERSION.match(version)
     return match is not None and int(match[1]) >= 3
 
 
 def has_old_extrapolation(version: str) -> bool:
-    """Say whether a server of this version extrapolates to a counter's zero also past half an interval.
+    """Return whether this version extrapolates a counter to zero by more than half an interval.
 
-    Prometheus did so before 2.52, where a series was born in the range.
+    Prometheus did so before 2.52, for series that start in the range.
     """
     match = _VERSION.match(version)
     return match is not None and (int(match[1]), int(match[2])) < (2, 52)
 
 
 def native_warning(version: Version) -> str | None:
-    """Return what is lost by scraping native histograms with this version; None for nothing."""
+    """Return a warning about native histograms with this version; None if nothing is lost."""
     if version >= CLASSIC_BESIDE_NATIVE:
         return None
     return (
-        f"Prometheus {version} keeps only the native form of histograms that have both, so that what reads "
-        f"their _bucket, _sum and _count series finds nothing; {CLASSIC_BESIDE_NATIVE} and later keep both"
+        f"Prometheus {version} keeps only the native form of histograms that have both, so queries of "
+        f"their _bucket, _sum and _count series find nothing; {CLASSIC_BESIDE_NATIVE} and later keep both"
     )

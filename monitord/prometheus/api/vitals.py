@@ -1,4 +1,4 @@
-"""How a Prometheus is, from the metrics that it serves of itself (pure)."""
+"""The health of a Prometheus, from its own metrics (pure)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{[^}]*\})? (\S+)", re.MULT
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What is read of its metrics; None where this version has no such metric.
+    """Values of its metrics; None where this version has no such metric.
 
-    `failed_writes` counts samples' writes to the write-ahead log that failed, `watcher_errors` those
-    after which it no longer reads file_sd. `config_loaded` says how the last reload ended, and
-    `config_loaded_at` (Unix seconds) when one last worked.
+    `failed_writes` counts failed writes to the write-ahead log, and `watcher_errors` errors after which it no
+    longer reads file_sd. `config_loaded` is whether the last reload succeeded, and `config_loaded_at` (Unix
+    seconds) when a reload last succeeded.
     """
 
     failed_writes: int | None = None
@@ -28,7 +28,7 @@ class Vitals:
 
     @classmethod
     def read(cls, metrics: str) -> Self:
-        """Read the text of `/metrics`; what is not there, or no number, stays unknown."""
+        """Parse the text of `/metrics`; missing or malformed values are None."""
         found = {name: text for name, text in _SAMPLE.findall(metrics) if name in _NAMES}
         loaded = _number(found.get("prometheus_config_last_reload_successful"))
         return cls(

@@ -1,4 +1,4 @@
-"""Reading what this machine and its control groups say of memory."""
+"""Reading the memory limits of this machine and its control groups."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def find_memory_limit(setting: int | None, environment: Mapping[str, str] = os.e
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # gone, or hidden from us: it says nothing
+    except OSError:  # gone, or not readable for us
         return ""

@@ -1,4 +1,4 @@
-"""What Prometheus is called with (pure)."""
+"""Prometheus's command line (pure)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def listen_address(host: str, port: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What one Prometheus is told on its command line.
+    """The options of one Prometheus.
 
-    `listen` is HOST:PORT, `retention` seconds. `web_config` None lets everybody in; `admin_api` is
-    for snapshots, and lets data be deleted too. `native_histograms` are scraped where exporters have them.
+    `listen` is HOST:PORT, `retention` is in seconds. Without `web_config`, there is no authentication.
+    `admin_api` is for snapshots, and allows deleting data too. With `native_histograms`, they are scraped
+    from exporters that have them.
     """
 
     config: Path
@@ -61,7 +62,6 @@ def command_line(build: Build, options: ServerOptions) -> list[str]:
     if options.admin_api:
         arguments.append("--web.enable-admin-api")
     if _LOCK_FLAG in build.help_text.replace("--[no-]", "--").split():
-        # Debian's builds of 2.x lock their data only when told to; all others do so without, and
-        # know no such flag.
+        # Debian's builds of 2.x lock their data only with this flag; others always do, and do not know it.
         arguments.append(_LOCK_FLAG)
     return arguments

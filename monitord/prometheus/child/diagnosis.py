@@ -1,6 +1,6 @@
 """Why a Prometheus ended, from its exit code and the errors it logged (pure).
 
-Every start that fails exits with 1, so only the words tell a broken disk from a taken port.
+Every failed start exits with 1, so only the message distinguishes a broken disk from a taken port.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Cause(Enum):
 
     CRASHED = "crashed"
     UNWRITABLE = "unwritable"
-    """Its data folder takes no writes: full, over quota, read-only or somebody else's."""
+    """Its data folder takes no writes: full, over quota, read-only or owned by another user."""
     STORAGE = "storage"
     """It refuses its data; others are needed."""
     LOCKED = "locked"
@@ -25,18 +25,18 @@ class Cause(Enum):
     NOT_RUN = "not run"
     KILLED = "killed"
     LIMITED = "limited"
-    """No process or thread was left for it, or what its start needs could not be had at that moment."""
+    """No process or thread was available, or what its start needs could not be read at that moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The cause, and what whoever reads it should know or do; empty where the errors say it all."""
+    """The cause, and what the user should know or do; empty where the errors are enough."""
 
     cause: Cause
     advice: str = ""
 
 
-# Nothing of this is the data's fault, although Prometheus says that it could not open them.
+# None of these is caused by the data, although Prometheus reports that it could not open them.
 _CIRCUMSTANCES: tuple[tuple[str, Cause, str], ...] = (
     ("no space left on device", Cause.UNWRITABLE, "free some space; it is started once there is some"),
     ("disk quota exceeded", Cause.UNWRITABLE, "the quota is used up; it is started once there is room"),
@@ -69,7 +69,7 @@ def diagnose(code: int, errors: Sequence[str]) -> Diagnosis:
         if words in text:
             return Diagnosis(cause, advice)
     if code == _KILLED:
-        return Diagnosis(Cause.KILLED, "somebody killed it, or the kernel did for want of memory")
+        return Diagnosis(Cause.KILLED, "it was killed by somebody, or by the kernel for lack of memory")
     if code > 0 and _REFUSED_DATA in text:
         return Diagnosis(Cause.STORAGE)
     return Diagnosis(Cause.CRASHED)

@@ -1,4 +1,4 @@
-"""What is told of the supervised Prometheus when its state changes (pure)."""
+"""What is logged, and reported as wrong, when the state of the supervised Prometheus changes (pure)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Exit:
         return f"Prometheus {how}: {facts}{f' ({self.diagnosis.advice})' if self.diagnosis.advice else ''}"
 
 
-def story(before: State, after: State, ended: Exit | None, unwritable: str) -> Iterator[Line]:
-    """Return what to log of a change.
+def log_lines(before: State, after: State, ended: Exit | None, unwritable: str) -> Iterator[Line]:
+    """Return what to log about a change.
 
-    `ended` is how the run ended, if it did; `unwritable` why nothing can be written.
+    `ended` is how the run ended, if it did; `unwritable` is why nothing can be written.
     """
     if after.unwritable and not before.unwritable:
         yield Line("error", "prometheus.unwritable", {"reason": unwritable})
@@ -51,10 +51,10 @@ def story(before: State, after: State, ended: Exit | None, unwritable: str) -> I
                    {"failures": after.failures})  # fmt: skip
 
 
-def failure(before: State, after: State, ended: Exit | None, unwritable: str) -> str | None:
-    """Return what is wrong since this change, in words.
+def failure_after(before: State, after: State, ended: Exit | None, unwritable: str) -> str | None:
+    """Return what is wrong after this change, in words.
 
-    Empty when all is well again, None when nothing has changed in that.
+    Empty when all is well again, None when the change does not affect it.
     """
     if after.phase is before.phase:
         return _without_room(after, unwritable) if after.unwritable and not before.unwritable else None
@@ -79,12 +79,12 @@ def _given_up(after: State, ended: Exit | None) -> str:
     last = f": {ended}" if ended else ""
     return (
         f"Prometheus was given up after {after.failures} failures in a row{last}; "
-        "mend that, then have it tried again by sending the daemon SIGHUP"
+        "fix the cause, then send the daemon SIGHUP to try again"
     )
 
 
 def outage_reason(before: State, after: State) -> str:
-    """Return the stable code of why all is not well."""
+    """Return the stable code of why it is not healthy."""
     if after.unwritable:
         return "data_unwritable"
     if not after.wanted:

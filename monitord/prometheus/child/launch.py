@@ -1,4 +1,4 @@
-"""What a start of Prometheus needs, found out once: the binary, its place, its limits, its command line."""
+"""What every start of Prometheus needs, prepared once: binary, folders, limits, command line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from monitord.prometheus.child.cgroup_memory import find_memory_limit
 from monitord.prometheus.child.command import ServerOptions, command_line, listen_address
 from monitord.prometheus.child.memory_limit import MemoryLimit
 from monitord.prometheus.config.programs import find_binary, find_promtool, read_build
+from monitord.prometheus.config.render_config import render_config
 from monitord.prometheus.config.run_folder import RunFolder
 from monitord.prometheus.config.web_access import (
     CERTIFICATE,
@@ -26,13 +27,14 @@ from monitord.prometheus.data.data_location import retention_bytes
 from monitord.prometheus.data.storage import Storage
 from monitord.session.folder import Session
 from monitord.session.settings import PrometheusSettings, Settings
+from monitord.targets.credentials import ScrapeCredentials
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How one session's Prometheus is started, every time.
+    """How one session's Prometheus is started.
 
-    `warnings` are what the user should know of all this; `data_reason` why the data lie where they do.
+    `warnings` are for the user; `data_reason` is why the data are where they are.
     """
 
     build: Build
@@ -47,7 +49,7 @@ class Launch:
     warnings: tuple[str, ...]
 
     def argv(self, port: int | None = None) -> list[str]:
-        """Return the command line; with a `port`, the one that was free the last time."""
+        """Return the command line; `port` is a free port that an earlier run had."""
         options = self.options
         if port is not None:
             host = options.listen.rpartition(":")[0]
@@ -55,17 +57,24 @@ class Launch:
         return command_line(self.build, options)
 
     def environment(self) -> Mapping[str, str]:
-        """Return the environment, from which a child gets what it may have."""
+        """Return the environment, of which a child gets a part."""
         limit = self.memory.bytes
         return {**os.environ, **({"GOMEMLIMIT": str(limit)} if limit is not None else {})}
 
     @property
     def certificate(self) -> Path | None:
-        """The certificate that it shows, None without TLS."""
+        """The certificate that it serves, None without TLS."""
         return self.run_folder.folder / CERTIFICATE if self.access.tls else None
 
+    def render(self, settings: Settings, credentials: Mapping[ScrapeCredentials, str]) -> bytes:
+        """Return prometheus.yml. `credentials` are those of targets, with stamps of their files."""
+        return render_config(
+            self.run_folder.file_sd, settings.scrape_interval, settings.prometheus.limits,
+            self.build.version, credentials, settings.prometheus.native_histograms,
+        )  # fmt: skip
+
     def refresh(self) -> None:
-        """Have the run folder hold what Prometheus reads at every request. Raises as that does."""
+        """Write what Prometheus reads at every request into the run folder. Raises as that does."""
         self.run_folder.refresh(self.access.run_files())
 
     def renewed(self) -> Launch:
@@ -78,10 +87,10 @@ class Launch:
 
 
 def prepare_launch(session: Session, settings: Settings, now: float, run: Made) -> Launch:
-    """Find and make all that is needed.
+    """Find or create everything that a start needs.
 
-    `now` is in Unix seconds, `run` the run folder. Raises PrometheusError when there is no usable binary, and
-    InvalidInputError when a place, a limit or a certificate cannot be used as it is set.
+    `now` is in Unix seconds, `run` is the run folder. Raises PrometheusError when there is no usable binary,
+    and InvalidInputError when a place, a limit or a certificate cannot be used as it is set.
     """
     wanted = settings.prometheus
     build = read_build(find_binary(wanted.binary))
@@ -119,5 +128,5 @@ def prepare_launch(session: Session, settings: Settings, now: float, run: Made) 
 def _retention_bytes(wanted: PrometheusSettings, data: Made) -> int | None:
     try:
         return retention_bytes(wanted.retention_bytes, *measure(data.folder))
-    except OSError:  # it cannot be written yet, which is told, and waited for
+    except OSError:  # it cannot be written yet, which is reported and waited for
         return wanted.retention_bytes

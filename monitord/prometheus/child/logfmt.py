@@ -1,4 +1,4 @@
-"""What Prometheus's own log tells (pure): where it listens, and why it gave up.
+"""Reading Prometheus's log (pure): where it listens, and why it ended.
 
 2.x and 3.x both write logfmt, with other names for the time and the level's case.
 """
@@ -31,7 +31,7 @@ def listening_url(log: str) -> str | None:
     """Return the URL that Prometheus serves according to its log, None while it does not listen.
 
     A wildcard address is given as the loopback one, where it can be reached from here. Whether it
-    serves https is told one line after the address.
+    serves https follows one line after the address.
     """
     address = None
     for entry in map(parse_line, log.splitlines()):

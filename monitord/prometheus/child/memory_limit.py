@@ -1,7 +1,7 @@
-"""How much memory Prometheus may take, and whether it is close to that (pure).
+"""How much memory Prometheus may use, and whether it is close to that (pure).
 
-Go's runtime keeps below GOMEMLIMIT by collecting garbage more often. It is a soft limit: only a
-share of what the kernel would kill for, because the page cache and everything else need the rest.
+Go's runtime stays below GOMEMLIMIT by collecting garbage more often. It is a soft limit: a share of the limit
+at which the kernel kills, because the page cache and everything else need the rest.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def cgroup_files(membership: str, mounted: Path) -> tuple[Path, ...]:
 
 
 def pressure(resident_bytes: int | None, limit_bytes: int | None) -> Literal["ok", "high"] | None:
-    """Say how close to its limit Prometheus is; None when either is not known."""
+    """Return how close to its limit Prometheus is; None when either is not known."""
     if resident_bytes is None or limit_bytes is None:
         return None
     return "high" if resident_bytes > limit_bytes * _HIGH else "ok"

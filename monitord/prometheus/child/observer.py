@@ -1,6 +1,6 @@
-"""What is seen of the child and of its data: its exit, its answers, and whether its disk takes writes.
+"""Observing the child and its data: its exit, its answers, and whether its disk can be written.
 
-What may take long is asked on threads; nothing here waits.
+Whatever may take long is done on threads; nothing here waits.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from monitord.system.background import Background, Run
 T = TypeVar("T")
 
 RELOADING_SECONDS = 0.2
-"""How often one that was told to reload is asked how that went."""
+"""How often the result of a reload is looked for."""
 
 
 @dataclass(slots=True)
-class Senses:
-    """How the child is perceived. `port` is the one that it was told to listen on.
+class Observer:
+    """Observes the child. `port` is the one in the settings.
 
-    `restore` has the session's history put back into a data folder that holds nothing, before a
-    start. `finding` is what the last look found, `unwritable` why the data folder takes no writes, `blind`
-    why nothing could be asked, empty when it could: what was known then stands, and it is asked again.
+    `restore` restores the session's history into an empty data folder, before a start. `finding` is the
+    result of the last check, `unwritable` is why the data folder cannot be written, and `blind` is why no
+    check could be made, each empty when all is well. While checks fail, the last result stays.
     """
 
     storage: Storage
@@ -71,7 +71,7 @@ class Senses:
     def observe(
         self, process: PrometheusProcess | None, state: State, now: float
     ) -> tuple[Observation, Exit | None]:
-        """Return what is known now, and how the run ended if it did."""
+        """Return what is observed now, and how the run ended if it did."""
         can_write = self._trial_result()
         code = process.poll() if process else None
         if process is None or code is not None:
@@ -85,7 +85,7 @@ class Senses:
         return Observation(running=True, can_write=can_write), None
 
     def ask(self, state: State, now: float, serves: bool, reloading: bool) -> None:
-        """Ask, beside the main loop, what is due to be known."""
+        """Start the checks that are due, on threads."""
         overdue = reloading and now >= self._probed_at + RELOADING_SECONDS
         if serves and (overdue or is_check_due(state, now)):
             self._probed_at = now
@@ -107,7 +107,7 @@ class Senses:
         try:
             with self.connect() as client:
                 return look(client)
-        except PrometheusError:  # it ended since it was to be asked
+        except PrometheusError:  # it has ended meanwhile
             return Finding(ready=False)
 
     def _trial_result(self) -> bool | None:
@@ -118,7 +118,7 @@ class Senses:
         return not reason
 
     def _answer(self, question: Background[T]) -> T | None:
-        """Return the answer to a question; None when there is none, or nobody could be asked."""
+        """Return the answer of a check; None when there is none, or it could not be made."""
         answer = question.take()
         if answer is None:
             return None

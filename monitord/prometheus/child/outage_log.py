@@ -1,4 +1,4 @@
-"""The outages of a session's Prometheus, as they are known and as `status/outages.json` is to say."""
+"""The outages of a session's Prometheus, and the content of `status/outages.json`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from monitord.system.atomic import to_json
 
 @dataclass(slots=True)
 class OutageLog:
-    """What is known of outages; `content` is what is to be published of it, empty for nothing new."""
+    """All known outages; `content` is the file to publish, empty while nothing is new."""
 
     known: Outages
     content: bytes = b""
     _written: object = None
 
     def note(self, before: State, after: State, ready: bool, now: float) -> float | None:
-        """Take a step of the supervision into account; return how long an outage lasted that ended with it.
+        """Note a step of the supervision; return how long an outage lasted that it ended.
 
-        `ready` says that Prometheus was just seen ready, at `now` (Unix seconds).
+        `ready`: Prometheus was observed ready at `now` (Unix seconds).
         """
         outage = self.known.current
         if not is_healthy(after):

@@ -1,7 +1,7 @@
-"""When Prometheus was not there, or could not keep what it scraped (pure).
+"""The times in which Prometheus did not run, or could not store what it scraped (pure).
 
-An outage lasts from when all was last seen well, before it was not, until all was well again: the
-truth lies inside. Times are Unix seconds.
+An outage lasts from the last time that all was observed to be well until it was so again: the real gap lies
+inside these bounds. Times are Unix seconds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitord.documents.timestamps import from_iso, to_iso
+from monitord.system.timestamps import from_iso, to_iso
 
 KEPT = 1000
 """How many outages are remembered, the latest ones."""
@@ -25,7 +25,7 @@ class Outage:
     reason: str
 
     def touches(self, start: float, end: float) -> bool:
-        """Say whether any of the time from `start` to `end` falls into it."""
+        """Return whether it overlaps the time from `start` to `end`."""
         return self.start < end and (self.end is None or self.end > start)
 
 
@@ -38,24 +38,24 @@ class Outages:
     current: Outage | None = None
 
     def well(self, now: float) -> Outages:
-        """Return them after all was seen well: what lasted has ended."""
+        """Return the outages after all was observed to be well, which ends the current one."""
         ended = (replace(self.current, end=now),) if self.current else ()
         return Outages(now, (*self.past, *ended)[-KEPT:], None)
 
     def unwell(self, reason: str) -> Outages:
-        """Return them after something was seen amiss; the first reason stands."""
+        """Return the outages after something was observed to be wrong; the first reason stays."""
         if self.current or self.last_well is None:
             return self
         return replace(self, current=Outage(self.last_well, None, reason))
 
     def touching(self, start: float, end: float) -> tuple[Outage, ...]:
-        """Return the outages that a window touched."""
+        """Return the outages that overlap a window."""
         every = (*self.past, *((self.current,) if self.current else ()))
         return tuple(outage for outage in every if outage.touches(start, end))
 
 
 def outages_json(outages: Outages) -> dict[str, Any]:
-    """Return them as they are published; `last_well` is in the daemon's heartbeat, and not here."""
+    """Return the outages as they are published; `last_well` is part of the heartbeat instead."""
     every = (*outages.past, *((outages.current,) if outages.current else ()))
     return {"outages": [outage_json(outage) for outage in every]}
 
@@ -69,8 +69,8 @@ def outage_json(outage: Outage) -> dict[str, Any]:
 def restore(published: Any, last_well: str | None) -> Outages:
     """Return what an earlier daemon knew: its published outages, and when all was last well.
 
-    What cannot be read is left out. An outage that had no end goes on; without one, that no daemon
-    ran is the outage.
+    Unreadable entries are left out. An outage without an end goes on; otherwise the time without a daemon is
+    one.
     """
     items = published.get("outages") if isinstance(published, Mapping) else None
     known = tuple(_readable(items if isinstance(items, list) else ()))

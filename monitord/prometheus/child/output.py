@@ -1,7 +1,7 @@
-"""What one run of Prometheus prints, read as it comes.
+"""The output of one run of Prometheus, read as it comes.
 
-It goes through a pipe that a thread empties, so that Prometheus never waits for whoever keeps its log: the
-file system of the session may hang. What is needed to judge the run is kept in memory.
+A thread reads it from a pipe, so that Prometheus never waits for its log file, which is on the session's file
+system and may hang. The lines that are needed to judge the run are kept in memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LAST_WORDS_SECONDS = 2.0
 
 
 class Output:
-    """The lines of a run; `keep` is called with those for its log, on a thread, and must not block.
+    """The lines of a run; `keep` is called with the lines for the log, on a thread, and must not block.
 
     Raises PassingError where no thread can be started.
     """
@@ -31,13 +31,13 @@ class Output:
         self.bytes = 0
         self._stream = stream
         self._keep = keep
-        self._head: list[str] = []  # emptied once it said where it listens
+        self._head: list[str] = []  # emptied once the URL is known
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._url: str | None = None
         self._thread = start_thread(self._read, "prometheus-output")
 
     def listening_url(self) -> str | None:
-        """Return the URL that it serves, None while it does not listen (also right for port 0)."""
+        """Return its URL, with the actual port; None while it does not listen."""
         if self._url is None and self._head:
             self._url = listening_url("\n".join(tuple(self._head)))
             if self._url is not None:
@@ -45,11 +45,11 @@ class Output:
         return self._url
 
     def errors(self) -> tuple[str, ...]:
-        """Return the errors among the last lines, oldest first, each once."""
+        """Return the errors in the last lines, oldest first, without repetitions."""
         return error_messages("\n".join(tuple(self._tail)))
 
     def end(self) -> None:
-        """Wait for the last words of a process that has ended."""
+        """Wait for the last lines of a process that has ended."""
         self._thread.join(_LAST_WORDS_SECONDS)
 
     def _read(self) -> None:

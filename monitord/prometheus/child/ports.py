@@ -11,7 +11,7 @@ _LISTENING = "0A"
 
 
 def owner_of(port: int) -> str | None:
-    """Return who listens on a port, in words: a process of ours by name, else its user; None if nobody."""
+    """Describe the owner of a listening port: a process of ours by name, else its user; None without one."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:

@@ -1,4 +1,4 @@
-"""One look at a Prometheus: is it ready, how is it, and how far has it come with its start."""
+"""One check of a Prometheus: whether it is ready, its vitals, and the progress of its start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ProbedClient(Protocol):
     """The part of the HTTP API that a look needs."""
 
     def ready(self) -> bool:
-        """Say whether it is ready."""
+        """Return whether it is ready."""
 
     def metrics(self) -> str:
         """Return the metrics that it serves of itself."""
@@ -24,8 +24,11 @@ class ProbedClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a look found. `vitals` are None while it is not ready or would not say; `replay` is
-    (done, all) segments of the write-ahead log, None once it is ready or while nothing answers."""
+    """The result of a check.
+
+    `vitals` are None while it is not ready, or where they cannot be read; `replay` is (done, all) segments of
+    the write-ahead log, None once it is ready or while it does not answer.
+    """
 
     ready: bool
     vitals: Vitals | None = None
@@ -33,7 +36,7 @@ class Finding:
 
 
 def look(client: ProbedClient) -> Finding:
-    """Look at a Prometheus; one that does not answer is not ready."""
+    """Check a Prometheus; one that does not answer is not ready."""
     if client.ready():
         try:
             return Finding(True, Vitals.read(client.metrics()))

@@ -24,9 +24,9 @@ class PrometheusProcess:
     def start(
         cls, argv: Sequence[str], keep: Callable[[str], None], environment: Mapping[str, str] = os.environ
     ) -> PrometheusProcess:
-        """Start Prometheus with this command line; `keep` gets each line for its log, on a thread.
+        """Start Prometheus with this command line; `keep` gets each line for the log, on a thread.
 
-        Raises as `spawn_piped` does, and PassingError where no thread can be started to read what it prints.
+        Raises as `spawn_piped` does, and PassingError where no thread can be started to read its output.
         """
         child = spawn_piped(argv, child_environment(environment))
         try:
@@ -50,7 +50,7 @@ class PrometheusProcess:
         return self._child.wait(seconds)
 
     def terminate(self) -> None:
-        """Ask it to end cleanly, also when it is stopped."""
+        """Ask it to end cleanly, even if it is stopped (SIGSTOP)."""
         self._child.terminate()
 
     def kill(self) -> None:
@@ -58,7 +58,7 @@ class PrometheusProcess:
         self._child.kill()
 
     def reload(self) -> None:
-        """Have it load its configuration again; whether that worked shows in its metrics."""
+        """Have it load its configuration again; its metrics show the result."""
         self._child.signal(signal.SIGHUP)
 
     def stop(self, seconds: float) -> int:
@@ -66,11 +66,11 @@ class PrometheusProcess:
         return self._child.stop(seconds)
 
     def listening_url(self) -> str | None:
-        """Return the URL it serves, None while it does not listen (also right for port 0)."""
+        """Return its URL, with the actual port; None while it does not listen."""
         return self._output.listening_url()
 
     def errors(self, most: int = 3) -> tuple[str, ...]:
-        """Return the last errors that this run logged, oldest first; the reason of an exit."""
+        """Return the last errors that this run logged, oldest first."""
         if self.poll() is not None:
             self._output.end()
         return self._output.errors()[-most:]

@@ -1,7 +1,8 @@
-"""Lines of Prometheus's log that repeat: written once, then counted (pure).
+"""Repeated lines of Prometheus's log: written once, then counted (pure).
 
-With a thousand targets that each repeat a sample it writes 1,000 lines a scrape, 4 GB a day. A line is the
-same as another when they differ in their time alone. What is no logfmt, as a stack trace, is left alone.
+With a thousand targets that each repeat a sample, Prometheus writes 1,000 lines per scrape, 4 GB a day. Two
+lines are the same if they differ only in their time. Lines that are not logfmt, such as stack traces, are
+kept.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 PERIOD_SECONDS = 600.0
-"""A line that goes on repeating is written so often, with how many there were."""
+"""How often a line that is repeated is written, with the number of repetitions."""
 
 MOST_LINES = 10_000
 
@@ -27,12 +28,12 @@ class _Repeated:
 
 @dataclass(slots=True)
 class Repeats:
-    """The lines of the last PERIOD_SECONDS, MOST_LINES at most, and how often each was repeated."""
+    """The lines of the last PERIOD_SECONDS, at most MOST_LINES, with the number of their repetitions."""
 
     _seen: dict[str, _Repeated] = field(default_factory=dict)
 
     def take(self, line: str, now: float) -> Iterator[str]:
-        """Yield what to write now that this line has come; `now` is in seconds that never go back."""
+        """Yield the lines to write after this one was read; `now` is monotonic."""
         yield from self._due(now - PERIOD_SECONDS)
         time = _TIME.match(line)
         if time is None:
@@ -48,11 +49,11 @@ class Repeats:
         yield line
 
     def end(self) -> Iterator[str]:
-        """Yield what was counted and not written yet."""
+        """Yield the counts that are not written yet."""
         yield from self._due(float("inf"))
 
     def _due(self, before: float) -> Iterator[str]:
-        """Yield the lines first seen until then that were repeated, and forget all of these."""
+        """Yield the repeated lines that were first read before then, and forget all from before then."""
         while self._seen:
             key, oldest = next(iter(self._seen.items()))
             if oldest.since > before:

@@ -1,12 +1,12 @@
-"""Decide when Prometheus is started, stopped, killed, given other data or given up (pure).
+"""Deciding when Prometheus is started, stopped, killed, given an empty data folder, or given up (pure).
 
-`step` takes what was observed and says what to do; the caller does it before it observes again.
-Times are seconds of a clock that never goes back.
+`step` takes an observation and returns actions, which the caller carries out before it observes again. Times
+are monotonic seconds.
 
-A Prometheus that fails is started again after a back-off, up to `max_failures` times in a row; then
-it is given up until `request_start`. What is no fault of its own does not count: where its data
-cannot be written, it is started once they can, and where no process could be made, without end. Data that
-it refuses twice running are set aside.
+A Prometheus that fails is started again after a back-off, up to `max_failures` times in a row; then it is
+given up until `request_start`. Failures with an outside cause do not count: while its data folder cannot be
+written it is not started, and while no process can be created it is tried again without limit. Data that it
+refuses twice in a row are set aside.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from monitord.prometheus.child.diagnosis import Cause
+from monitord.system.backoff import Backoff
+
+BACKOFF = Backoff(first=1.0, longest=60.0)
 
 
 class Phase(Enum):
-    """Where the child is in its life."""
+    """The phases of the child."""
 
     STOPPED = "stopped"
     STARTING = "starting"
@@ -26,30 +29,29 @@ class Phase(Enum):
     BACKOFF = "backoff"
     STOPPING = "stopping"
     FATAL = "fatal"
-    """Given up; or it outlives SIGKILL, hung in the kernel: a second one on its data would be worse."""
+    """Given up; or it survives SIGKILL, hung in the kernel: a second one on its data would be worse."""
 
 
 class Action(Enum):
-    """What the caller is to do now."""
+    """What the caller must do now."""
 
     START = "start"
     STOP = "stop"
     """SIGTERM, then SIGCONT: a stopped process keeps SIGTERM pending."""
     KILL = "kill"
     SET_ASIDE = "set aside"
-    """Move the data that it refuses out of its way, and keep them."""
+    """Move the data that it refuses to another folder, and keep them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long things may take, in seconds, and how often they may fail."""
+    """How long each phase may take, in seconds, and how often it may fail."""
 
     start_timeout: float = 60.0
-    """For a start that shows no progress; one that does has as long as it needs."""
+    """For a start without progress; with progress it may take as long as it needs."""
     stop_timeout: float = 10.0
     kill_timeout: float = 5.0
-    first_backoff: float = 1.0
-    longest_backoff: float = 60.0
+    backoff: Backoff = BACKOFF
     stable_after: float = 60.0
     failed_checks: int = 3
     max_failures: int = 20
@@ -62,12 +64,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is seen of the child and of its data folder; None is not known, or not asked this time.
+    """What is observed of the child and its data folder; None is unknown, or was not checked this time.
 
-    `progress` differs from the last one whenever a start has come further. `writes_failed` says that
-    samples could not be written, `is_blind` that it no longer reads file_sd, `can_write` how a
-    trial of ours to write there ended. `cause` is why it ended; `may_set_aside` whether its data
-    could be.
+    `progress` changes whenever a start has come further. `writes_failed`: samples could not be written.
+    `is_blind`: it no longer reads file_sd. `can_write` is the result of a trial write to the data folder.
+    `cause` is why the child ended; `may_set_aside`: its data can be set aside.
     """
 
     running: bool
@@ -82,12 +83,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The supervised child as it is known.
+    """The supervised child.
 
-    `since` is when the phase began; `deadline` when patience with it ends (STARTING, STOPPING) or
-    the next start is due (BACKOFF). `failures`, `slow_starts` and `refusals` count since it last was
-    stable. `unwritable` says that its data folder takes no writes, `restart` that the stop under
-    way is for a fresh start, `given_up` that FATAL is a decision.
+    `since` is when the phase began; `deadline` is when the phase times out (STARTING, STOPPING) or the next
+    start is due (BACKOFF). `failures`, `slow_starts` and `refusals` count since it was last stable.
+    `unwritable`: its data folder cannot be written. `restart`: it is stopped in order to be started again.
+    `given_up`: FATAL is a decision.
     """
 
     phase: Phase = Phase.STOPPED
@@ -109,9 +110,12 @@ class State:
 
 Step = tuple[State, tuple[Action, ...]]
 
+_MOST_PATIENCE = 16
+"""The timeout of a start that is slow again and again, as a multiple of `start_timeout`."""
+
 
 def step(state: State, observation: Observation, now: float, limits: Limits, jitter: float) -> Step:
-    """Return the state after this observation, and what to do; `jitter` is random in [0, 1)."""
+    """Return the state after this observation, and the actions; `jitter` is random in [0, 1)."""
     state = _noted(state, observation, now, limits)
     if not observation.running:
         return _without_process(state, observation, now, limits, jitter)
@@ -127,7 +131,7 @@ def step(state: State, observation: Observation, now: float, limits: Limits, jit
 
 
 def request_stop(state: State, now: float, limits: Limits) -> Step:
-    """Return the state in which the child is no longer wanted, and what to do."""
+    """Return the state in which the child is no longer wanted, and the actions."""
     state = replace(state, wanted=False)
     match state.phase:
         case Phase.STARTING | Phase.RUNNING:
@@ -139,7 +143,7 @@ def request_stop(state: State, now: float, limits: Limits) -> Step:
 
 
 def request_start(state: State, now: float) -> State:
-    """Return the state in which one that was given up, or is waited for, is tried again at once."""
+    """Return the state in which a child that was given up, or that waits, is started at once."""
     idle = state.phase is Phase.BACKOFF or (state.phase is Phase.FATAL and state.given_up)
     if not (idle and state.wanted):
         return state
@@ -148,29 +152,29 @@ def request_start(state: State, now: float) -> State:
 
 
 def has_ended(state: State) -> bool:
-    """Say whether a requested stop has come to its end, if need be without having worked."""
+    """Return whether a requested stop is over, successful or not."""
     return not state.wanted and state.phase in {Phase.STOPPED, Phase.FATAL}
 
 
 def is_healthy(state: State) -> bool:
-    """Say whether it serves and keeps what it scrapes."""
+    """Return whether it serves, and stores what it scrapes."""
     return state.phase is Phase.RUNNING and not state.unwritable
 
 
 def is_check_due(state: State, now: float) -> bool:
-    """Say whether the child is to be asked now how it is."""
+    """Return whether a check of the child is due."""
     return state.phase in {Phase.STARTING, Phase.RUNNING} and now >= state.check_at
 
 
 def is_trial_due(state: State, now: float) -> bool:
-    """Say whether it is to be tried now if its data folder takes writes."""
+    """Return whether a trial write to its data folder is due."""
     idle = state.phase in {Phase.STOPPED, Phase.BACKOFF}
     wanted = state.wanted and ((idle and now >= state.deadline) or _is_starving(state))
     return wanted and now >= state.trial_at
 
 
 def next_wake(state: State, now: float, limits: Limits) -> float | None:
-    """Return when to observe next, at the latest; None when nothing can change by itself."""
+    """Return when to observe next, at the latest; None when only a request can change the state."""
     match state.phase:
         case Phase.STOPPED | Phase.BACKOFF:
             return max(now, state.deadline, state.trial_at) if state.wanted else None
@@ -183,21 +187,15 @@ def next_wake(state: State, now: float, limits: Limits) -> float | None:
             return None if state.given_up else now + limits.exit_poll_interval
 
 
-def backoff_seconds(failures: int, limits: Limits, jitter: float) -> float:
-    """Return how long to wait after so many failures in a row: doubling, never less than before."""
-    shortest = limits.first_backoff * 2.0 ** min(max(failures, 1) - 1, 32)
-    return min(limits.longest_backoff, shortest * (1.0 + jitter))
-
-
 def _is_starving(state: State) -> bool:
     return state.phase is Phase.RUNNING and state.unwritable
 
 
 def _noted(state: State, observation: Observation, now: float, limits: Limits) -> State:
-    """Keep in mind what a trial to write, or a failure of the child's own writes, says of its data."""
+    """Note the result of a trial write, and failed writes of the child."""
     if observation.can_write is not None:
-        # What it failed to write tears its log, and only a restart mends that: until then one trial
-        # that works is no reason to forget.
+        # A failed write tears the child's log, and only a restart repairs that: until then, a successful
+        # trial changes nothing.
         forgiven = observation.can_write and not _is_starving(state)
         unwritable = not forgiven and (state.unwritable or not observation.can_write)
         state = replace(state, unwritable=unwritable, trial_at=now + limits.trial_interval)
@@ -223,12 +221,12 @@ def _without_process(
         return _enter(replace(state, trial_at=now), Phase.STOPPED, now), ()
     if state.failures >= limits.max_failures or not _may_go_on(state, observation, limits):
         return replace(_enter(state, Phase.FATAL, now), given_up=True), ()
-    delay = backoff_seconds(state.failures, limits, jitter)
+    delay = limits.backoff.seconds(max(state.failures, 1), jitter)
     return replace(_enter(state, Phase.BACKOFF, now), deadline=now + delay), ()
 
 
 def _ended_by_itself(state: State, observation: Observation, limits: Limits) -> State:
-    # Wait for longer each time that it fails, but never give up: room comes back, and others end.
+    # The pauses get longer, but it is never given up: disk space and processes become free again.
     held_up = min(state.failures + 1, 5, limits.max_failures - 1)
     if observation.cause is Cause.UNWRITABLE:
         return replace(state, unwritable=True, failures=held_up)
@@ -243,11 +241,11 @@ def _may_go_on(state: State, observation: Observation, limits: Limits) -> bool:
 
 
 def _start(state: State, now: float, limits: Limits) -> Step:
-    # A start that was cut short replays its write-ahead log from the beginning: given the same time
-    # again, it would never get through.
-    patience = limits.start_timeout * 2.0 ** min(state.slow_starts, 4)
+    # A start that was interrupted replays its write-ahead log from the beginning: with the same timeout
+    # again, it would never complete.
+    patience = Backoff(limits.start_timeout, _MOST_PATIENCE * limits.start_timeout)
     started = _enter(replace(state, progress=None, check_at=now), Phase.STARTING, now)
-    started = replace(started, deadline=now + patience)
+    started = replace(started, deadline=now + patience.seconds(state.slow_starts + 1))
     if state.refusals >= limits.max_refusals:
         return replace(started, refusals=0), (Action.SET_ASIDE, Action.START)
     return started, (Action.START,)
@@ -260,7 +258,7 @@ def _starting(state: State, observation: Observation, now: float, limits: Limits
         deadline = max(state.deadline, now + limits.start_timeout)
         state = replace(state, progress=observation.progress, deadline=deadline)
     if now >= state.deadline:
-        # Not SIGTERM: Prometheus answers that only once its log is replayed.
+        # Not SIGTERM: Prometheus handles that only once its log is replayed.
         slow = replace(_failed(state), slow_starts=state.slow_starts + 1)
         return _kill(slow, now, limits)
     checked = observation.ready is not None
@@ -269,8 +267,8 @@ def _starting(state: State, observation: Observation, now: float, limits: Limits
 
 def _running(state: State, observation: Observation, now: float, limits: Limits) -> Step:
     if _is_starving(state) and observation.can_write:
-        # Whatever it wrote after a write that failed half-way is lost at its next start: the sooner
-        # that comes, the less that is.
+        # What it writes after a torn write is lost at its next start: the sooner that comes, the less is
+        # lost.
         return _stop(replace(state, restart=True), now, limits)
     if observation.ready is None:
         return state, ()

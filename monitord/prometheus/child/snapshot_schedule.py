@@ -1,4 +1,4 @@
-"""Snapshots of Prometheus's data, taken and put back beside the main loop, and told of."""
+"""Snapshots of Prometheus's data: taken, restored and reported. They run on threads."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import MonitordError, PassingError
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.child.launch import Launch
 from monitord.prometheus.data.restore import restore
 from monitord.prometheus.data.snapshot_store import Snapshot, take_snapshot
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.system.background import Background, Run
 from monitord.system.clock import Clock
+from monitord.system.timestamps import to_iso
 
 PATIENCE_SECONDS = 600.0
-"""For Prometheus to write all that it has; nothing waits for it."""
+"""For Prometheus to write all of its data; nothing waits for it."""
 RESTORE_TRIES = 30
-"""How often a start waits for a history that cannot be read, before Prometheus is started without."""
+"""How often a start waits for an unreadable history before Prometheus is started without it."""
 
 
 @dataclass(slots=True)
 class Snapshots:
-    """One snapshot at a time; one that is asked for meanwhile comes after it."""
+    """Takes one snapshot at a time; a request that comes meanwhile is served next."""
 
-    session: Session
+    session: HeldSession
     clock: Clock
     log: FilteringBoundLogger
     connect: Callable[[float], PrometheusClient]
@@ -47,20 +47,20 @@ class Snapshots:
         return self._wanted or self._taking.is_busy
 
     def want(self) -> None:
-        """Ask for one of the data as they are now."""
+        """Request a snapshot of the data as they are now."""
         self._wanted = True
         self.wake()
 
     def forget(self) -> None:
-        """Take none any more: nobody is there to take one."""
+        """Drop the request: Prometheus does not run."""
         self._wanted = False
 
     def advance(self, launch: Launch) -> None:
-        """Tell of what was taken, and begin what is wanted; call this while Prometheus runs."""
+        """Report a snapshot that was taken, and begin one that was requested. Only while Prometheus runs."""
         answer = self._taking.take()
         if answer is not None:
             try:
-                self._tell(answer.result())
+                self._report(answer.result())
             except PassingError:
                 self._wanted = True
             except MonitordError as error:
@@ -71,10 +71,10 @@ class Snapshots:
             self._taking.ask(lambda: self._take(launch))
 
     def restore(self, launch: Launch) -> None:
-        """Put a session's history back into data that hold nothing. For a thread, before a start.
+        """Restore a session's history into an empty data folder. For a thread, before a start.
 
-        Raises OSError when that may work in a moment: a Prometheus that is started without its history
-        does not get it later.
+        Raises OSError when a later try may succeed: a Prometheus that was started without its history does
+        not get it later.
         """
         try:
             restored = restore(self.session.snapshots, launch.storage.folder)
@@ -95,7 +95,7 @@ class Snapshots:
                 client.snapshot, data, self.session.snapshots, self.clock.now(), version, self.session.confirm
             )
 
-    def _tell(self, snapshot: Snapshot | None) -> None:
+    def _report(self, snapshot: Snapshot | None) -> None:
         self.failure = ""
         if snapshot is not None:
             self.newest = snapshot

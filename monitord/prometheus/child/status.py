@@ -1,42 +1,103 @@
-"""What `status/daemon.json` says of how Prometheus was launched and how it is."""
+"""How the supervised Prometheus is: values that the main loop posts and any thread may read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from monitord.prometheus.api.vitals import Vitals
-from monitord.prometheus.child.launch import Launch
-from monitord.prometheus.child.memory_limit import pressure
-from monitord.prometheus.child.probe import Finding
-from monitord.prometheus.child.restart_policy import State
+from monitord.errors import PrometheusUnavailableError
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.child.outages import Outages
+from monitord.prometheus.child.restart_policy import Phase
+from monitord.prometheus.child.status_document import before_launch
 
-if TYPE_CHECKING:
-    from pathlib import Path
+Files = Mapping[Path, tuple[bytes, int | None]]
+"""Whole files to publish, by path: content and mode. A mode of None is that of the session's other files."""
 
 
-def described(
-    launch: Launch, finding: Finding | None, state: State, set_asides: Sequence[Path]
-) -> dict[str, Any]:
-    """Return its places, its limits and its vitals; None is unknown. `set_asides` are data it refused."""
-    vitals = (finding and finding.vitals) or Vitals()
-    replay, tls, limit = finding and finding.replay, launch.access.tls, launch.memory.bytes
-    return {
-        "certificate": str(tls.cert_file) if tls else None,
-        "replayed_segments": replay and {"done": replay[0], "all": replay[1]},
-        "series": vitals.head_series,
-        "data": {
-            "folder": str(launch.storage.folder),
-            "why_there": launch.data_reason,
-            "retention_bytes": launch.options.retention_bytes,
-            "writable": not state.unwritable,
-            "set_aside": [str(folder) for folder in set_asides],
-        },
-        "memory": {
-            "resident_bytes": vitals.resident_bytes,
-            "limit_bytes": limit,
-            "limit_source": launch.memory.source,
-            "pressure": pressure(vitals.resident_bytes, limit),
-        },
-        "warnings": list(launch.warnings),
-    }
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach one run of Prometheus."""
+
+    url: str
+    auth: tuple[str, str] | None
+    password_file: Path
+    certificate: Path | None
+    has_ended: Callable[[], bool]
+
+    def client(self, timeout: float) -> PrometheusClient:
+        """Return a client for one thread."""
+        return PrometheusClient(
+            self.url, self.auth, timeout,
+            password_file=self.password_file, certificate=self.certificate, owner=os.geteuid(),
+            has_ended=self.has_ended,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Prometheus at one moment.
+
+    `document` is its part of `status/daemon.json`, `error` what is wrong, in words. `connection` is None
+    while it serves nothing, `data_folder` before its first start is prepared.
+    """
+
+    phase: Phase
+    document: Mapping[str, Any]
+    outages: Outages
+    files: Files = field(default_factory=dict)
+    connection: Connection | None = None
+    data_folder: Path | None = None
+    pid: int | None = None
+    error: str = ""
+
+    @property
+    def url(self) -> str | None:
+        return self.connection.url if self.connection else None
+
+
+def client_of(connection: Connection | None, phase: Phase, timeout: float) -> PrometheusClient:
+    """Return a client for one thread. Raises PrometheusUnavailableError while nothing is served."""
+    if connection is None:
+        raise PrometheusUnavailableError(f"Prometheus is {phase.value}, and serves nothing yet")
+    return connection.client(timeout)
+
+
+class StatusBoard:
+    """The latest status. `files_changed` is called when there are other files to publish."""
+
+    def __init__(self, outages: Outages, files_changed: Callable[[], None]) -> None:
+        self.latest = Status(Phase.STOPPED, before_launch(outages), outages)
+        self._files_changed = files_changed
+
+    def post(self, status: Status) -> None:
+        """Replace the latest status."""
+        before, self.latest = self.latest, status
+        if status.files != before.files:
+            self._files_changed()
+
+    @property
+    def pid(self) -> int | None:
+        return self.latest.pid
+
+    def is_ready(self) -> bool:
+        """Say whether Prometheus answers queries."""
+        return self.latest.phase is Phase.RUNNING
+
+    def connect(self, timeout: float) -> PrometheusClient:
+        """Return a client for one thread. Raises PrometheusUnavailableError while nothing is served."""
+        status = self.latest
+        return client_of(status.connection, status.phase, timeout)
+
+    def outages(self) -> Outages:
+        """Return all outages that are known."""
+        return self.latest.outages
+
+    def data_folder(self) -> Path:
+        """Return where the data lie. Raises PrometheusUnavailableError before that is known."""
+        if self.latest.data_folder is None:
+            raise PrometheusUnavailableError("Prometheus is not prepared yet")
+        return self.latest.data_folder

@@ -1,1 +1,1 @@
-"""What Prometheus reads: its configuration, who gets in, and the folder that they lie in."""
+"""What Prometheus reads: its configuration, passwords and certificates, and the folder with them."""

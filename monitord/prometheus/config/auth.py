@@ -1,8 +1,8 @@
-"""Who gets through to a session's Prometheus: one user, one generated password, TLS where it is on.
+"""Authentication for a session's Prometheus: one user with a generated password, and optional TLS.
 
-Prometheus gets the bcrypt hash only (web.yml); the password itself lies in a file of its own. Both are
-readable for their owner alone, whatever group the session is open to. Each start of Prometheus has
-another password: whoever took the port of one that died has nothing that the next one accepts.
+Prometheus gets only the bcrypt hash (web.yml); the password is in a separate file. Only their owner can
+read either, whatever group the session is open to. Every start of Prometheus gets a new password, so that a
+password that leaked to a process on its port is worthless afterwards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COST = 10
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who monitord is to its Prometheus; the password appears in no repr."""
+    """monitord's user and password for its Prometheus; repr omits the password."""
 
     password: str = field(repr=False)
     password_file: Path
@@ -32,26 +32,26 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """The certificate that Prometheus shows, and its key, both PEM."""
+    """The server's certificate and key, both PEM."""
 
     cert_file: Path
     key_file: Path
 
 
 def new_password() -> str:
-    """Return 256 random bits, in letters that need no quoting in a URL or a shell."""
+    """Return 256 random bits as text that needs no quoting in a URL or shell."""
     return secrets.token_urlsafe(32)
 
 
 def hash_password(password: str) -> str:
-    """Return the bcrypt hash of a password, about 50 ms of work."""
+    """Return the bcrypt hash of a password; takes about 50 ms."""
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(_COST)).decode()
 
 
 def render_web_config(bcrypt_hash: str | None, tls: TlsFiles | None) -> bytes:
-    """Return the web.yml that lets this password's user in and nobody else, over TLS where it is on.
+    """Return a web.yml that admits only this password's user, over TLS if given.
 
-    Without a hash everybody is let in. Relative paths count from where the web.yml lies.
+    Without a hash, everybody is admitted. Relative paths are relative to the web.yml.
     """
     config: dict[str, Any] = {}
     if tls is not None:
@@ -63,5 +63,5 @@ def render_web_config(bcrypt_hash: str | None, tls: TlsFiles | None) -> bytes:
 
 
 def new_credentials(password_file: Path) -> Credentials:
-    """Return credentials with a password that nobody has yet; `password_file` is where it will be found."""
+    """Return credentials with a new password; `password_file` is where it will be written."""
     return Credentials(new_password(), password_file)

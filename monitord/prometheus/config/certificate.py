@@ -1,7 +1,6 @@
-"""A self-signed certificate for a session's Prometheus. The only place that imports cryptography.
+"""A self-signed certificate for a session's Prometheus. The only module that imports cryptography.
 
-Who is to trust it gets the certificate itself, by the session's folder: there is no authority whose
-word would have to be taken for it.
+Clients get the certificate itself from the session folder, so no certificate authority is needed.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ _WILDCARDS = frozenset(("0.0.0.0", "::"))  # noqa: S104  # compared with, not bo
 
 
 def certificate_names(listen_host: str, hosts: Sequence[str]) -> tuple[str, ...]:
-    """Return what a client may call the server: the address it listens on, the host, loopback."""
+    """Return the names by which a client may reach the server: listen address, host, loopback."""
     names = (listen_host.strip("[]"), *hosts, "localhost", "127.0.0.1", "::1")
     return tuple(dict.fromkeys(name for name in names if name and name not in _WILDCARDS))
 
 
 def prepare_certificate(cert_file: Path, key_file: Path, names: Sequence[str], now: float) -> bool:
-    """Make the files hold a certificate for these names and its key; return whether it is a new one.
+    """Ensure that the files hold a certificate for these names and its key; return whether it is new.
 
-    One that is there already is kept while it belongs to the key, names all of these, and is good
-    for another week. Raises InvalidInputError where the package cryptography is missing, and OSError
-    when a file cannot be written.
+    An existing certificate is kept if it matches the key, has all the names, and is valid for another
+    week. Raises InvalidInputError when the package cryptography is missing, and OSError when a file
+    cannot be written.
     """
     moment = dt.datetime.fromtimestamp(now, dt.UTC)
     try:
@@ -48,7 +47,7 @@ def prepare_certificate(cert_file: Path, key_file: Path, names: Sequence[str], n
         certificate, key = _generate(names, moment)
     except ImportError as error:
         raise InvalidInputError(
-            "prometheus.tls: making a certificate takes the Python package cryptography; install it "
+            "prometheus.tls: generating a certificate needs the Python package cryptography; install it "
             "(pip install 'monitord[tls]'), or set prometheus.tls.cert_file and key_file to your own"
         ) from error
     publish(key_file, key, _OWNER_ONLY)
@@ -57,9 +56,9 @@ def prepare_certificate(cert_file: Path, key_file: Path, names: Sequence[str], n
 
 
 def is_pair(cert_file: Path, key_file: Path) -> bool:
-    """Say whether both files can be read, are what they should be, and belong to one another."""
+    """Return whether the files are a readable certificate and its matching key."""
     try:
-        # A key that is locked with a passphrase would have it asked for on the terminal.
+        # For a key with a passphrase, OpenSSL would otherwise prompt on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_file, key_file, password=lambda: "")
     except (OSError, ValueError):  # ssl.SSLError is an OSError
         return False

@@ -1,9 +1,9 @@
-"""prometheus.yml: what it should say, what Prometheus has loaded, and the way from one to the other.
+"""Roll out prometheus.yml: from the content that is loaded to the content that is wanted.
 
-A change is checked by promtool, swapped in, loaded by SIGHUP and read back from Prometheus's own
-metrics. What promtool or Prometheus refuses is told, the old file put back, and the same
-content not tried again before RETRY_SECONDS have passed: a file that it names may be there by then. What
-could not be checked or written at all, for want of a process or of room, is tried again sooner.
+A change is checked by promtool, swapped in, loaded by SIGHUP, and confirmed by Prometheus's own metrics. If
+promtool or Prometheus refuses it, the refusal is logged, the old file restored, and the same content
+retried only after RETRY_SECONDS: a file that it names may exist by then. If it could not be checked or
+written, for lack of a process or of space, it is retried sooner.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from monitord.prometheus.config.reload_outcome import Reload
 from monitord.system.atomic import publish, read_if_exists
 
 RETRY_SECONDS = 60.0
-HELD_UP_SECONDS = 5.0
+POSTPONED_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class Configuration:
-    """A session's prometheus.yml. `wanted` is what it should say; `error` why it does not."""
+    """A session's prometheus.yml. `wanted` is its desired content; `error` is why it differs."""
 
     path: Path
     promtool: Path | None
@@ -41,22 +41,22 @@ class Configuration:
 
     @property
     def loaded(self) -> bytes:
-        """What Prometheus last loaded, or starts with."""
+        """The content that Prometheus loaded last, or starts with."""
         return self._loaded
 
     @property
     def is_loading(self) -> bool:
-        """Whether Prometheus was told to reload, and has not said how that went."""
+        """Whether a reload was requested and its outcome is not known yet."""
         return self._reload is not None
 
     def install(self, now: float) -> None:
-        """Have the file say what is wanted before a start, or what worked before.
+        """Before a start, install the wanted content, or else the content that worked before.
 
-        `now` is in seconds of a clock that never goes back. Raises PrometheusError when promtool refuses
-        it and nothing worked before, PassingError when it cannot be checked at this moment and nothing did.
+        `now` is in seconds of a monotonic clock. If nothing worked before, raises PrometheusError when
+        promtool refuses the content, and PassingError when it cannot be checked at the moment.
         """
         if self._reload is not None and not self._is_restoring:
-            # It ended while it was loading this: what worked before is the safer thing to start with.
+            # It ended while loading this content: starting with what worked before is safer.
             self._refuse("Prometheus ended while it loaded the new configuration", now)
             publish(self.path, self._loaded)
         self._reload = None
@@ -70,7 +70,7 @@ class Configuration:
             except PassingError as error:
                 if not self._loaded:
                     raise
-                self._put_off(error, now)
+                self._postpone(error, now)
         self._loaded = read_if_exists(self.path) or b""
         if self._loaded == self.wanted:
             self._refused, self.error = None, ""
@@ -78,10 +78,10 @@ class Configuration:
     def advance(
         self, vitals: Vitals | None, now: float, signal: Callable[[], None], errors: Callable[[], str]
     ) -> None:
-        """Take a running Prometheus a step nearer to what is wanted.
+        """Advance the rollout in a running Prometheus by one step.
 
-        `vitals` were read since the last call, None if not; `signal` has it reload, and `errors`
-        returns what it last complained of.
+        `vitals` are those read since the last call, or None. `signal` makes Prometheus reload, and `errors`
+        returns its latest error messages.
         """
         if self._reload is not None:
             worked = self._reload.outcome(vitals, now)
@@ -100,7 +100,7 @@ class Configuration:
             self._refuse(str(error), now)
             return
         except (PassingError, OSError) as error:
-            self._put_off(error, now)
+            self._postpone(error, now)
             return
         self._reload, self._is_restoring = Reload(now, vitals), False
         signal()
@@ -112,21 +112,23 @@ class Configuration:
         if self._is_restoring:
             self._is_restoring = False
             if not worked:
-                self.error += "; nor did it load the old one again: restart the daemon"
+                self.error += "; reloading the old configuration failed too: restart the daemon"
                 self.log.error("prometheus.reload_failed", reason=self.error)
         elif worked:
             self._loaded, self._refused, self.error = read_if_exists(self.path) or b"", None, ""
             self.log.info("prometheus.reloaded")
         else:
-            reason = errors() or "it did not say why; see logs/prometheus.log"
-            self._refuse(f"Prometheus refused the new configuration, the old one holds: {reason}", now)
+            reason = errors() or "no reason given; see logs/prometheus.log"
+            self._refuse(
+                f"Prometheus refused the new configuration, the old one stays in force: {reason}", now
+            )
             publish(self.path, self._loaded)
             self._reload, self._is_restoring = Reload(now, vitals), True
             signal()
 
-    def _put_off(self, error: Exception, now: float) -> None:
-        self._refused, self._retry_at = self.wanted, now + HELD_UP_SECONDS
-        reason = f"the new configuration is not in force yet: {error}; tried again by itself"
+    def _postpone(self, error: Exception, now: float) -> None:
+        self._refused, self._retry_at = self.wanted, now + POSTPONED_SECONDS
+        reason = f"the new configuration is not in force yet: {error}; it is retried automatically"
         if reason != self.error:
             self.log.warning("prometheus.config_put_off", reason=reason)
         self.error = reason

@@ -1,11 +1,11 @@
-"""What Go's runtime prints when it ends a program for want of threads (pure)."""
+"""Recognise Go programs that ended because they could not start a thread (pure)."""
 
 from __future__ import annotations
 
 NO_THREAD = ("pthread_create failed", "failed to create new os thread")
-NO_THREAD_ADVICE = "the limit of processes (ulimit -u), which all that this user runs share, is used up"
+NO_THREAD_ADVICE = "the process limit (ulimit -u), which all processes of this user share, is used up"
 
 
 def lacks_threads(output: str) -> bool:
-    """Say whether a program of Go's ended, by what it printed, because it could start no thread."""
+    """Return whether a Go program ended, by its output, because it could not start a thread."""
     return any(words in output.lower() for words in NO_THREAD)

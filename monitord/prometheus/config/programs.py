@@ -1,4 +1,4 @@
-"""Prometheus's two programs: found, asked what they are, and asked about a configuration."""
+"""Prometheus's two programs: find them, read their version, and check a configuration with them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ BINARY_VARIABLE = "MONITORD_PROMETHEUS"
 
 _NOT_SET = "prometheus"
 _PROMTOOL = "promtool"
-QUESTION_TIMEOUT_SECONDS = 60.0
-"""A program of 100 MB takes half of that to be read from a shared file system at its worst."""
+RUN_TIMEOUT_SECONDS = 60.0
+"""Loading a program of 100 MB from a slow shared file system may take half of that."""
 
 
 def find_binary(setting: str = _NOT_SET, environment: Mapping[str, str] = os.environ) -> Path:
     """Return the absolute path of the Prometheus to run.
 
-    An explicit setting (a path, or a name in $PATH other than the default) is used or refused; then
-    $MONITORD_PROMETHEUS likewise; then `prometheus` in $PATH or beside this Python. Raises
-    PrometheusError.
+    An explicit setting (a path, or a name in $PATH other than the default) comes first and must exist, then
+    $MONITORD_PROMETHEUS likewise, then `prometheus` in $PATH or beside this Python. Raises PrometheusError.
     """
     search = environment.get("PATH", os.defpath)
     explicit = setting if setting != _NOT_SET else ""
@@ -49,14 +48,14 @@ def _explicit_binary(source: str, name: str, search: str) -> Path:
     place = str(Path(name).expanduser().absolute()) if "/" in name else name
     found = shutil.which(place, path=search)
     if found is None:
-        raise PrometheusError(f"{source} names {name}, which is no executable file; correct it")
+        raise PrometheusError(f"{source} names {name}, which is not an executable file; correct it")
     return Path(found).absolute()
 
 
 def find_promtool(build: Build, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the promtool beside the binary, links resolved, or in $PATH; None if there is none.
+    """Return the promtool beside the binary (links resolved) or in $PATH; None if there is none.
 
-    One in $PATH must be of the binary's own version: another one refuses what this one takes.
+    One in $PATH must have the binary's version, since other versions accept other configurations.
     """
     folders = (str(build.binary.parent), str(build.binary.resolve().parent))
     beside = shutil.which(_PROMTOOL, path=os.pathsep.join(folders))
@@ -65,41 +64,42 @@ def find_promtool(build: Build, environment: Mapping[str, str] = os.environ) -> 
     found = shutil.which(_PROMTOOL, path=environment.get("PATH", os.defpath))
     if found is None:
         return None
-    _, version = ask(Path(found), "--version")
+    _, version = run_program(Path(found), "--version")
     return Path(found).absolute() if f"promtool, version {build.version}" in version else None
 
 
 def read_build(binary: Path) -> Build:
-    """Ask a binary for its version and flags.
+    """Return a binary's version and flags.
 
-    Raises PrometheusError when it cannot be run, is not Prometheus or is too old; PassingError as `ask`.
+    Raises PrometheusError when it cannot be run, is not Prometheus or is too old; PassingError as
+    `run_program`.
     """
-    _, version = ask(binary, "--version")
+    _, version = run_program(binary, "--version")
     parsed = parse_version(version, binary)
-    _, help_text = ask(binary, "--help")
+    _, help_text = run_program(binary, "--help")
     return Build(binary, parsed, help_text)
 
 
 def check_config(promtool: Path | None, config: Path) -> bool:
-    """Have promtool check a prometheus.yml; return False when there is no promtool to ask.
+    """Check a prometheus.yml with promtool; return False if there is no promtool.
 
-    Raises PrometheusError with promtool's words when it refuses, PassingError as `ask` does. The files of
-    file_sd are not looked at: Prometheus skips a bad one alone, and a check that failed for it would stop
-    all.
+    Raises PrometheusError with promtool's message when it refuses the file, PassingError as `run_program`.
+    The files of file_sd are not checked: Prometheus skips a bad one, while a failed check would stop
+    everything.
     """
     if promtool is None:
         return False
-    code, output = ask(promtool, "check", "config", "--syntax-only", str(config))
+    code, output = run_program(promtool, "check", "config", "--syntax-only", str(config))
     if code != 0:
         raise PrometheusError(f"promtool refused {config}: {' '.join(output.split())}")
     return True
 
 
 def install_config(config: Path, content: bytes, promtool: Path | None) -> bool:
-    """Publish a prometheus.yml after promtool accepted it; return whether it changed.
+    """Publish a prometheus.yml if promtool accepts it; return whether the file changed.
 
-    Raises PrometheusError when it is refused, PassingError when it cannot be checked at this moment; the old
-    file then still stands.
+    Raises PrometheusError when it is refused, PassingError when it cannot be checked at the moment; the old
+    file then stays.
     """
     if read_if_exists(config) == content:
         return False
@@ -114,17 +114,17 @@ def install_config(config: Path, content: bytes, promtool: Path | None) -> bool:
     return publish(config, content)
 
 
-def ask(binary: Path, *arguments: str) -> tuple[int, str]:
-    """Run one of Prometheus's programs to its end; return its exit code and what it printed.
+def run_program(binary: Path, *arguments: str) -> tuple[int, str]:
+    """Run one of Prometheus's programs to its end; return its exit code and output.
 
-    Raises PrometheusError when it cannot be run, and PassingError when it cannot at this moment.
+    Raises PrometheusError when it cannot be run, and PassingError when that may pass.
     """
     try:
         code, output = run_briefly(
-            [str(binary), *arguments], child_environment(os.environ), QUESTION_TIMEOUT_SECONDS
+            [str(binary), *arguments], child_environment(os.environ), RUN_TIMEOUT_SECONDS
         )
     except ChildError as error:
         raise PrometheusError(f"{error}; set {BINARY_VARIABLE} to a Prometheus that runs here") from error
     if code != 0 and lacks_threads(output):
-        raise PassingError(f"{binary} could start no thread: {NO_THREAD_ADVICE}")
+        raise PassingError(f"{binary} could not start a thread: {NO_THREAD_ADVICE}")
     return code, output

@@ -1,4 +1,4 @@
-"""Whether Prometheus took a changed configuration (pure)."""
+"""Detect whether Prometheus loaded a changed configuration (pure)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ PATIENCE_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """A reload that was asked for at `since` (seconds), and how the one before it had ended."""
+    """A reload that was requested at `since` (seconds), and the state before it."""
 
     since: float
     before: Vitals
 
     def outcome(self, vitals: Vitals | None, now: float) -> bool | None:
-        """Say whether it worked; None while that is not known.
+        """Return whether the reload succeeded; None while that is not known.
 
-        A reload that fails after one that failed looks as before: it shows as one that takes too long.
+        A second failure in a row changes no metric, so it shows only as a time-out.
         """
         if vitals and vitals.config_loaded and vitals.config_loaded_at != self.before.config_loaded_at:
             return True

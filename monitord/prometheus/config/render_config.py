@@ -1,11 +1,11 @@
-"""Write prometheus.yml (pure): a scrape job that reads its targets from `file_sd/targets-*.json`.
+"""Render prometheus.yml (pure): a scrape job that reads its targets from `file_sd/targets-*.json`.
 
-Prometheus takes credentials from its configuration alone. So each credentials in use have a job of
-their own, the same but for them, that reads files of its own; the label `job` comes from those files.
-They are given by reference: no secret stands in prometheus.yml.
+Prometheus takes credentials only from its configuration. Each set of credentials therefore has a scrape job,
+otherwise the same, with target files of its own; the label `job` comes from those files. Credentials
+are referenced, so prometheus.yml holds no secret.
 
-What an exporter could use against the others or against the truth is switched off here: forged
-`up` and `scrape_*` series, its own timestamps, redirects, and answers without bound.
+What an exporter could use to lie or to starve others is switched off here: forged `up` and `scrape_*`
+series, its own timestamps, redirects, and unlimited responses.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SCRAPE_JOB = "monitord"
 MAX_SCRAPE_TIMEOUT = 10.0
-"""Seconds; a scrape interval shorter than this is the timeout itself."""
+"""Seconds; a shorter scrape interval is also the timeout."""
 
 _TLS = ("ca_file", "cert_file", "key_file", "server_name", "insecure_skip_verify")
 _GLOB = re.compile(r"([\\?\[\]])")
@@ -47,14 +47,14 @@ def render_config(
     credentials: Mapping[ScrapeCredentials, str] = MappingProxyType({}),
     native_histograms: bool = False,
 ) -> bytes:
-    """Return prometheus.yml: targets from the folder `file_sd`, `scrape_interval` in seconds.
+    """Return prometheus.yml with targets from the folder `file_sd`; `scrape_interval` is in seconds.
 
-    `credentials` are those with which targets are scraped, each with a stamp that changes when their
-    files do: Prometheus 3 sends what it read first until it is given another job. A referenced file
-    that is not there does not keep Prometheus from starting: what needs it is down, or not scraped
-    until it is there. `native_histograms` are scraped beside the classic ones, where the version can.
+    `credentials` are those in use, each with a stamp that changes with its files: Prometheus 3 keeps
+    using what it read first until the job's name changes. A referenced file that is missing does not stop
+    Prometheus; targets that need it are down or not scraped until it exists. `native_histograms` are
+    scraped beside the classic ones, if the version supports it.
 
-    Raises InvalidInputError when Prometheus could not read a folder of that name.
+    Raises InvalidInputError when Prometheus cannot read a folder with that name.
     """
     scrape_timeout = min(MAX_SCRAPE_TIMEOUT, scrape_interval)
     by_version = {**_content_type_fallback(version), **(_histograms(version) if native_histograms else {})}
@@ -82,7 +82,7 @@ def _scrape_config(
     credentials: ScrapeCredentials | None = None,
     stamp: str = "",
 ) -> dict[str, Any]:
-    # No target_limit: one target too many would fail all of them, where sample_limit fails one.
+    # No target_limit: exceeding it fails all targets, while sample_limit fails one.
     return {
         "job_name": f"{SCRAPE_JOB}-{credentials.digest}-{stamp}" if credentials else SCRAPE_JOB,
         "honor_labels": False,
@@ -114,10 +114,10 @@ def _access(credentials: ScrapeCredentials) -> dict[str, Any]:
 
 def _metric_relabeling() -> list[dict[str, Any]]:
     return [
-        # The server adds its own up and scrape_* after relabeling: only an exporter's are dropped.
+        # Prometheus adds its own up and scrape_* after relabeling, so only an exporter's are dropped.
         {"source_labels": ["__name__"], "regex": "up|scrape_.*", "action": "drop"},
-        # 2.x stores a whole bound as the exporter writes it, 3.x as "1.0". When one goes on with the
-        # data of the other, it must be with the same series.
+        # 2.x stores a whole bound as the exporter writes it, 3.x as "1.0". The series must stay the same
+        # when another version continues with the data.
         {
             "source_labels": ["__name__", "le"],
             "regex": ".+_bucket;(0|[1-9][0-9]{0,5})",
@@ -128,7 +128,7 @@ def _metric_relabeling() -> list[dict[str, Any]]:
 
 
 def _content_type_fallback(version: Version) -> dict[str, str]:
-    # 3.x fails a scrape without a proper Content-Type; 2.x read it as text, and knows no such key.
+    # 3.x fails a scrape without a valid Content-Type; 2.x reads it as text and does not know the key.
     return {"fallback_scrape_protocol": "PrometheusText0.0.4"} if version >= (3, 0, 0) else {}
 
 
@@ -136,18 +136,20 @@ def _histograms(version: Version) -> dict[str, bool]:
     scraped = {"scrape_native_histograms": True} if version >= NATIVE_BY_SETTING else {}
     if version < CLASSIC_BESIDE_NATIVE:
         return scraped
-    # The name that 3.0 gave the setting is refused by 2.x, and the other way round.
+    # 3.0 renamed the setting; each version refuses the other's name.
     return {**scraped, f"{'always_' if version >= (3, 0, 0) else ''}scrape_classic_histograms": True}
 
 
 def _plain_names(version: Version) -> dict[str, str]:
-    # 3.x asks for names in UTF-8, and exporters that have such would name their metrics otherwise.
+    # 3.x requests UTF-8 names, and exporters that support them would rename their metrics.
     return {"metric_name_validation_scheme": "legacy"} if version >= (3, 0, 0) else {}
 
 
 def _pattern(folder: Path, credentials: ScrapeCredentials | None) -> str:
     if not folder.is_absolute():
-        raise InvalidInputError(f"{folder} is not an absolute path, which file_sd needs; give --root as one")
+        raise InvalidInputError(
+            f"{folder} is not an absolute path, which file_sd needs; make --root absolute"
+        )
     if "*" in str(folder):
         raise InvalidInputError(
             f"{folder}: Prometheus cannot read targets from a path with '*'; choose another --root"

@@ -1,8 +1,8 @@
-"""The run folder: all that Prometheus reads, kept where it does not go away.
+"""The run folder: everything that Prometheus reads, on the node's own disk.
 
-Prometheus opens web.yml and the certificate for every single request, and answers 500 without them; it
-cannot start without its configuration, and drops its targets without file_sd. While the shared file system
-hangs it serves, scrapes and starts all the same: the session folder has copies, for people.
+Prometheus opens web.yml and the certificate for every request and answers 500 without them. It cannot start
+without its configuration, and drops its targets without file_sd. From here it serves, scrapes and
+starts also while the shared file system hangs. The session folder has copies for people.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OWNER_ONLY = 0o600
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A private folder on this node for the files that belong to one run of the daemon."""
+    """A private folder on this node for the files of one run of the daemon."""
 
     location: Location
 
@@ -42,19 +42,19 @@ class RunFolder:
 
     @property
     def password_file(self) -> Path:
-        """The password of the Prometheus that runs now; the session's copy may be late."""
+        """The current password; the copy in the session folder may lag behind."""
         return self.folder / PASSWORD
 
     def make(self) -> None:
-        """Make the folder, or see that the one that is there can be used; raises InvalidInputError."""
+        """Create the folder, or check that the existing one can be trusted; raises InvalidInputError."""
         make_folder(self.folder, self.location.scratch)
         make_folder(self.file_sd)
 
     def refresh(self, files: Mapping[str, bytes]) -> None:
-        """Make the folder hold these files, readable for their owner alone, whatever became of it.
+        """Ensure that the folder holds these files, readable by their owner only.
 
-        Nothing is written that is there already. Raises InvalidInputError when the folder is no
-        longer to be trusted, and OSError when a file cannot be written.
+        Unchanged files are not written. Raises InvalidInputError when the folder can no longer be
+        trusted, and OSError when a file cannot be written.
         """
         self.make()
         remove_leftovers(self.folder)
@@ -62,7 +62,7 @@ class RunFolder:
             publish(self.folder / name, content, _OWNER_ONLY)
 
     def remove(self) -> None:
-        """Remove the folder, and in scratch the session's folder around it unless data lie there."""
+        """Remove the folder, and in scratch also the session's folder above it unless it holds data."""
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.location.scratch is not None:
             with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Who may talk to a session's Prometheus and how: password and TLS, as settings ask for them.
+"""Access to a session's Prometheus: password and TLS, as the settings say.
 
-A generated certificate is the session's own, in its `prometheus/`. Prometheus reads all of it from the run
-folder, see `run_files`.
+A generated certificate is kept in the session's `prometheus/`. Prometheus reads copies in the run folder, see
+`run_files`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from monitord.prometheus.config.auth import (
     render_web_config,
 )
 from monitord.prometheus.config.certificate import certificate_names, is_pair, prepare_certificate
-from monitord.prometheus.config.programs import ask
+from monitord.prometheus.config.programs import run_program
 from monitord.session.folder import Session
 from monitord.session.settings import PrometheusSettings, TlsSettings
 
@@ -30,14 +30,14 @@ CERTIFICATE = "tls.crt"
 PASSWORD = "password"  # noqa: S105  # the name of its file
 
 _KEY = "tls.key"
-_RUN_TLS = TlsFiles(Path(CERTIFICATE), Path(_KEY))  # beside the web.yml that names them
+_RUN_TLS = TlsFiles(Path(CERTIFICATE), Path(_KEY))  # relative to web.yml
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What lets one in; neither password nor TLS is how everybody on the machine is let in.
+    """Credentials and TLS files; without credentials, everybody on the machine has access.
 
-    `pair` are the certificate and the key as they were last read, by their names in the run folder.
+    `pair` holds certificate and key as last read, by their names in the run folder.
     """
 
     credentials: Credentials | None = None
@@ -46,14 +46,14 @@ class Access:
     pair: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def renewed(self) -> Access:
-        """Return the same with another password, where there is one. About 50 ms of work."""
+        """Return the same access with a new password, if there is one; takes about 50 ms."""
         if self.credentials is None:
             return self
         credentials = new_credentials(self.credentials.password_file)
         return replace(self, credentials=credentials, bcrypt_hash=hash_password(credentials.password))
 
     def run_files(self) -> dict[str, bytes]:
-        """Return the files of the run folder, by name; none without password and TLS."""
+        """Return the files for the run folder, by name; none without password and TLS."""
         if self.bcrypt_hash is None and self.tls is None:
             return {}
         return {
@@ -69,9 +69,9 @@ def prepare_access(
     now: float,
     fqdn: Callable[[], str] = socket.getfqdn,
 ) -> Access:
-    """Make what the settings ask for: a password and a certificate.
+    """Prepare password and certificate as the settings say.
 
-    Raises InvalidInputError when the user's certificate cannot be used, or none can be made, and OSError
+    Raises InvalidInputError when the user's certificate cannot be used or none can be generated, and OSError
     when a file cannot be written.
     """
     tls = _prepare_tls(session, settings, now, fqdn) if settings.tls.enabled else None
@@ -80,14 +80,14 @@ def prepare_access(
 
 
 def check_web_config(promtool: Path | None, web_config: Path) -> bool:
-    """Have promtool check a web.yml and the certificate it names; return False without a promtool.
+    """Check a web.yml and its certificate with promtool; return False without promtool.
 
-    Raises PrometheusError with promtool's words when it refuses, PassingError when it cannot be checked at
-    this moment.
+    Raises PrometheusError with promtool's message when it refuses them, PassingError when they cannot be
+    checked at the moment.
     """
     if promtool is None:
         return False
-    code, output = ask(promtool, "check", "web-config", str(web_config))
+    code, output = run_program(promtool, "check", "web-config", str(web_config))
     if code != 0:
         raise PrometheusError(f"promtool refused {web_config}: {' '.join(output.split())}")
     return True
@@ -106,7 +106,7 @@ def _prepare_tls(
 
 def _own_files(settings: TlsSettings) -> TlsFiles:
     if settings.cert_file is None or settings.key_file is None:
-        raise InvalidInputError("prometheus.tls: cert_file and key_file go together; set both, or neither")
+        raise InvalidInputError("prometheus.tls: cert_file and key_file belong together; set both or neither")
     own = TlsFiles(Path(settings.cert_file).absolute(), Path(settings.key_file).absolute())
     try:
         own.cert_file.read_bytes()
@@ -116,12 +116,12 @@ def _own_files(settings: TlsSettings) -> TlsFiles:
         raise InvalidInputError(f"prometheus.tls: {error.filename}: {error.strerror}; correct it") from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise InvalidInputError(
-            f"prometheus.tls.key_file: {own.key_file} is open to others than its owner; chmod 600 it"
+            f"prometheus.tls.key_file: {own.key_file} is accessible to others; chmod 600 it"
         )
     if not is_pair(own.cert_file, own.key_file):
         raise InvalidInputError(
-            f"prometheus.tls: {own.cert_file} and {own.key_file} are no PEM certificate and the key "
-            "that belongs to it, without a passphrase"
+            f"prometheus.tls: {own.cert_file} and {own.key_file} are not a PEM certificate and its "
+            "matching key without a passphrase"
         )
     return own
 
@@ -129,7 +129,7 @@ def _own_files(settings: TlsSettings) -> TlsFiles:
 def read_pair(tls: TlsFiles) -> dict[str, bytes]:
     """Return certificate and key by their names in the run folder.
 
-    Empty while they cannot be read or do not belong together: what was read before still holds then.
+    Empty if they cannot be read or do not match; callers then keep what was read before.
     """
     if not is_pair(tls.cert_file, tls.key_file):
         return {}

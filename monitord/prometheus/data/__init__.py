@@ -1,1 +1,1 @@
-"""Where Prometheus keeps its data, and what of them outlives the node."""
+"""Prometheus's data: their folder, snapshots, and recovery."""

@@ -1,4 +1,4 @@
-"""Blocks of Prometheus's data, and when snapshots of them are taken (pure)."""
+"""Blocks of Prometheus's database, and when snapshots of them are taken (pure)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From the oldest sample to the newest, in Unix seconds; blocks may end a little after that."""
+    """Times of the oldest and newest sample, in Unix seconds; a block may end slightly later."""
 
     oldest: float
     newest: float
@@ -21,7 +21,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPlan:
-    """When snapshots are taken, and what the user should know of that."""
+    """When snapshots are taken, and a warning for the user."""
 
     at_end: bool = False
     after_windows: bool = False
@@ -30,7 +30,7 @@ class SnapshotPlan:
 
     @property
     def wanted(self) -> bool:
-        """Whether there are any, for which Prometheus needs its admin API."""
+        """Whether any are taken, for which Prometheus needs its admin API."""
         return self.at_end or self.after_windows or self.of_windows
 
 
@@ -41,31 +41,31 @@ def snapshot_plan(
     auth: bool,
     of_windows: bool = False,
 ) -> SnapshotPlan:
-    """Return when snapshots are to be taken; `of_windows` asks for those that windows keep blocks of.
+    """Return when snapshots are taken; `of_windows` requests those whose blocks windows keep.
 
-    The admin API, which takes them, deletes series as well: without a password it stays off.
+    They need the admin API, which can also delete series, so without a password it stays off.
     """
     wanted = ("never" if data_in_session else "end") if setting == "auto" else setting
     if wanted == "never" and not of_windows:
         return SnapshotPlan()
     if not auth:
         return SnapshotPlan(
-            warning="no snapshots are taken without authentication, since what takes them could be told "
-            "by anybody to delete data; leave prometheus.auth on, or set prometheus.snapshots to never "
-            "and windows.blocks to false"
+            warning="no snapshots are taken without authentication, since their API lets anybody delete "
+            "data; leave prometheus.auth on, or set prometheus.snapshots to never and windows.blocks "
+            "to false"
         )
     return SnapshotPlan(wanted != "never", wanted == "windows", of_windows)
 
 
 def is_block(name: str) -> bool:
-    """Say whether a folder of this name is a block."""
+    """Return whether this is the name of a block's folder."""
     return _ULID.fullmatch(name) is not None
 
 
 def span_of(metas: Iterable[bytes]) -> Span:
-    """Return what the blocks cover together, from the content of each one's meta.json.
+    """Return the time that blocks cover together, from the content of their meta.json files.
 
-    Raises ValueError when there are none, or one cannot be read.
+    Raises ValueError when there is none, or when one is malformed.
     """
     spans = [_span(meta) for meta in metas]
     if not spans:
@@ -77,5 +77,5 @@ def _span(meta: bytes) -> Span:
     found = json.loads(meta)
     start, end = (found.get("minTime"), found.get("maxTime")) if isinstance(found, dict) else (None, None)
     if not isinstance(start, int) or not isinstance(end, int):
-        raise ValueError("a block's meta.json names no times")  # noqa: TRY004  # of a file, not of a caller
-    return Span(start / 1000, (end - 1) / 1000)  # the end does not belong to the block
+        raise ValueError("a block's meta.json has no times")  # noqa: TRY004  # of a file, not of a caller
+    return Span(start / 1000, (end - 1) / 1000)  # the end is exclusive

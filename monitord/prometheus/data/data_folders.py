@@ -1,4 +1,4 @@
-"""Making the folders of a Prometheus where `placement` says, and measuring their room."""
+"""Create Prometheus's folders where `data_location` says, and measure their size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitord.system.scratch import file_system_of, make_folder
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A folder that is there now, and what the user should know of the choice."""
+    """A folder that was created or exists, and warnings about the choice."""
 
     location: Location
     warnings: tuple[str, ...]
@@ -29,9 +29,10 @@ class Made:
 def make_data_folder(
     session: Session, setting: str | None, environment: Mapping[str, str] = os.environ
 ) -> Made:
-    """Make the folder for the data; raises InvalidInputError when there is none to be had.
+    """Create the data folder; raises InvalidInputError when none can be used.
 
-    One that the user named is not made here: it may be full, or away for a while, and is waited for.
+    A folder that the user named is not created here: it may be full or unavailable for a while, and the
+    daemon waits for it.
     """
     chosen = Path(setting).absolute() if setting is not None else None
     own = session.folder.resolve()
@@ -42,21 +43,21 @@ def make_data_folder(
 
 
 def make_run_folder(session: Session, environment: Mapping[str, str] = os.environ) -> Made:
-    """Make the run folder; raises InvalidInputError when there is none to be had."""
+    """Create the run folder; raises InvalidInputError when none can be used."""
     own = session.folder.resolve()
     return _make_first(run_locations(environment, own, session.run_folder, os.geteuid(), file_system_of))
 
 
 def lies_in_session(folder: Path, session: Session) -> bool:
-    """Say whether a folder lies in the session's, links followed: then it is there on every node."""
+    """Return whether a folder is inside the session folder (links resolved), so that every node has it."""
     return folder.resolve().is_relative_to(session.folder.resolve())
 
 
 def measure(folder: Path) -> tuple[int, int]:
-    """Return how many bytes the folder's file system has free, and how many the folder takes of it.
+    """Return the free bytes of the folder's file system, and the bytes that the folder takes.
 
-    Raises OSError when the folder is not there or cannot be listed; what vanishes while it is measured
-    does not count.
+    Raises OSError when the folder does not exist or cannot be listed; files that vanish meanwhile do not
+    count.
     """
     held = 0
     for path, _, names in os.walk(folder, onerror=_unless_vanished):

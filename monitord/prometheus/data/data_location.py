@@ -1,4 +1,4 @@
-"""Where Prometheus's data lie, where its secrets do, and how much room the data may take (pure)."""
+"""Choose where Prometheus's data and the run folder go, and how large the data may grow (pure)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SHARE_OF_ROOM = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A folder that may be used, and why it is the one.
+    """A candidate folder, and the reason for it.
 
-    `scratch` is the folder for everybody's temporary files that it is to be made in, with nothing of
-    other users on the way; None where the folder is made as it is named.
+    `scratch` is the shared folder for temporary files in which it is created, so that no part of the path
+    below belongs to another user; None if the folder is not in scratch.
     """
 
     folder: Path
@@ -31,10 +31,10 @@ class Location:
 def data_locations(
     setting: Path | None, environment: Mapping[str, str], session: Path, in_session: Path, uid: int
 ) -> tuple[Location, ...]:
-    """Return where the data may lie, best first: what cannot be made or trusted gives way to the next.
+    """Return candidates for the data folder, best first; the next one is used if one cannot be.
 
-    `setting` is `prometheus.data_dir`, absolute, which is the only choice then; `session` the session
-    folder's real path and `in_session` the data's place in it.
+    `setting` is `prometheus.data_dir`, absolute; it is then the only candidate. `session` is the session
+    folder's real path, and `in_session` the data folder in it.
     """
     if setting is not None:
         return (Location(setting, "prometheus.data_dir"),)
@@ -50,21 +50,21 @@ def data_locations(
 def run_locations(
     environment: Mapping[str, str], session: Path, in_session: Path, uid: int, kind_of: Callable[[Path], str]
 ) -> tuple[Location, ...]:
-    """Return where the run folder may lie, best first, this machine's own file systems before others.
+    """Return candidates for the run folder, best first; local file systems come before network ones.
 
-    Not `$XDG_RUNTIME_DIR`: it is emptied when its user logs out, which a daemon may outlive.
-    `kind_of` says what type of file system holds a folder.
+    `$XDG_RUNTIME_DIR` is not used: it is emptied when the user logs out, and a daemon may outlive that.
+    `kind_of` returns the type of a folder's file system.
     """
     locations = (
         *_below_variables(("SLURM_TMPDIR", "TMPDIR"), environment, session, uid, "run"),
-        _below(session / "/tmp", "/tmp", session, uid, "run"),  # noqa: S108  # made with care there: scratch.py
+        _below(session / "/tmp", "/tmp", session, uid, "run"),  # noqa: S108  # created safely by scratch.py
         Location(in_session, "the session folder"),
     )
     return tuple(sorted(locations, key=lambda location: is_network(kind_of(location.folder))))
 
 
 def network_warning(folder: Path, kind: str) -> str | None:
-    """Return what to tell a user whose data lie on such a file system, None when there is no risk."""
+    """Return a warning about data on such a file system; None if there is no risk."""
     if not is_network(kind):
         return None
     return (
@@ -74,10 +74,10 @@ def network_warning(folder: Path, kind: str) -> str | None:
 
 
 def retention_bytes(setting: int | None, free: int, held: int) -> int:
-    """Return how many bytes of data to keep at most: the setting, or four fifths of what there is.
+    """Return the maximum size of the data: the setting, or four fifths of the available space.
 
-    `free` is what the file system has left, `held` what the data take of it now. Never 0, which
-    Prometheus would take for no limit.
+    `free` is the free space of the file system, and `held` what the data take now. Never 0, which
+    means no limit to Prometheus.
     """
     return setting if setting is not None else max(1, int((free + held) * _SHARE_OF_ROOM))
 
@@ -87,13 +87,13 @@ def _below_variables(
 ) -> tuple[Location, ...]:
     named = {name: environment.get(name, "") for name in variables}
     return tuple(
-        _below(session / scratch, f"${name}", session, uid, leaf)  # an absolute path is taken as it is
+        _below(session / scratch, f"${name}", session, uid, leaf)  # an absolute path stays as it is
         for name, scratch in named.items()
         if scratch.startswith("/")
     )
 
 
 def _below(scratch: Path, reason: str, session: Path, uid: int, leaf: str) -> Location:
-    # Sessions of one name may lie in several roots, and users share a node's scratch.
+    # Sessions in different roots may have the same name, and users share a node's scratch.
     digest = hashlib.sha256(str(session).encode(errors="surrogateescape")).hexdigest()[:8]
     return Location(scratch / f"monitord-{uid}" / f"{session.name}-{digest}" / leaf, reason, scratch)

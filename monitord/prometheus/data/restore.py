@@ -1,7 +1,7 @@
-"""Putting the newest snapshot back where there are no data, so that a session goes on with its history.
+"""Restore the newest snapshot into an empty data folder, so that a session keeps its history.
 
-The blocks are copied beside their place first, and moved there once all of them are on disk: what
-broke off in between is finished the next time. Prometheus must not be running meanwhile.
+The blocks are staged in the data folder first, and moved into place when all of them are on disk; an
+interrupted restore is finished by the next call. Prometheus must not be running.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _MAY_PASS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was put back: the snapshot's name, and from when to when it has samples."""
+    """The restored snapshot's name, and the time that it covers."""
 
     snapshot: str
     span: Span
 
 
 def restore(snapshots: Path, data_dir: Path) -> Restored | None:
-    """Put the newest complete snapshot into a data folder that holds nothing yet.
+    """Restore the newest complete snapshot into a data folder without data.
 
-    None when it holds data, or there is no snapshot. Raises SnapshotError when it cannot be put
-    back, and OSError when that may pass: what holds data, or what is complete, is not known then. The
-    data folder is as it was, or the next call goes on where this one ended.
+    None if the folder holds data or there is no snapshot. Raises SnapshotError when it cannot be restored,
+    and OSError when that may pass, as it is not known then what the folders hold. Afterwards
+    the data folder is unchanged, or the next call continues where this one stopped.
     """
     try:
         staged = next(iter(paths_in(data_dir, _STAGED)), None)
@@ -59,15 +59,15 @@ def restore(snapshots: Path, data_dir: Path) -> Restored | None:
             raise
         reason = getattr(error, "strerror", None) or error
         raise SnapshotError(
-            f"the newest snapshot in {snapshots} could not be put back into {data_dir}: {reason}"
+            f"the newest snapshot in {snapshots} could not be restored into {data_dir}: {reason}"
         ) from error
 
 
 def holds_data(data_dir: Path) -> bool:
-    """Say whether there is a block, or anything in the log of what is not in blocks yet. Raises OSError."""
+    """Return whether there is a block, or any sample in the write-ahead log. Raises OSError."""
     if blocks_in(data_dir):
         return True
-    # Prometheus makes an empty log as it starts.
+    # Prometheus creates an empty log when it starts.
     heads = (path for path in paths_in(data_dir) if path.name in _HEAD)
     return any(file.stat().st_size for head in heads for file in files_below(head))
 

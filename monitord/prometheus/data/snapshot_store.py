@@ -1,7 +1,7 @@
 """Snapshots of Prometheus's data in the session folder, for the session's next run on another node.
 
-Prometheus writes one beside its data; it is copied whole under a temporary name, every file synced,
-its manifest last, and renamed. What breaks off leaves the earlier snapshots as they were.
+Prometheus writes a snapshot beside its data. It is copied under a temporary name, with every file synced and
+its manifest last, and then renamed. An interrupted copy leaves earlier snapshots unchanged.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from monitord.documents.timestamps import to_iso
 from monitord.errors import MonitordError
 from monitord.prometheus.data.blocks import Span, is_block, span_of
 from monitord.system.atomic import TEMPORARY_PREFIX, read_json, sync_folder, to_json, write_synced
 from monitord.system.copies import copy_tree_synced
 from monitord.system.listing import files_below, paths_in
+from monitord.system.timestamps import to_iso
 
 MANIFEST = "snapshot.json"
 SCHEMA = "monitord/snapshot/v1"
@@ -31,7 +31,7 @@ _one_at_a_time = threading.Lock()
 
 
 class SnapshotError(MonitordError):
-    """A snapshot could not be taken or put back; the earlier ones are as they were."""
+    """A snapshot could not be taken or restored; earlier ones are unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,51 +48,48 @@ class Snapshot:
 
 
 @contextlib.contextmanager
-def written_snapshot(ask: Callable[[], str], data_dir: Path) -> Iterator[Path]:
-    """Have Prometheus write a snapshot; give its folder, which is gone after the context.
+def written_snapshot(request: Callable[[], str], data_dir: Path) -> Iterator[Path]:
+    """Have Prometheus write a snapshot and yield its folder, which is removed afterwards.
 
-    `ask` is `PrometheusClient.snapshot`; `confirm` may refuse by raising, before anything is seen of it.
-    None when there are no data yet. Raises SnapshotError, and PrometheusError when Prometheus could not
-    write one. Nothing is left behind then.
-    None when there are no data yet. Raises SnapshotError, and PrometheusError when Prometheus could not
-    write one. Nothing is left behind then.
+    `request` is `PrometheusClient.snapshot`. Raises PrometheusError when Prometheus cannot write one, and
+    OSError when the folder cannot be removed.
     """
     local = data_dir / _LOCAL
     with _one_at_a_time:
         try:
-            _remove(local)  # what an earlier one left behind that broke off
-            yield local / ask()
+            _remove(local)  # left by an interrupted snapshot
+            yield local / request()
         finally:
             with contextlib.suppress(OSError):
                 _remove(local)
 
 
 def take_snapshot(
-    ask: Callable[[], str],
+    request: Callable[[], str],
     data_dir: Path,
     snapshots: Path,
     now: float,
     version: str | None,
-    confirm: Callable[[], None] = lambda: None,
+    confirm: Callable[[], None],
 ) -> Snapshot | None:
-    """Have Prometheus write a snapshot, keep it in the session folder, and drop all but the newest two.
+    """Have Prometheus write a snapshot, store it in the session folder, and delete all but the newest two.
 
-    `ask` is `PrometheusClient.snapshot`; `confirm` may refuse by raising, before anything is seen of it.
-    None when there are no data yet. Raises SnapshotError, and PrometheusError when Prometheus could not
-    write one. Nothing is left behind then.
+    `request` is `PrometheusClient.snapshot`; `confirm` may refuse by raising before the snapshot appears.
+    None if there are no data yet. Raises SnapshotError, and PrometheusError when Prometheus cannot write
+    one. Nothing is left behind then.
     """
     try:
-        with written_snapshot(ask, data_dir) as written:
+        with written_snapshot(request, data_dir) as written:
             return _keep(written, snapshots, now, version, confirm) if blocks_in(written) else None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SnapshotError(f"no snapshot could be kept in {snapshots}: {reason}") from error
+        raise SnapshotError(f"no snapshot could be stored in {snapshots}: {reason}") from error
 
 
 def complete_snapshots(snapshots: Path, *, pass_over_errors: bool = False) -> list[Snapshot]:
-    """Return the snapshots that are all there, the one with the newest samples first. Raises OSError.
+    """Return the complete snapshots, the one with the newest samples first. Raises OSError.
 
-    `pass_over_errors` leaves out those that cannot be read, as if they were not there.
+    `pass_over_errors` skips those that cannot be read.
     """
     passed_over = OSError if pass_over_errors else FileNotFoundError
     found = []
@@ -103,12 +100,14 @@ def complete_snapshots(snapshots: Path, *, pass_over_errors: bool = False) -> li
 
 
 def blocks_in(folder: Path) -> tuple[Path, ...]:
-    """Return the folders of the blocks in a folder, in the order in which they were made."""
+    """Return the blocks in a folder, in the order of their creation."""
     return tuple(entry for entry in paths_in(folder) if is_block(entry.name))
 
 
 def span_in(folder: Path) -> Span:
-    """Return what the blocks in a folder cover; raises OSError, and ValueError when there are none."""
+    """Return the time that the blocks in a folder cover. Raises OSError, and ValueError when there are
+    none.
+    """
     return span_of((block / "meta.json").read_bytes() for block in blocks_in(folder))
 
 
@@ -132,7 +131,7 @@ def _keep(
         _remove(building)
         raise
     for superseded in complete_snapshots(snapshots, pass_over_errors=True)[_KEPT:]:
-        # Under a temporary name first: half of one must not be taken for a snapshot.
+        # Renamed first, so that a half-deleted one is not taken for a snapshot.
         _remove(superseded.folder.rename(snapshots / f"{TEMPORARY_PREFIX}{superseded.folder.name}"))
     return Snapshot(target, span, total)
 
@@ -150,7 +149,7 @@ def _manifest(folder: Path, span: Span, total: int, now: float, version: str | N
 
 
 def _read(folder: Path) -> Snapshot | None:
-    """Return the snapshot in a folder, None when it is not one or not all of it is there. Raises OSError."""
+    """Return the snapshot in a folder; None if it is not one, or incomplete. Raises OSError."""
     try:
         manifest = read_json(folder / MANIFEST)
         if folder.name.startswith(TEMPORARY_PREFIX) or not isinstance(manifest, dict):

@@ -1,7 +1,7 @@
-"""Prometheus's data folder: does it take writes, and what to do with data that it refuses.
+"""Prometheus's data folder: test whether it can be written, and move refused data aside.
 
-Nothing is ever deleted: data are moved aside under a dated name beside the folder, at most KEPT
-times; after that somebody has to look, for it is the disk that fails then.
+Nothing is ever deleted: data are moved to a dated name beside the folder, at most KEPT times. After that the
+disk itself is the likely cause, and a person has to look at it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Storage:
     folder: Path
 
     def try_writing(self) -> str:
-        """Write, sync and remove a file there; return why it cannot be done, empty when it can.
+        """Write, sync and remove a file there; return why that fails, or an empty text.
 
-        Quotas and read-only mounts show here, where no number of free bytes tells of them.
+        This also detects quotas and read-only mounts, which the free space does not show.
         """
         trial = self.folder / _TRIAL
         try:
             make_folders(self.folder)
-            trial.unlink(missing_ok=True)  # what a crash left
+            trial.unlink(missing_ok=True)  # left by a crash
             descriptor = open_new(trial)
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -51,16 +51,16 @@ class Storage:
         return ""
 
     def set_asides(self) -> tuple[Path, ...]:
-        """Return what was moved aside, oldest first. Raises OSError."""
+        """Return the folders that were moved aside, oldest first. Raises OSError."""
         prefix = f"{self.folder.name}.refused-"
         return tuple(paths_in(self.folder.parent, prefix, missing_ok=True))
 
     def may_set_aside(self) -> bool:
-        """Say whether data may be moved aside once more. Raises OSError: then it is not known."""
+        """Return whether data may be moved aside once more. Raises OSError if that cannot be determined."""
         return len(self.set_asides()) < KEPT
 
     def set_aside(self, now: float) -> Path:
-        """Move the data out of the way; return where they are now. Raises PrometheusError.
+        """Move the data aside; return their new folder. Raises PrometheusError.
 
         `now` is in Unix seconds.
         """

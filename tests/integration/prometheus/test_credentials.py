@@ -27,13 +27,15 @@ from monitord.prometheus.config.render_config import render_config
 from monitord.prometheus.config.run_folder import RunFolder
 from monitord.prometheus.data.data_location import Location
 from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import LimitSettings, check_settings
 from monitord.system.clock import SystemClock
 from monitord.targets.admission import rules_of
-from monitord.targets.health import read_healths
-from monitord.targets.names import Names
+from monitord.targets.host_lookup import HostLookup
 from monitord.targets.resolve import Place
+from monitord.targets.scrape_health import read_healths
 from tests.conftest import wait_until
+from tests.fakes.guard import held_session
 from tests.fakes.guarded_exporter import Certificates, guarded_exporter
 from tests.fakes.log import Entries, recording_log
 from tests.integration.prometheus.conftest import Server
@@ -62,7 +64,7 @@ services:
 class World:
     """A session with targets in force and a Prometheus that scrapes them; where its secrets are."""
 
-    session: Session
+    session: HeldSession
     targets: TargetReconciler
     client: PrometheusClient
     secrets: Path
@@ -91,7 +93,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def world(build: Build, secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    session = Session(tmp_path_factory.mktemp("root"), "s")
+    session = held_session(tmp_path_factory.mktemp("root"))
     session.create(b"session: s\n")
     bearer, context = f"Bearer {TOKEN}", Certificates(secrets).server_context()
     with ExitStack() as stack:
@@ -121,13 +123,13 @@ def run_folder(session: Session) -> RunFolder:
     return RunFolder(Location(session.run_folder, "a test"))
 
 
-def reconciled(session: Session, log: FilteringBoundLogger) -> TargetReconciler:
+def reconciled(session: HeldSession, log: FilteringBoundLogger) -> TargetReconciler:
     """Return a reconciler that has put the session's target files in force."""
     clock = SystemClock()
-    addresses = AddressCheck(rules_of(SETTINGS.targets), Names(clock))
+    addresses = AddressCheck(rules_of(SETTINGS.targets), HostLookup(clock))
     targets = TargetReconciler(
         session, TargetReader(session.name, Place("h"), addresses, AccessCheck()), SETTINGS, clock, log,
-        lambda _: frozenset(), wake=lambda _: None, run=run_folder(session),
+        lambda _: frozenset(), wake=lambda _: None, run_folder=run_folder(session),
     )  # fmt: skip
 
     def in_force() -> bool:
@@ -179,7 +181,7 @@ def test_no_secret_is_anywhere_in_the_session(world: World) -> None:
     for job in ("basic", "bearer", "mutual", "nobody"):
         world.health(job)
     world.targets.set_healths(read_healths(world.client.targets_json()))
-    while world.targets.tell():
+    while world.targets.publish_statuses():
         pass
     key = (world.secrets / "client.key").read_text().splitlines()[1]
     needles = [needle.encode() for needle in (PASSWORD, TOKEN, BASIC.removeprefix("Basic "), key)]

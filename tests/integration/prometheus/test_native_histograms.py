@@ -23,7 +23,7 @@ from monitord.artifacts.manifest import Provenance, manifest
 from monitord.artifacts.sample_files import gather
 from monitord.artifacts.verify import verify_files
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.prometheus.api.client import PrometheusClient
@@ -31,6 +31,7 @@ from monitord.prometheus.api.version import CLASSIC_BESIDE_NATIVE, Build, has_le
 from monitord.recipes.load import check_recipe
 from monitord.windows.model import Window
 from tests.conftest import wait_until
+from tests.fakes.guard import permit
 from tests.fakes.native import CONTENT_TYPE, family, histogram
 from tests.integration.prometheus.conftest import Response, exporters, prepared_server
 
@@ -80,7 +81,7 @@ def exposition(scrape: int) -> bytes:
 class Measured:
     build: Build
     request: CollectionRequest
-    collection: Collection
+    collection: CollectedWindow
     client: PrometheusClient
 
     def row(self, kpi: str, stat: str, gpu: str = "") -> KpiRow:
@@ -187,7 +188,9 @@ def folder(measured: Measured, tmp_path: Path) -> Path:
     files = window_files(collection, {"recipes/own.yaml": RECIPE})
     samples = gather(collection.request.span, measured.client, tmp_path, most=200)
     published = manifest(collection, Provenance("1", "3", {}, prometheus), samples.warnings)
-    return store.publish(tmp_path, "w", {**files, **samples.files}, published, rows=samples.rows)
+    return store.publish(
+        tmp_path, "w", {**files, **samples.files}, published, rows=samples.rows, permit=permit()
+    )
 
 
 def test_raw_histograms_are_kept(measured: Measured, folder: Path) -> None:

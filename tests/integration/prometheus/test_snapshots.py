@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from monitord.errors import PrometheusError
-from monitord.prometheus.api.client import AdminApiDisabledError, PrometheusClient
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.api.transport import AdminApiDisabledError
 from monitord.prometheus.api.version import Build
 from monitord.prometheus.child.process import PrometheusProcess
 from monitord.prometheus.data.restore import restore
 from monitord.prometheus.data.snapshot_store import SnapshotError, complete_snapshots, take_snapshot
 from monitord.system.logs import LogFile
 from tests.conftest import wait_until
+from tests.fakes.guard import unguarded
 from tests.fakes.small_disk import small_disk
 from tests.integration.prometheus.conftest import Response, Server, exporters, prepared_server
 
@@ -59,7 +61,7 @@ def samples(client: PrometheusClient) -> dict[float, float]:
 
 
 def take(client: PrometheusClient, data: Path, snapshots: Path) -> float:
-    taken = take_snapshot(client.snapshot, data, snapshots, time.time(), VERSION)
+    taken = take_snapshot(client.snapshot, data, snapshots, time.time(), VERSION, unguarded)
     assert taken is not None
     return taken.span.newest
 
@@ -112,10 +114,8 @@ def test_one_that_scraped_nothing_yet_is_not_kept_and_gives_way_to_a_snapshot(
     with prepared_server(tmp_path / "one", build) as server:
         process = start(server, ADMIN)
         with ready(server, process) as client:
-            assert (
-                take_snapshot(client.snapshot, server.folder / "data", snapshots, time.time(), VERSION)
-                is None
-            )
+            data = server.folder / "data"
+            assert take_snapshot(client.snapshot, data, snapshots, time.time(), VERSION, unguarded) is None
             server.scrape("honest", exported)
             wait_until(lambda: samples(client), "a scrape")
             take(client, server.folder / "data", snapshots)
@@ -157,7 +157,7 @@ def test_a_disk_too_small_for_prometheus_to_write_one_is_left_as_it_was(
         with ready(server, start(server, ADMIN)) as client:
             wait_until(lambda: samples(client), "a scrape")
             with pytest.raises(PrometheusError, match="no space left on device"):
-                take_snapshot(client.snapshot, data, snapshots, time.time(), VERSION)
+                take_snapshot(client.snapshot, data, snapshots, time.time(), VERSION, unguarded)
             assert not (data / "snapshots").exists()
             assert not snapshots.exists()
             newest = max(samples(client))
@@ -176,7 +176,7 @@ def test_a_full_session_folder_keeps_its_earlier_snapshot(
             newest = take(client, data, snapshots)
             disk.fill()
             with pytest.raises(SnapshotError, match="No space left on device"):
-                take_snapshot(client.snapshot, data, snapshots, time.time(), VERSION)
+                take_snapshot(client.snapshot, data, snapshots, time.time(), VERSION, unguarded)
             (kept,) = complete_snapshots(snapshots)
             assert kept.span.newest == newest
             assert list(snapshots.iterdir()) == [kept.folder]

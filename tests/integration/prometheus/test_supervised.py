@@ -20,19 +20,21 @@ from zlib import crc32
 import pytest
 
 from monitord.errors import PrometheusError, PrometheusUnavailableError
-from monitord.prometheus.api.client import PrometheusClient, open_door
+from monitord.prometheus.api.client import PrometheusClient, connect
 from monitord.prometheus.api.version import Build
 from monitord.prometheus.api.vitals import Vitals
+from monitord.prometheus.child.launch import prepare_launch
 from monitord.prometheus.child.outage_log import OutageLog
 from monitord.prometheus.child.outages import Outages
 from monitord.prometheus.child.supervised import SupervisedPrometheus
 from monitord.prometheus.data.data_folders import Made
 from monitord.prometheus.data.data_location import Location
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import PrometheusSettings, Settings
 from monitord.system.clock import SystemClock
 from tests.conftest import wait_until
 from tests.fakes.exporter import FakeExporter, counter, gauge
+from tests.fakes.guard import held_session
 from tests.fakes.impostor import impostor
 from tests.fakes.log import Entries, events, recording_log
 from tests.fakes.small_disk import SmallDisk, small_disk
@@ -67,7 +69,7 @@ def build(request: pytest.FixtureRequest) -> Build:
 class World:
     """A session's Prometheus and its main loop, run for as long as a test waits."""
 
-    session: Session
+    session: HeldSession
     prometheus: SupervisedPrometheus
     entries: Entries
 
@@ -82,12 +84,14 @@ class World:
                 due = time.monotonic() + (pause if pause is not None else 0.1)
             return condition()
 
-        return wait_until(turn, f"{what}, {self.prometheus.status()}, {self.prometheus.failure}", seconds)
+        return wait_until(
+            turn, f"{what}, {self.prometheus.status().document}, {self.prometheus.failure}", seconds
+        )
 
     def ready(self) -> None:
         self.until(lambda: self.prometheus.is_ready, "Prometheus to be ready")
 
-    def told(self, event: str, count: int = 1) -> None:
+    def until_logged(self, event: str, count: int = 1) -> None:
         self.until(lambda: events(self.entries).count(event) >= count, f"{count} x {event}")
 
     def samples(self, promql: str = "count_over_time(http_requests_total[1h])") -> float:
@@ -107,8 +111,7 @@ class World:
 
     def change(self, content: bytes, *, checked: bool = True) -> None:
         """Have it want another prometheus.yml, which promtool is asked about or not."""
-        configuration = self.prometheus._configuration
-        assert configuration is not None
+        configuration = self.prometheus.configuration
         configuration.wanted = content
         if not checked:
             configuration.promtool = None
@@ -126,15 +129,19 @@ class World:
 
 
 @contextmanager
-def supervised(session: Session, exporter: FakeExporter, **settings: Any) -> Iterator[World]:
+def supervised(session: HeldSession, exporter: FakeExporter, **settings: Any) -> Iterator[World]:
     """Supervise a session's Prometheus with one target; end it whatever happens."""
     given: dict[str, Any] = {"port": 0, "check_interval": "200ms", **settings}
     log, entries = recording_log()
     its_settings = Settings.model_validate(
         {"scrape_interval": "200ms", "prometheus": PrometheusSettings(**given)}
     )
-    prometheus = SupervisedPrometheus(session, its_settings, SystemClock(), log, OutageLog(Outages()))
-    prometheus.prepare(Made(Location(session.root / "node" / "run", "a test"), ()))
+    run_folder = Made(Location(session.root / "node" / "run", "a test"), ())
+    launch = prepare_launch(session, its_settings, time.time(), run_folder)
+    prometheus = SupervisedPrometheus(
+        session, its_settings, SystemClock(), log, launch, OutageLog(Outages()), {},
+        wake=lambda: None, post=lambda _: None, keep_line=lambda _: None,
+    )  # fmt: skip
     target = f'[{{"targets": ["{exporter.address}"], "labels": {{"job": "web"}}}}]'
     (prometheus.launch.run_folder.file_sd / "targets-web.json").write_text(target)
     world = World(session, prometheus, entries)
@@ -147,18 +154,18 @@ def supervised(session: Session, exporter: FakeExporter, **settings: Any) -> Ite
 
 
 @pytest.fixture
-def session(tmp_path: Path, exporter: FakeExporter) -> Session:
+def session(tmp_path: Path, exporter: FakeExporter) -> HeldSession:
     # Enough of it to fill a page of the write-ahead log within seconds.
     exporter.expose(
         counter("http_requests_total", 7.0), *(gauge(f"load_{number}", number / 7) for number in range(100))
     )
-    found = Session(tmp_path, "s")
+    found = held_session(tmp_path, "s")
     found.create(b"session: s\n")
     return found
 
 
 @pytest.fixture
-def world(session: Session, exporter: FakeExporter, build: Build) -> Iterator[World]:
+def world(session: HeldSession, exporter: FakeExporter, build: Build) -> Iterator[World]:
     with supervised(session, exporter, binary=str(build.binary)) as found:
         yield found
 
@@ -180,10 +187,13 @@ def test_whoever_has_the_port_of_one_that_ended_is_sent_nothing(world: World, tm
         with pytest.raises(PrometheusUnavailableError, match=r"has ended|nothing was sent"):
             client.query("vector(1)")
         # What threads and the reader of raw samples were handed, and what does not know of the end.
-        with open_door(client.door) as handed, pytest.raises(PrometheusUnavailableError, match="nothing was"):
+        with (
+            connect(client.connection_info) as handed,
+            pytest.raises(PrometheusUnavailableError, match="nothing was"),
+        ):
             handed.query("vector(1)")
         assert not client.ready()
-        world.told("prometheus.ready", 2)  # on another port
+        world.until_logged("prometheus.ready", 2)  # on another port
         assert other.received == b""
     assert world.samples("vector(7)") == 7.0
 
@@ -193,10 +203,10 @@ def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) 
     world.keep_scraping(3)
     url = world.prometheus.url
     for number in range(1, ROUNDS + 1):
-        before, kept, pid = world.prometheus.credentials, world.samples(), world.kill()
-        world.told("prometheus.exited", number)
-        world.prometheus.try_again()  # no need to wait for the back-off
-        world.told("prometheus.ready", number + 1)
+        before, kept, pid = world.prometheus.launch.access.credentials, world.samples(), world.kill()
+        world.until_logged("prometheus.exited", number)
+        world.prometheus.retry()  # no need to wait for the back-off
+        world.until_logged("prometheus.ready", number + 1)
         assert world.prometheus.pid != pid
         assert not Path(f"/proc/{pid}").exists()
         assert world.prometheus.url == url, "whoever uses it must look for it again"
@@ -212,7 +222,7 @@ def test_one_that_is_killed_is_started_again_and_keeps_all_it_had(world: World) 
 
 
 def test_one_that_is_killed_while_it_starts_is_started_again(world: World) -> None:
-    world.told("prometheus.started")
+    world.until_logged("prometheus.started")
     world.kill(signal.SIGSTOP)  # so that it does not come further
     pid = world.kill()
     world.ready()
@@ -220,7 +230,7 @@ def test_one_that_is_killed_while_it_starts_is_started_again(world: World) -> No
     assert not world.outages
 
 
-def test_one_that_hangs_is_noticed_and_started_again_and_holds_nobody_up(world: World) -> None:
+def test_one_that_hangs_is_noticed_and_restarted_and_delays_nothing(world: World) -> None:
     world.ready()
     pid = world.kill(signal.SIGSTOP)
     longest = 0.0
@@ -251,24 +261,24 @@ def script(folder: Path, build: Build, instead: str) -> tuple[Path, Path]:
 
 
 def test_one_that_always_fails_is_given_up_and_tried_again_when_asked(
-    session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
+    session: HeldSession, exporter: FakeExporter, build: Build, tmp_path: Path
 ) -> None:
     broken = "echo 'ts=0 level=error msg=\"it is broken\"'; exit 3"
     program, mended = script(tmp_path, build, broken)
     with supervised(session, exporter, binary=str(program), max_failures=2) as world:
-        world.told("prometheus.given_up")
+        world.until_logged("prometheus.given_up")
         assert world.prometheus.has_given_up
         assert "given up after 2 failures in a row: Prometheus exited with 3: it is broken" in (
             world.prometheus.last_error
         )
         mended.touch()
-        world.prometheus.try_again()
+        world.prometheus.retry()
         world.ready()
         assert world.prometheus.last_error == ""
 
 
-def test_one_that_cannot_watch_its_targets_is_told_and_restarted(
-    session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
+def test_one_that_cannot_watch_its_targets_is_reported_and_restarted(
+    session: HeldSession, exporter: FakeExporter, build: Build, tmp_path: Path
 ) -> None:
     # Prometheus then never reads file_sd, not even at its refresh interval, and says that it is ready.
     blinded = "echo 0 > /proc/sys/user/max_inotify_instances && exec "
@@ -279,18 +289,18 @@ def test_one_that_cannot_watch_its_targets_is_told_and_restarted(
     if subprocess.run(probe, capture_output=True, check=False).returncode:
         pytest.skip("no user namespace with limits of its own can be had here")
     with supervised(session, exporter, binary=str(program)) as world:
-        world.told("prometheus.exited")
+        world.until_logged("prometheus.exited")
         (hung,) = [line for line in world.entries if line["event"] == "prometheus.hung"]
         assert "inotify" in hung["reason"]
         assert "inotify" in world.prometheus.last_error
         mended.touch()
-        world.told("prometheus.ready", 2)
+        world.until_logged("prometheus.ready", 2)
         world.keep_scraping(1)
         assert world.prometheus.last_error == ""
 
 
 def test_native_histograms_are_scraped_when_asked_for(
-    session: Session, exporter: FakeExporter, build: Build
+    session: HeldSession, exporter: FakeExporter, build: Build
 ) -> None:
     with supervised(session, exporter, binary=str(build.binary), native_histograms=True) as world:
         world.ready()
@@ -301,11 +311,11 @@ def test_native_histograms_are_scraped_when_asked_for(
     assert (keeps_classic, len(warned)) == ((False, 1) if build.version < (2, 45, 0) else (True, 0))
 
 
-def test_a_taken_port_names_its_owner(session: Session, exporter: FakeExporter, build: Build) -> None:
+def test_a_taken_port_names_its_owner(session: HeldSession, exporter: FakeExporter, build: Build) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with supervised(session, exporter, binary=str(build.binary), port=port) as world:
-            world.told("prometheus.exited")
+            world.until_logged("prometheus.exited")
             assert f"port {port} is taken by " in world.prometheus.last_error
             assert f"pid {os.getpid()}," in world.prometheus.last_error
             taken.close()
@@ -321,7 +331,7 @@ def test_a_free_port_that_somebody_took_meanwhile_is_another_one(world: World) -
     world.kill()
     wait_until(lambda: world.prometheus.pid is None, "it to be gone")
     with socket.create_server(("127.0.0.1", int(port))):
-        world.told("prometheus.ready", 2)
+        world.until_logged("prometheus.ready", 2)
         assert urlsplit(world.prometheus.url).port not in (None, port)
 
 
@@ -329,11 +339,11 @@ def test_two_never_run_on_one_data_folder(
     world: World, tmp_path: Path, exporter: FakeExporter, build: Build
 ) -> None:
     world.ready()
-    other = Session(tmp_path, "other")
+    other = held_session(tmp_path, "other")
     other.create(b"session: other\n")
     shared = str(world.prometheus.launch.storage.folder)
     with supervised(other, exporter, binary=str(build.binary), data_dir=shared) as second:
-        second.told("prometheus.exited", 2)
+        second.until_logged("prometheus.exited", 2)
         assert "another Prometheus has this data folder open" in second.prometheus.last_error
         assert second.prometheus.launch.storage.set_asides() == ()
         world.stop()
@@ -344,24 +354,26 @@ def test_a_changed_configuration_is_loaded_and_read_back(world: World) -> None:
     world.ready()
     config = world.prometheus.launch.run_folder.config
     world.change(config.read_bytes() + b"rule_files: [no-such-*.yml]\n")
-    world.told("prometheus.reloaded")
+    world.until_logged("prometheus.reloaded")
     with world.prometheus.client() as client:
         assert "no-such-" in client.config()
     world.keep_scraping(1)
 
 
-def test_one_that_prometheus_refuses_is_put_back_and_nobody_notices(world: World) -> None:
+def test_one_that_prometheus_refuses_is_put_back_without_a_gap(world: World) -> None:
     world.ready()
     world.keep_scraping(1)
     config, pid = world.prometheus.launch.run_folder.config, world.prometheus.pid
     before = config.read_bytes()
     world.change(b"scrape_configs: 7\n", checked=False)
-    world.told("prometheus.config_refused")
-    assert "Prometheus refused the new configuration, the old one holds" in world.prometheus.last_error
+    world.until_logged("prometheus.config_refused")
+    assert (
+        "Prometheus refused the new configuration, the old one stays in force" in world.prometheus.last_error
+    )
     assert "cannot unmarshal" in world.prometheus.last_error
     assert config.read_bytes() == before
     world.until(
-        lambda: (world.prometheus.senses.vitals or Vitals()).config_loaded, "the old one to hold again"
+        lambda: (world.prometheus.observer.vitals or Vitals()).config_loaded, "the old one to hold again"
     )
     world.keep_scraping(2)
     assert world.prometheus.pid == pid
@@ -372,14 +384,14 @@ def test_one_that_promtool_refuses_is_never_loaded(world: World) -> None:
     world.ready()
     before = world.prometheus.launch.run_folder.config.read_bytes()
     world.change(b"scrape_configs: 7\n")
-    world.told("prometheus.config_refused")
+    world.until_logged("prometheus.config_refused")
     assert "promtool refused" in world.prometheus.last_error
     assert world.prometheus.launch.run_folder.config.read_bytes() == before
     assert "prometheus.reloaded" not in events(world.entries)
 
 
 def test_a_session_folder_that_is_away_costs_no_answer_and_no_sample(
-    session: Session, exporter: FakeExporter, build: Build, tmp_path: Path
+    session: HeldSession, exporter: FakeExporter, build: Build, tmp_path: Path
 ) -> None:
     data = str(tmp_path / "data")
     with supervised(session, exporter, binary=str(build.binary), data_dir=data) as world:
@@ -406,26 +418,26 @@ def test_what_is_read_at_every_request_is_put_back(world: World) -> None:
 
 
 def test_a_full_disk_is_noticed_and_nothing_that_was_kept_is_lost(
-    session: Session, exporter: FakeExporter, build: Build, disk: SmallDisk
+    session: HeldSession, exporter: FakeExporter, build: Build, disk: SmallDisk
 ) -> None:
     with supervised(session, exporter, binary=str(build.binary), data_dir=str(disk.folder / "data")) as world:
         world.ready()
         world.keep_scraping(10)
         disk.fill()
         filled = time.monotonic()
-        world.told("prometheus.unwritable")
+        world.until_logged("prometheus.unwritable")
         assert time.monotonic() - filled < 10
         assert world.prometheus.is_ready
         assert "what is scraped is lost" in world.prometheus.last_error
         kept = world.samples()
         disk.free()
-        world.told("prometheus.ready", 2)
+        world.until_logged("prometheus.ready", 2)
         assert world.prometheus.last_error == ""
         world.keep_scraping(5)
         # Prometheus itself loses at its next start whatever it wrote after a write that had failed.
         kept += 5
         world.kill()
-        world.told("prometheus.ready", 3)
+        world.until_logged("prometheus.ready", 3)
         assert world.samples() >= kept
         assert world.outages == [
             "data_unwritable", "prometheus_exited"
@@ -434,11 +446,11 @@ def test_a_full_disk_is_noticed_and_nothing_that_was_kept_is_lost(
 
 
 def test_data_that_cannot_be_written_are_waited_for(
-    session: Session, exporter: FakeExporter, build: Build, disk: SmallDisk
+    session: HeldSession, exporter: FakeExporter, build: Build, disk: SmallDisk
 ) -> None:
     disk.set_read_only(True)
     with supervised(session, exporter, binary=str(build.binary), data_dir=str(disk.folder / "data")) as world:
-        world.told("prometheus.unwritable")
+        world.until_logged("prometheus.unwritable")
         assert "cannot be written: Read-only file system" in world.prometheus.last_error
         assert "prometheus.started" not in events(world.entries)
         disk.set_read_only(False)
@@ -490,7 +502,7 @@ def a_bad_checkpoint(data: Path) -> None:
 @pytest.fixture(scope="module")
 def written(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with some samples, from a run that ended cleanly."""
-    session = Session(tmp_path_factory.mktemp("written"), "s")
+    session = held_session(tmp_path_factory.mktemp("written"), "s")
     session.create(b"session: s\n")
     with FakeExporter() as exporter:
         exporter.expose(counter("http_requests_total", 7.0))
@@ -508,7 +520,7 @@ DAMAGES = (
 
 
 def test_damaged_data_are_recovered_or_kept_beside(
-    session: Session, exporter: FakeExporter, build: Build, written: Path, damage: Callable[[Path], None]
+    session: HeldSession, exporter: FakeExporter, build: Build, written: Path, damage: Callable[[Path], None]
 ) -> None:
     data = session.prometheus / "data"
     shutil.copytree(written, data)

@@ -107,7 +107,7 @@ def test_what_a_user_wants_to_see_of_the_queue_hides_no_job(
 def test_a_submission_that_is_refused_says_what_to_do(
     slurm: SlurmRunner, script: Path, option: str, kind: type[SlurmError]
 ) -> None:
-    with pytest.raises(kind, match=r"; (see|write|no node)") as refused:
+    with pytest.raises(kind, match=r"; (list|see|write|no node)") as refused:
         slurm.submit(script, [option])
     assert type(refused.value) is kind
 

@@ -11,7 +11,7 @@ from monitord.artifacts.contents import window_files
 from monitord.artifacts.formats import cell
 from monitord.artifacts.manifest import Provenance, has_data, manifest, public_url, reasons_of, renewed
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.recipes.load import load_recipes
 from monitord.windows.model import Window
@@ -21,7 +21,7 @@ LABELS = {"job": "t", "instance": "n1:1", "client": "c,1", "service": "t", "node
 
 
 @pytest.fixture
-def collection() -> Collection:
+def collection() -> CollectedWindow:
     target = ExpectedTarget("http://user:pass@n1:1/metrics?token=x", LABELS, 5.0)
     window = Window("run01", 1_000_000.0, 1_000_100.5, {"model": "llama"})
     request = CollectionRequest("s", window, (target,), 5.0, 0.95, load_recipes())
@@ -38,7 +38,7 @@ def collection() -> Collection:
     return collect(request, client, now=lambda: next(times))
 
 
-def test_the_summary_has_the_columns_of_the_contract(collection: Collection) -> None:
+def test_the_summary_has_the_columns_of_the_contract(collection: CollectedWindow) -> None:
     files = window_files(collection, {"prometheus.yml": b"x"})
     header, *lines = files["metrics_summary.csv"].decode().splitlines()
     assert header == (
@@ -55,7 +55,7 @@ def test_the_summary_has_the_columns_of_the_contract(collection: Collection) -> 
     assert files["inputs/prometheus.yml"] == b"x"
 
 
-def test_json_says_the_same_as_csv(collection: Collection) -> None:
+def test_json_says_the_same_as_csv(collection: CollectedWindow) -> None:
     files = window_files(collection, {})
     summary = json.loads(files["metrics_summary.json"], parse_constant=pytest.fail)
     rows = list(csv.DictReader(files["metrics_summary.csv"].decode().splitlines()))
@@ -66,7 +66,7 @@ def test_json_says_the_same_as_csv(collection: Collection) -> None:
     assert math.isinf(float(next(r for r in summary["rows"] if r["stat"] == "p99")["bucket_hi"]))
 
 
-def test_coverage_and_queries(collection: Collection) -> None:
+def test_coverage_and_queries(collection: CollectedWindow) -> None:
     files = window_files(collection, {})
     assert files["coverage.csv"].decode() == (
         "job,instance,client,service,node,expected_scrapes,scrapes,up_ratio,longest_gap_s,resets,"
@@ -87,7 +87,7 @@ def test_coverage_and_queries(collection: Collection) -> None:
     assert {query["kind"] for query in queries} == {"instant", "range"}
 
 
-def test_the_manifest(collection: Collection) -> None:
+def test_the_manifest(collection: CollectedWindow) -> None:
     found = manifest(
         collection,
         Provenance("0.1", "3.11", {"name": "h"}, {"version": "2.42.0"}, markers={"run01.stop": 17 * 10**17}),
@@ -111,7 +111,7 @@ def test_the_manifest(collection: Collection) -> None:
     assert "token" not in json.dumps(found)
 
 
-def test_artifacts_that_are_kept_answer_the_later_request_and_say_so(collection: Collection) -> None:
+def test_artifacts_that_are_kept_answer_the_later_request_and_say_so(collection: CollectedWindow) -> None:
     provenance = Provenance("0.1", "3.11", {}, {}, markers={"run01.yaml": 2})
     told = {**manifest(collection, provenance), "status": "failed"}
     earlier = {**manifest(collection, replace(provenance, markers={"run01.yaml": 1})), "files": ["a"]}

@@ -25,8 +25,8 @@ def test_a_condition_is_a_case_failed_when_breached_and_skipped_with_its_reason_
     )
     assert met.name == "latency.p99 < 250 ms in B"
     assert [case.outcome for case in (met, breached, unknown)] == ["passed", "failure", "skipped"]
-    assert breached.told == "breached: latency.p99 < 250 ms (300 ms)"
-    assert unknown.told == "unknown: latency.p99 < 250 ms (metric_absent)"
+    assert breached.detail == "breached: latency.p99 < 250 ms (300 ms)"
+    assert unknown.detail == "unknown: latency.p99 < 250 ms (metric_absent)"
 
 
 def test_an_infinite_value_is_told_as_it_is_published() -> None:

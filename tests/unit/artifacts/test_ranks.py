@@ -59,8 +59,8 @@ def test_known_values(first: list[float], second: list[float], p: float) -> None
 
 
 def test_three_against_three_tell_apart_only_what_does_not_overlap() -> None:
-    assert mann_whitney([1, 2, 3], [4, 5, 6]).tells_apart
-    assert not mann_whitney([1, 2, 4], [3, 5, 6]).tells_apart
+    assert mann_whitney([1, 2, 3], [4, 5, 6]).is_significant
+    assert not mann_whitney([1, 2, 4], [3, 5, 6]).is_significant
 
 
 def test_the_largest_groups() -> None:

@@ -17,9 +17,9 @@ from monitord.artifacts import parquet
 from monitord.artifacts.parquet import native_series
 from monitord.artifacts.sample_files import Samples, gather
 from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.kpis.span import Span
 from monitord.prometheus.api.raw_samples import read_samples
 from monitord.prometheus.api.series import Answer
-from monitord.recipes.span import Span
 from tests.fakes.query_client import answer, series
 
 SPAN = Span("s", 1000.0, 1100.0, 5.0)
@@ -51,13 +51,13 @@ def matrix(*result: Any, **more: Any) -> dict[str, Any]:
     ("sent", "said"),
     [
         (PrometheusError("query processing would load too many samples"), "too many samples"),
-        ({"status": "success"}, "not Prometheus's API"),
-        (matrix({"metric": {}, "values": {"1": "2"}}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": []}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, ""]]}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, "null"]]}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, "2", 3]]}), "not Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, "2"], [], [3, "4"]]}), "not Prometheus's API"),
+        ({"status": "success"}, "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": {"1": "2"}}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": []}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, ""]]}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "null"]]}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "2", 3]]}), "the format of Prometheus's API"),
+        (matrix({"metric": {}, "values": [[1, "2"], [], [3, "4"]]}), "the format of Prometheus's API"),
     ],
 )
 def test_a_query_that_failed_is_a_warning(tmp_path: Path, sent: Any, said: str) -> None:

@@ -11,8 +11,10 @@ import pytest
 
 from monitord.artifacts import store
 from monitord.artifacts.attempt import AbandonedError, Attempt
-from monitord.artifacts.store import MANIFEST, Permit, clean, publish, read_manifest
+from monitord.artifacts.layout import MANIFEST
+from monitord.artifacts.store import Permit, clean, publish, read_manifest
 from monitord.session.lease import HeldError
+from tests.fakes.guard import permit
 
 FILES: dict[str, bytes | Path] = {"a.csv": b"x,y\n1,2\n3,4\n", "inputs/deep/b.yml": b"b"}
 
@@ -31,7 +33,9 @@ def test_what_is_published_is_all_there_and_listed(tmp_path: Path) -> None:
     artifacts = tmp_path / "artifacts"
     artifacts.mkdir()
     files = {**FILES, "samples/big.parquet": big}
-    folder = publish(artifacts, "run.01", files, {"status": "ok"}, rows={"samples/big.parquet": 7})
+    folder = publish(
+        artifacts, "run.01", files, {"status": "ok"}, rows={"samples/big.parquet": 7}, permit=permit()
+    )
     assert folder == artifacts / "run.01"
     assert without_manifest(folder) == {**FILES, "samples/big.parquet": big.read_bytes()}
     manifest = read_manifest(folder)
@@ -54,7 +58,7 @@ def test_what_is_published_is_all_there_and_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mode", "folder_mode"), [(0o600, 0o700), (0o640, 0o750)])
 def test_modes(tmp_path: Path, mode: int, folder_mode: int) -> None:
     tmp_path.chmod(0o2750)
-    folder = publish(tmp_path, "w", FILES, {}, mode)
+    folder = publish(tmp_path, "w", FILES, {}, mode, permit=permit())
     for path in (folder, folder / "inputs", folder / "inputs/deep"):
         assert stat.S_IMODE(path.stat().st_mode) == folder_mode | stat.S_ISGID
     for path in (folder / "a.csv", folder / MANIFEST):
@@ -62,8 +66,8 @@ def test_modes(tmp_path: Path, mode: int, folder_mode: int) -> None:
 
 
 def test_a_second_result_replaces_the_first_entirely(tmp_path: Path) -> None:
-    publish(tmp_path, "w", FILES, {"n": 1})
-    publish(tmp_path, "w", {"c": b"c"}, {"n": 2})
+    publish(tmp_path, "w", FILES, {"n": 1}, permit=permit())
+    publish(tmp_path, "w", {"c": b"c"}, {"n": 2}, permit=permit())
     assert without_manifest(tmp_path / "w") == {"c": b"c"}
     assert [entry.name for entry in tmp_path.iterdir()] == ["w"]
 
@@ -71,7 +75,7 @@ def test_a_second_result_replaces_the_first_entirely(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["../x", "/x", "a/../../x", "", MANIFEST])
 def test_no_file_leaves_the_folder(tmp_path: Path, path: str) -> None:
     with pytest.raises(ValueError, match="cannot be the path"):
-        publish(tmp_path, "w", {path: b""}, {})
+        publish(tmp_path, "w", {path: b""}, {}, permit=permit())
     assert not list(tmp_path.iterdir())
 
 
@@ -79,7 +83,7 @@ def test_no_file_leaves_the_folder(tmp_path: Path, path: str) -> None:
 def test_a_failure_at_any_write_leaves_the_old_result(
     tmp_path: Path, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(tmp_path, "w", FILES, {"n": 1})
+    publish(tmp_path, "w", FILES, {"n": 1}, permit=permit())
     before = tree(tmp_path)
     left = step
 
@@ -97,7 +101,7 @@ def test_a_failure_at_any_write_leaves_the_old_result(
     for owner, name in steps:
         monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
     try:
-        publish(tmp_path, "w", {**FILES, "new": b""}, {"n": 2})
+        publish(tmp_path, "w", {**FILES, "new": b""}, {"n": 2}, permit=permit())
     except OSError:
         assert left < 0
         manifest = read_manifest(tmp_path / "w")
@@ -111,7 +115,7 @@ def test_a_failure_at_any_write_leaves_the_old_result(
 
 @pytest.mark.parametrize("refused_at", [1, 2])
 def test_a_refusal_leaves_what_is_there_as_it_is(tmp_path: Path, refused_at: int) -> None:
-    publish(tmp_path, "w1", FILES, {"status": "ok"})
+    publish(tmp_path, "w1", FILES, {"status": "ok"}, permit=permit())
     (tmp_path / ".old-w2").mkdir()
     before, asked = tree(tmp_path), list[int]()
 
@@ -122,9 +126,9 @@ def test_a_refusal_leaves_what_is_there_as_it_is(tmp_path: Path, refused_at: int
 
     for window_id in ("w1", "w2") if refused_at == 1 else ("w1",):
         asked.clear()
-        permit = Permit(Attempt(), confirm)
+        refusing = Permit(Attempt(), confirm)
         with pytest.raises(HeldError):
-            publish(tmp_path, window_id, {"other.csv": b"1\n"}, {"status": "failed"}, permit=permit)
+            publish(tmp_path, window_id, {"other.csv": b"1\n"}, {"status": "failed"}, permit=refusing)
     assert tree(tmp_path) == before
     assert {entry.name for entry in tmp_path.iterdir()} == {"w1", ".old-w2"}
 
@@ -132,7 +136,7 @@ def test_a_refusal_leaves_what_is_there_as_it_is(tmp_path: Path, refused_at: int
 def test_an_attempt_that_is_abandoned_while_it_builds_leaves_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(tmp_path, "w", FILES, {"n": 1})
+    publish(tmp_path, "w", FILES, {"n": 1}, permit=permit())
     before, attempt = tree(tmp_path), Attempt()
     built = list[str]()
 
@@ -144,26 +148,26 @@ def test_an_attempt_that_is_abandoned_while_it_builds_leaves_no_trace(
     real = store._build
     monkeypatch.setattr(store, "_build", build_and_abandon)
     with pytest.raises(AbandonedError):
-        publish(tmp_path, "w", {"other.csv": b"1\n"}, {"n": 2}, permit=Permit(attempt))
+        publish(tmp_path, "w", {"other.csv": b"1\n"}, {"n": 2}, permit=permit(attempt))
     assert built == [f".tmp-w-{attempt.token}"]
     assert tree(tmp_path) == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["w"]
     with pytest.raises(AbandonedError):  # before it builds anything
-        publish(tmp_path, "w", {}, {"n": 3}, permit=Permit(attempt))
+        publish(tmp_path, "w", {}, {"n": 3}, permit=permit(attempt))
     assert len(built) == 1
 
 
 def test_an_attempt_whose_artifacts_appeared_cannot_be_abandoned(tmp_path: Path) -> None:
     attempt = Attempt()
-    publish(tmp_path, "w", FILES, {"n": 1}, permit=Permit(attempt))
+    publish(tmp_path, "w", FILES, {"n": 1}, permit=permit(attempt))
     assert not attempt.abandon()
     attempt.check()
 
 
 def test_clean_puts_back_what_was_moved_aside_and_removes_what_was_half_built(tmp_path: Path) -> None:
-    publish(tmp_path, "lost", FILES, {"n": 1})
+    publish(tmp_path, "lost", FILES, {"n": 1}, permit=permit())
     (tmp_path / "lost").rename(tmp_path / ".old-lost")
-    publish(tmp_path, "kept", FILES, {"n": 2})
+    publish(tmp_path, "kept", FILES, {"n": 2}, permit=permit())
     (tmp_path / ".old-kept").mkdir()
     (tmp_path / ".tmp-other-12" / "inputs").mkdir(parents=True)
     (tmp_path / ".tmp-file").write_bytes(b"")
@@ -174,9 +178,9 @@ def test_clean_puts_back_what_was_moved_aside_and_removes_what_was_half_built(tm
 
 
 def test_publishing_settles_a_replacement_that_broke_off(tmp_path: Path) -> None:
-    publish(tmp_path, "w", FILES, {"n": 1})
+    publish(tmp_path, "w", FILES, {"n": 1}, permit=permit())
     (tmp_path / "w").rename(tmp_path / ".old-w")
-    publish(tmp_path, "w", FILES, {"n": 2})
+    publish(tmp_path, "w", FILES, {"n": 2}, permit=permit())
     assert [entry.name for entry in tmp_path.iterdir()] == ["w"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from monitord.artifacts.tsdb import blocks_of
 from monitord.errors import PrometheusUnavailableError
-from monitord.recipes.span import Span
+from monitord.kpis.span import Span
 
 SPAN = Span("s", 1000.0, 2000.0, 10.0)
 

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from monitord.artifacts.store import MANIFEST, publish
+from monitord.artifacts.layout import MANIFEST
+from monitord.artifacts.store import publish
 from monitord.artifacts.verify import Difference, verify_files
 from monitord.cli import execute
+from tests.fakes.guard import permit
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     }  # fmt: skip
     artifacts = tmp_path / "artifacts"
     artifacts.mkdir()
-    return publish(artifacts, "w", files, {}, rows={"samples/service=s/part-0.parquet": 2})
+    return publish(artifacts, "w", files, {}, rows={"samples/service=s/part-0.parquet": 2}, permit=permit())
 
 
 def test_what_was_published_is_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,11 +61,11 @@ def link(folder: Path) -> None:
             change_rows,
             ["a.csv: has 1 rows, not 7", "samples/service=s/part-0.parquet: has 2 rows, not 7"],
         ),
-        (lambda folder: (folder / MANIFEST).unlink(), ["MANIFEST.json: is not there"]),
-        (lambda folder: (folder / MANIFEST).write_text("{}"), ["MANIFEST.json: is not there"]),
+        (lambda folder: (folder / MANIFEST).unlink(), ["MANIFEST.json: is missing"]),
+        (lambda folder: (folder / MANIFEST).write_text("{}"), ["MANIFEST.json: is missing"]),
         (
             lambda folder: (folder / MANIFEST).write_text('{"files": [{"path": "../w/a.csv"}]}'),
-            ["MANIFEST.json: is not there, or is no manifest"],
+            ["MANIFEST.json: is missing or not a manifest"],
         ),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 from monitord.cli import execute
 from monitord.session.folder import Session
 from monitord.session.lease import Holder, Signs, acquire, read_holder
+from monitord.system.fresh_listing import no_refresh
 from tests.fakes.small_disk import SmallDisk, small_disk
 
 
@@ -30,7 +31,7 @@ def made(root: Path) -> Session:
 
 
 def hold(session: Session, *, deletes: bool = False) -> Holder:
-    signs = Signs(lambda: None, time.sleep)
+    signs = Signs(lambda: None, time.sleep, refresh=no_refresh)
     return acquire(session.lease, socket.gethostname(), time.time(), signs, deletes=deletes)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 
+from monitord import cli
 from monitord.cli import COMMANDS, execute, main
 
 
@@ -39,6 +41,25 @@ def test_every_option_is_explained(command: tuple[str, ...]) -> None:
         found = found.get_command(click.Context(found), name) or pytest.fail(name)
     options = [parameter for parameter in found.params if isinstance(parameter, click.Option)]
     assert not [option.name for option in options if not option.help]
+
+
+def test_a_module_is_a_command_or_a_helper() -> None:
+    names = {file.stem for file in Path(cli.__file__ or "").parent.glob("*.py") if file.stem[0] != "_"}
+    assert names == {name.replace("-", "_") for name in COMMANDS}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_agrees_with_their_own_help(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert command.name == name
+    assert len(COMMANDS[name]) < 65
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_no_summary_is_cut_off(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    execute([*command, "--help"])
+    assert "..." not in capsys.readouterr().out.partition("Commands:\n")[2]
 
 
 def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,8 @@ def test_a_root_that_the_group_does_not_get_through(
     root = tmp_path / "root"
     root.mkdir(mode=0o700)
     told = warnings(root, capsys, "--group", group)
-    assert f"warning: the group {group} does not get through {root}; open it, as by chmod o+x" in told
+    how = f"allow it, for example with: chmod o+x {root}"
+    assert f"warning: the group {group} has no access to {root}; {how}" in told
 
 
 def test_nothing_is_said_of_a_root_that_was_made_for_it(

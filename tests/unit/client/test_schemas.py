@@ -12,8 +12,8 @@ import pytest
 from jsonschema import Draft7Validator
 
 from monitord.cli.schema import KINDS as COMMAND_KINDS
-from monitord.cli.starters import STARTERS
 from monitord.client.schemas import KINDS, all_schemas, schema_of
+from monitord.client.starters import STARTERS
 from monitord.documents.strict_yaml import read_document
 from monitord.documents.validation import RESERVED_LABELS
 from monitord.errors import InvalidFileError
@@ -90,9 +90,6 @@ scrape_interval: 5s
 watch: {poll_interval: 2s, full_scan_interval: 30s, mode: auto}
 prometheus: {host: 127.0.0.1, port: 9090, binary: prometheus, data_dir: null, retention: 15d, auth: true}
 windows: {settle_timeout: 30s, min_coverage: 0.95}
-web: {enabled: false, host: 127.0.0.1, port: 0}
-remote_write: []
-query_url: null
 """
 
 VALID = [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitord.collect.collect import collect
-from monitord.collect.collection import Collection
+from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.verdict import Reason
@@ -31,7 +31,7 @@ def kpi(**keys: Any) -> Kpi:
 
 def run(
     one: Kpi, answers: Mapping[str, Answer | Exception], *targets: dict[str, str], **changes: Any
-) -> Collection:
+) -> CollectedWindow:
     up = answer(*(series(UP, **labels) for labels in targets))
     declared = tuple(ExpectedTarget("http://x/metrics", labels, 5.0) for labels in targets)
     recipe = Recipe(name="r", help="h", kpis=(one,), services=changes.pop("services", ("*",)))
@@ -40,7 +40,7 @@ def run(
     return collect(request, client, now=lambda: 500.0, **changes)
 
 
-def one_row(collection: Collection, stat: str, scope: str = "session", **labels: str) -> KpiRow:
+def one_row(collection: CollectedWindow, stat: str, scope: str = "session", **labels: str) -> KpiRow:
     (row,) = (
         r
         for r in collection.rows

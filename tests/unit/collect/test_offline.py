@@ -9,7 +9,7 @@ import pytest
 
 from monitord.collect.offline import OfflineClient, StoredSeries
 from monitord.errors import PrometheusError
-from monitord.recipes.promql import quote
+from monitord.kpis.promql import quote
 
 AWKWARD = 'a"b\\c\nd, {e}'
 SERIES = [

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord.collect.sample_queries import sample_queries, scrapes_query
-from monitord.recipes.span import InstantQuery, Span
+from monitord.kpis.span import InstantQuery, Span
 from tests.fakes.query_client import answer, series
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from monitord.collect.reported import reported_rows
 from monitord.collect.request import ExpectedTarget
-from monitord.collect.results import reported_rows
 from monitord.collect.settle import are_settled, settle_query
 from monitord.prometheus.api.series import Answer, Series
 from monitord.windows.model import Reported, Window

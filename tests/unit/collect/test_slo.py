@@ -70,7 +70,7 @@ def test_what_has_no_data_is_neither_met_nor_breached(comparison: str) -> None:
     [
         ("latncy.p99 < 1", "there is no KPI latncy; did you mean latency.p99?"),
         ("latency.p98 < 1", "latency has no stat p98"),
-        ("latency.p99 < 1 B", "latency.p99 is in ms, and B cannot be turned into it"),
+        ("latency.p99 < 1 B", "latency.p99 is in ms, and B cannot be converted to it"),
         ("reported.ttft < 1", "the client reported no ttft in its stop marker"),
         ('latency.p99{service="x"} < 1', "there is no row of latency.p99 for service x"),
         ("coverage > 0.5", "no scrape was due"),

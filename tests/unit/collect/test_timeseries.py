@@ -14,9 +14,9 @@ from monitord.collect.offline import OfflineClient, StoredSeries
 from monitord.collect.request import CollectionRequest
 from monitord.collect.timeseries import MAX_STEPS, TimePoint, most_steps, over_time
 from monitord.errors import PrometheusError
+from monitord.kpis.span import InstantQuery, Query
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.model import Recipe
-from monitord.recipes.span import InstantQuery, Query
 from monitord.windows.model import Window
 
 START, INTERVAL = 1000.0, 5.0

@@ -86,7 +86,7 @@ def test_an_outage_is_a_reason_where_it_cost_scrapes_or_the_last_of_them() -> No
     outage = Outage(90.0, 120.0, "prometheus_exited")
     request = replace(REQUEST, outages=(outage,))
     settling = Reason("settle_timeout", "x")
-    told = "Prometheus could not keep what it scraped: prometheus_exited from 1970-01-01T00:01:30"
+    told = "Prometheus did not store scrapes: prometheus_exited from 1970-01-01T00:01:30"
     for targets, extra in (([target(19)], ()), ([target(20)], (settling,))):
         status, reasons = judge(request, targets, extra)
         assert status == "partial"

@@ -92,7 +92,7 @@ def test_a_name_that_needs_an_address_to_be_allowed_is_taken_once_it_has_one(wor
     world.start()
     world.drop("a.yaml", GOOD)
     world.settle()
-    assert "h may not be scraped yet: its name has no address" in reason(world)
+    assert "h may not be scraped yet: it does not resolve" in reason(world)
     assert world.scraped() == set()
     world.names["h"] = ("10.0.0.1",)
     world.clock.advance(10.0)
@@ -149,7 +149,7 @@ def test_what_changed_settings_deny_goes_at_the_restart(
     world.settings = settings("deny: [10.0.0.0/30]")
     with monkeypatch.context() as patched:
         if not readable:
-            patched.setattr("monitord.targets.dropdir.read_file", unreadable)
+            patched.setattr("monitord.dropfolder.folder.read_file", unreadable)
         world.start()
         world.settle()
         assert world.scraped() == {"a"}
@@ -173,9 +173,7 @@ def with_password(secret: Path, user: str = "bench") -> bytes:
     return GOOD + f"basic_auth: {{username: {user}, password_file: {secret}}}\n".encode()
 
 
-def test_targets_with_credentials_have_files_of_their_own_and_the_loop_is_told(
-    world: World, secret: Path
-) -> None:
+def test_targets_with_credentials_have_separate_files_and_wake_the_loop(world: World, secret: Path) -> None:
     world.drop("a.yaml", with_password(secret))
     world.drop("b.yaml", GOOD.replace(b"name: a", b"name: b"))
     world.settle()
@@ -203,7 +201,7 @@ def test_a_restart_knows_the_credentials_and_no_file_of_the_session_the_secret(
     world.drop("a.yaml", with_password(secret))
     world.settle()
     before = world.reconciler.credentials
-    monkeypatch.setattr("monitord.targets.dropdir.read_file", unreadable)
+    monkeypatch.setattr("monitord.dropfolder.folder.read_file", unreadable)
     world.start()
     assert world.reconciler.credentials == before
     assert before
@@ -249,7 +247,7 @@ def test_a_secret_that_is_mended_is_used_by_itself(world: World, secret: Path) -
     world.drop("a.yaml", with_password(secret))
     world.settle()
     assert reason(world) == (
-        f"3:46: basic_auth.password_file: {secret} is open to others; run: chmod 600 {secret}"
+        f"3:46: basic_auth.password_file: {secret} is accessible to other users; run: chmod 600 {secret}"
     )
     assert world.scraped() == set()
     secret.chmod(0o600)
@@ -269,7 +267,7 @@ def test_a_secret_that_was_opened_to_others_is_used_no_more_until_it_is_mended(
     world.clock.advance(60.0)
     world.settle()
     assert not world.reconciler.credentials
-    assert "is open to others" in reason(world)
+    assert "is accessible to other users" in reason(world)
     assert world.status("a.yaml")["in_force"]
     secret.chmod(0o600)
     world.clock.advance(60.0)
@@ -279,7 +277,7 @@ def test_a_secret_that_was_opened_to_others_is_used_no_more_until_it_is_mended(
     assert world.woken.count("config") == 3
 
 
-def test_a_secret_that_was_changed_is_told_to_the_loop(world: World, secret: Path) -> None:
+def test_a_secret_that_was_changed_wakes_the_loop(world: World, secret: Path) -> None:
     world.drop("a.yaml", with_password(secret))
     world.settle()
     [before] = world.reconciler.credentials.values()

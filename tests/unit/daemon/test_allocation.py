@@ -1,4 +1,4 @@
-"""The end of the allocation: asked for, told, acted on once."""
+"""The end of the allocation: asked for, published, acted on once."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_end_is_asked_for_warned_of_and_acted_on_once() -> None:
     assert world.closed == 0
     world.pass_time(480)
     assert world.closed == 1
-    assert world.entries[-1]["told_by"] == "clock"
+    assert world.entries[-1]["trigger"] == "clock"
     assert world.watch.seconds_left == 100
     world.pass_time(300)
     assert world.closed == 1
@@ -128,7 +128,7 @@ def test_slurms_signal_counts_whatever_the_clock_says() -> None:
     world.pass_time(1)
     world.pass_time(1)
     assert world.closed == 1
-    assert world.entries[-1]["told_by"] == "signal"
+    assert world.entries[-1]["trigger"] == "signal"
 
 
 def test_without_a_thread_it_is_asked_again_soon_and_the_end_is_acted_on() -> None:

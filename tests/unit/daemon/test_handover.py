@@ -141,7 +141,7 @@ def test_a_successor_is_not_its_own(world: World) -> None:
     assert handover.successor == "9"
 
 
-def test_a_refusal_is_told_once_and_tried_again(world: World) -> None:
+def test_a_refusal_is_logged_once_and_tried_again(world: World) -> None:
     world.failure, world.accepts = "sbatch: no answer", False
     handover = world.handover()
     for _ in range(3):
@@ -156,7 +156,7 @@ def test_a_refusal_is_told_once_and_tried_again(world: World) -> None:
     assert handover.failure == ""
 
 
-def test_without_a_submission_it_says_what_it_takes(world: World) -> None:
+def test_without_a_submission_the_reason_is_logged(world: World) -> None:
     world.session.submission.unlink()
     handover = world.handover()
     handover.step()

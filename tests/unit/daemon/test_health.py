@@ -12,23 +12,22 @@ from monitord.daemon.health import COST_FACTOR, HealthPoll
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus.api.series import Answer, Series
 from monitord.system.background import NO_THREAD_SECONDS
-from monitord.targets.feedback import Health
-from monitord.targets.health import DOWN_SECONDS, SETTLED_SECONDS
 from monitord.targets.registry import Registry
+from monitord.targets.scrape_health import DOWN_SECONDS, SETTLED_SECONDS, ScrapeHealth
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
 from tests.fakes.threads import Threads
 
 
 class FakeTargets:
-    """Takes what it is told."""
+    """Records the health that is published."""
 
     def __init__(self) -> None:
         self.registry = Registry()
-        self.told: list[dict[Any, Health]] = []
+        self.published: list[dict[Any, ScrapeHealth]] = []
 
-    def set_healths(self, healths: dict[Any, Health]) -> None:
-        self.told.append(healths)
+    def set_healths(self, healths: dict[Any, ScrapeHealth]) -> None:
+        self.published.append(healths)
 
 
 class FakePrometheus:
@@ -94,10 +93,10 @@ def world() -> World:
 
 def test_an_answer_is_handed_on(world: World) -> None:
     assert world.ask() == SETTLED_SECONDS
-    assert world.targets.told == [{("c", "j", "i"): Health("up")}]
+    assert world.targets.published == [{("c", "j", "i"): ScrapeHealth("up")}]
 
 
-def test_nobody_is_asked_before_it_is_ready(world: World) -> None:
+def test_prometheus_is_not_asked_before_it_is_ready(world: World) -> None:
     world.is_ready = False
     assert world.health.poll() == 1.0
     assert world.prometheus.asked == 0
@@ -108,11 +107,11 @@ def test_a_slow_answer_holds_nothing_up_and_is_asked_for_once(world: World) -> N
     world.health.poll()
     wait_until(lambda: world.prometheus.asked, "the question")
     world.health.poll()
-    assert (world.prometheus.asked, world.targets.told) == (1, [])
+    assert (world.prometheus.asked, world.targets.published) == (1, [])
     world.prometheus.may_answer.set()
     wait_until(world.woken.is_set, "the answer")
     world.health.poll()
-    assert len(world.targets.told) == 1
+    assert len(world.targets.published) == 1
 
 
 def test_what_is_dear_is_asked_for_seldom_also_when_woken(world: World) -> None:
@@ -131,7 +130,7 @@ def test_a_prometheus_that_is_away_is_asked_again(world: World) -> None:
     assert world.ask() == DOWN_SECONDS
     world.prometheus.is_away = False
     world.ask()
-    assert len(world.targets.told) == 1
+    assert len(world.targets.published) == 1
 
 
 def test_another_prometheus_is_asked_at_once_whatever_the_last_one_cost(world: World) -> None:
@@ -149,7 +148,7 @@ def test_while_all_are_up_it_is_only_asked_how_many_are(world: World) -> None:
         world.clock.advance(SETTLED_SECONDS)
         assert world.ask() == SETTLED_SECONDS
     assert (world.prometheus.asked, world.prometheus.counted) == (1, 5)
-    assert world.targets.told[-1] == {("c", "j", "i"): Health("up")}
+    assert world.targets.published[-1] == {("c", "j", "i"): ScrapeHealth("up")}
 
 
 @pytest.mark.parametrize("counts", [{"0": 1.0}, {"1": 2.0}, {}, {"0": 1.0, "1": 1.0}])
@@ -167,4 +166,4 @@ def test_without_a_thread_it_is_asked_again_soon(world: World) -> None:
     assert world.health.poll() == DOWN_SECONDS
     world.threads.are_left = True
     assert world.ask() == SETTLED_SECONDS
-    assert len(world.targets.told) == 1
+    assert len(world.targets.published) == 1

@@ -17,14 +17,14 @@ from monitord.artifacts.sample_order import Order, Unavailable, read_reply, to_l
 from monitord.daemon import sampling as module
 from monitord.daemon.sampling import READER, Sampling
 from monitord.errors import PassingError, PrometheusUnavailableError
-from monitord.prometheus.api.connection_info import Door
-from monitord.recipes.span import Span
+from monitord.kpis.span import Span
+from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.session.folder import Session
-from monitord.system.children import AskedChild, child_environment, spawn_asked
+from monitord.system.children import InteractiveChild, child_environment, spawn_interactive
 from tests.conftest import wait_until
 from tests.fakes.log import events, recording_log
 
-DOOR, SPAN = Door("http://127.0.0.1:1", 0.1), Span("s", 0.0, 10.0, 5.0)
+SERVER, SPAN = ConnectionInfo("http://127.0.0.1:1", 0.1), Span("s", 0.0, 10.0, 5.0)
 WRITTEN = Samples({"samples/a": Path("/a")}, {"samples/a": 7}, ("odd",))
 SAID = '{"type":"Written","files":{"samples/a":"/a"},"rows":{"samples/a":7},"warnings":["odd"]}'
 REPLY = f"print({SAID!r}, flush=True)"
@@ -56,7 +56,7 @@ def start(session: Session) -> Iterator[Start]:
 
 
 def read(sampling: Sampling) -> Samples:
-    with sampling.reading(DOOR, SPAN) as samples:
+    with sampling.reading(SERVER, SPAN) as samples:
         return samples()
 
 
@@ -69,7 +69,7 @@ def test_one_process_serves_many_windows_and_ends_with_the_daemon(start: Start, 
     assert read(sampling) == WRITTEN
     pid = sampling.pid
     assert pid is not None
-    with sampling.reading(DOOR, SPAN) as first, sampling.reading(DOOR, SPAN) as second:
+    with sampling.reading(SERVER, SPAN) as first, sampling.reading(SERVER, SPAN) as second:
         assert len(list(session.artifacts.iterdir())) == 2
         assert first() == second() == WRITTEN
     assert sampling.pid == pid
@@ -78,7 +78,7 @@ def test_one_process_serves_many_windows_and_ends_with_the_daemon(start: Start, 
     assert not is_there(pid)
 
 
-def test_it_ends_when_nobody_asks_and_is_started_again(start: Start) -> None:
+def test_it_ends_when_it_is_idle_and_is_started_again(start: Start) -> None:
     sampling = start(SERVES, idle=0.1)
     assert read(sampling) == WRITTEN
     wait_until(lambda: sampling.pid is None, "the end of the process")
@@ -108,8 +108,8 @@ sys.stdin.read()
     [
         ("raise SystemExit(3)", "ended with exit code 3"),
         ("import os; os.kill(os.getpid(), 9)", "was killed by SIGKILL"),
-        ("import time; time.sleep(60)", "said nothing for 0.5 s, and was killed"),
-        ("print('what?', flush=True); import sys; sys.stdin.read()", "replied with something strange"),
+        ("import time; time.sleep(60)", "did not reply for 0.5 s, and was killed"),
+        ("print('what?', flush=True); import sys; sys.stdin.read()", "sent an invalid reply"),
     ],
 )
 def test_one_that_does_not_reply_costs_the_raw_samples_alone(
@@ -129,12 +129,12 @@ def test_one_that_was_stopped_is_killed(start: Start) -> None:
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     (warning,) = read(sampling).warnings
-    assert "said nothing for 0.5 s" in warning
+    assert "did not reply for 0.5 s" in warning
     assert not is_there(pid)
     assert read(sampling) == WRITTEN
 
 
-def test_a_program_that_is_not_there_is_told(session: Session) -> None:
+def test_a_missing_program_is_reported(session: Session) -> None:
     log, said = recording_log()
     sampling = Sampling(log, session, ("/nowhere/python",))
     (warning,) = read(sampling).warnings
@@ -156,7 +156,7 @@ def test_what_is_tried_again_later_is_raised(start: Start) -> None:
 @pytest.mark.parametrize("is_stopped", [False, True])
 def test_closed_while_it_reads_it_ends_at_once(start: Start, is_stopped: bool) -> None:
     sampling = start("import sys; sys.stdin.read()")
-    with sampling.reading(DOOR, SPAN) as samples:
+    with sampling.reading(SERVER, SPAN) as samples:
         pid = wait_until(lambda: sampling.pid, "the process")
         if is_stopped:
             os.kill(pid, signal.SIGSTOP)
@@ -175,10 +175,10 @@ def test_without_pyarrow_no_process_is_started_and_a_warning_says_what_to_instal
 
 
 def test_the_reader_itself_outlives_sigterm_and_ends_with_its_input(tmp_path: Path) -> None:
-    child = spawn_asked(READER, child_environment(os.environ))
+    child = spawn_interactive(READER, child_environment(os.environ))
     for _ in range(2):
-        child.tell(to_line(Order(DOOR, SPAN, str(tmp_path))))
-        assert isinstance(read_reply(child.hear(20.0) or b""), Unavailable)
+        child.send_line(to_line(Order(SERVER, SPAN, str(tmp_path))))
+        assert isinstance(read_reply(child.read_line(20.0) or b""), Unavailable)
         child.terminate()
     child.dismiss(5.0)
     assert child.poll() == 0
@@ -189,12 +189,12 @@ def test_one_that_cannot_be_started_for_a_while_is_waited_for(
 ) -> None:
     refusals = [BlockingIOError(11, "Resource temporarily unavailable")]
 
-    def spawn(argv: Sequence[str], environment: Mapping[str, str]) -> AskedChild:
+    def spawn(argv: Sequence[str], environment: Mapping[str, str]) -> InteractiveChild:
         if refusals:
             raise refusals.pop()
-        return spawn_asked(argv, environment)
+        return spawn_interactive(argv, environment)
 
-    monkeypatch.setattr(module, "spawn_asked", spawn)
+    monkeypatch.setattr(module, "spawn_interactive", spawn)
     monkeypatch.setattr(module, "START_AGAIN_SECONDS", 0.01)
     assert read(start(SERVES)) == WRITTEN
 

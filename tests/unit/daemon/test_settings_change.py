@@ -53,7 +53,7 @@ def test_these_wait_for_a_restart(key: str) -> None:
 
 
 @given(st.sets(st.sampled_from([*IN_PLACE, *AT_START])), st.sets(st.sampled_from([*IN_PLACE, *AT_START])))
-def test_every_difference_is_taken_up_or_told(before: set[str], after: set[str]) -> None:
+def test_every_difference_is_applied_or_reported(before: set[str], after: set[str]) -> None:
     values = {**IN_PLACE, **AT_START}
     held, wanted = (settings({key: values[key] for key in keys}) for keys in (before, after))
     found = change(held, wanted)

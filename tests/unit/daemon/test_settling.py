@@ -64,7 +64,7 @@ def test_it_is_not_asked_more_often_than_it_can_change() -> None:
     assert world.asked == 2
 
 
-def test_a_prometheus_that_is_away_says_nothing_and_is_asked_again() -> None:
+def test_a_prometheus_that_is_away_is_asked_again() -> None:
     world = World()
     world.scraped_at, world.is_away = 5.0, True
     assert not any(world.is_settled(1.0) for _ in range(3))
@@ -73,7 +73,7 @@ def test_a_prometheus_that_is_away_says_nothing_and_is_asked_again() -> None:
     assert world.is_settled(1.0)
 
 
-def test_one_that_hangs_holds_nobody_up() -> None:
+def test_one_that_hangs_delays_nothing() -> None:
     world, may_answer = World(), threading.Event()
 
     def answer() -> Answer:

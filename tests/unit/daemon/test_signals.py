@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from monitord.daemon.signals import REPEATED_SECONDS, OnceInAWhile, handled
+from monitord.daemon.signals import REPEATED_SECONDS, Debounced, handled
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
 
@@ -21,7 +21,7 @@ def test_a_signal_calls_its_action_and_what_was_there_is_put_back() -> None:
 
 def test_what_comes_twice_at_once_is_one_and_later_it_is_another() -> None:
     clock, calls = FakeClock(), []
-    act = OnceInAWhile(lambda: calls.append(1), clock.monotonic)
+    act = Debounced(lambda: calls.append(1), clock.monotonic)
     act()
     clock.advance(REPEATED_SECONDS - 0.1)
     act()

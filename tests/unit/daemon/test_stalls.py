@@ -12,7 +12,7 @@ class World:
         self.clock = FakeClock()
         self.log, self.entries = recording_log()
         self.busy: tuple[str, float] | None = None
-        self.watch = StallWatch(lambda: self.busy, self.clock, self.log)
+        self.watch = StallWatch(self, self.clock, self.log)
 
     def begin(self, part: str) -> None:
         self.busy = (part, self.clock.monotonic())

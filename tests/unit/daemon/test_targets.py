@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from monitord.daemon.parts import FolderPart
+from monitord.dropfolder import folder as dropfolder
+from monitord.dropfolder.files import DroppedFile, Signature
 from monitord.file_sd import shards
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.system.atomic import write_synced
-from monitord.targets import dropdir
-from monitord.targets.feedback import Health
+from monitord.targets.scrape_health import ScrapeHealth
 from tests.fakes.log import events
 from tests.unit.daemon.world import GOOD, World
 
@@ -28,16 +30,16 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_a_dropped_file_is_scraped_told_of_and_logged_once(world: World) -> None:
+def test_a_dropped_file_is_scraped_published_and_logged_once(world: World) -> None:
     world.drop("a.yaml", GOOD)
     world.settle()
     assert world.scraped() == {"a"}
     assert world.status("a.yaml")["state"] == "accepted"
     assert events(world.entries) == ["target_file.accepted", "file_sd.written"]
-    assert world.woken == ["health", "tell"]
+    assert world.woken == [FolderPart.HEALTH, FolderPart.TARGET_STATUSES]
 
 
-def test_a_refused_file_is_told_of_and_the_last_good_version_stays(world: World) -> None:
+def test_a_refused_file_is_reported_and_the_last_good_version_stays(world: World) -> None:
     world.drop("a.yaml", GOOD)
     world.settle()
     accepted = world.status("a.yaml")
@@ -158,7 +160,7 @@ def test_a_restart_goes_on_with_what_was_in_force(world: World, monkeypatch: pyt
     shutil.rmtree(world.session.file_sd)
     world.session.file_sd.mkdir()
     with monkeypatch.context() as patched:
-        patched.setattr("monitord.targets.dropdir.read_file", unreadable)
+        patched.setattr("monitord.dropfolder.folder.read_file", unreadable)
         world.start()
         world.settle()
         assert world.scraped() == {"a"}
@@ -195,7 +197,7 @@ def test_a_lease_renewed_before_a_restart_is_not_lost_to_it(world: World) -> Non
     assert events(world.entries) == []
     world.pass_by(60.0)
     assert world.scraped() == set()
-    assert "the lease ran out" in world.status("a.yaml")["reason"]
+    assert "the lease expired" in world.status("a.yaml")["reason"]
     world.touch(path, age=0.0)
     world.settle()
     assert world.scraped() == {"a"}
@@ -237,13 +239,13 @@ def test_health_is_published_and_a_scrape_alone_is_no_reason_to_write(world: Wor
     world.drop("a.yaml", GOOD)
     world.settle()
     key = ("c1", "a", "h:1")
-    world.set_healths({key: Health("up", "", "2026-01-01T00:00:00Z")})
+    world.set_healths({key: ScrapeHealth("up", "", "2026-01-01T00:00:00Z")})
     [endpoint] = world.status("a.yaml")["endpoints"]
     assert (endpoint["health"], endpoint["last_scrape"]) == ("up", "2026-01-01T00:00:00Z")
     before = world.session.target_status("a.yaml").stat()
-    world.set_healths({key: Health("up", "", "2026-01-01T00:00:05Z")})
+    world.set_healths({key: ScrapeHealth("up", "", "2026-01-01T00:00:05Z")})
     assert world.session.target_status("a.yaml").stat() == before
-    world.set_healths({key: Health("down", "refused", "2026-01-01T00:00:10Z")})
+    world.set_healths({key: ScrapeHealth("down", "refused", "2026-01-01T00:00:10Z")})
     assert world.status("a.yaml")["endpoints"][0]["last_error"] == "refused"
 
 
@@ -270,11 +272,11 @@ def test_a_file_from_no_time_of_the_calendar_is_one_like_any_other(
 ) -> None:
     """Some file systems keep any number as a time."""
 
-    def read(_: Path, name: str) -> tuple[dropdir.Signature, dropdir.DroppedFile]:
-        return (1, 2, 3, 4), dropdir.DroppedFile(name, modified_at, int(modified_at * 1e9), GOOD)
+    def read(_: Path, name: str) -> tuple[Signature, DroppedFile]:
+        return (1, 2, 3, 4), DroppedFile(name, modified_at, int(modified_at * 1e9), GOOD)
 
     world.drop("a.yaml", GOOD)
-    monkeypatch.setattr(dropdir, "read_file", read)
+    monkeypatch.setattr(dropfolder, "read_file", read)
     for _ in range(2):
         world.settle()
         assert world.scraped() == {"a"}
@@ -303,7 +305,7 @@ def fails_once(real: Callable[..., Any]) -> Callable[..., Any]:
     return attempt
 
 
-@pytest.mark.parametrize("what", [shards, Session])
+@pytest.mark.parametrize("what", [shards, HeldSession])
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_full_disk_delays_and_loses_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, what: Any, deleted: bool

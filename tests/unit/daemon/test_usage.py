@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from types import SimpleNamespace
 
 from monitord.daemon.usage import UsageLog, read_usage
 from tests.fakes.clock import FakeClock
@@ -28,7 +29,7 @@ def test_a_process_that_is_not_there_has_none() -> None:
 
 def test_what_was_noted_comes_with_how_it_is_now() -> None:
     clock = FakeClock()
-    log = UsageLog(clock, lambda: None, os.getpid)
+    log = UsageLog(clock, SimpleNamespace(pid=None), SimpleNamespace(pid=os.getpid()))
     log.note()
     clock.advance(5.0)
     first, now = log.until_now()

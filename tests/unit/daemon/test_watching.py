@@ -7,16 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from monitord.daemon.parts import FolderPart
 from monitord.daemon.watching import AGAIN_SECONDS, Watching
-from monitord.targets.dropdir import DropFolder
+from monitord.dropfolder.folder import DropFolder
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
 
 LIMITED = """
 import os, queue, resource, tempfile
 from pathlib import Path
+from monitord.daemon.parts import FolderPart
 from monitord.daemon.watching import AGAIN_SECONDS, Watching
-from monitord.targets.dropdir import DropFolder
+from monitord.dropfolder.folder import DropFolder
 from tests.fakes.clock import FakeClock
 from tests.fakes.log import events, recording_log
 if os.geteuid() == 0:
@@ -32,7 +34,7 @@ clock, (log, entries), woken = FakeClock(), recording_log(), queue.Queue()
 _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
 with tempfile.TemporaryDirectory(dir="/tmp") as name:
     folder = Path(name)
-    folders = {"targets": (folder, DropFolder(folder, bool))}
+    folders = {FolderPart.TARGETS: (folder, DropFolder(folder, bool))}
     watching = Watching(folders, "inotify", log, woken.put, clock.monotonic)
     resource.setrlimit(resource.RLIMIT_NPROC, (1, hard))
     before = next_descriptor()
@@ -67,7 +69,11 @@ def test_a_folder_that_cannot_be_watched_is_tried_again(tmp_path: Path) -> None:
     clock, (log, entries) = FakeClock(), recording_log()
     folder = tmp_path / "targets"
     watching = Watching(
-        {"targets": (folder, DropFolder(folder, bool))}, "inotify", log, lambda _: None, clock.monotonic
+        {FolderPart.TARGETS: (folder, DropFolder(folder, bool))},
+        "inotify",
+        log,
+        lambda _: None,
+        clock.monotonic,
     )
     watching.start()
     assert watching.mode == "poll"

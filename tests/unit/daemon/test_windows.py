@@ -29,15 +29,16 @@ from monitord.daemon import collection_threads as module
 from monitord.daemon import window_markers
 from monitord.daemon.collection_threads import Collected
 from monitord.daemon.windows import WindowReconciler
-from monitord.documents.timestamps import to_iso
 from monitord.errors import InvalidInputError, PrometheusUnavailableError
-from monitord.session.folder import Session
+from monitord.session.held import HeldSession
 from monitord.session.settings import Settings
 from monitord.system.background import Workers
+from monitord.system.timestamps import to_iso
 from monitord.windows.markers import Marker, read_marker
 from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.fakes.clock import FakeClock
+from tests.fakes.guard import held_session, permit, unguarded
 from tests.fakes.log import Entries, events, recording_log
 from tests.fakes.threads import NO_THREAD, Threads
 
@@ -46,7 +47,7 @@ class World:
     """A session whose daemon can be started, looked at and started again."""
 
     def __init__(self, root: Path, group: str | None = None) -> None:
-        self.session = Session(root, "s")
+        self.session = held_session(root)
         self.session.create(b"session: s\n", group)
         self.clock = FakeClock()
         self.is_settled = True
@@ -70,11 +71,11 @@ class World:
         self.may_finish.wait(20)
         if self.failures:
             raise self.failures.pop(0)
-        told = {
+        content = {
             "markers": dict(window.markers), "owner_uid": window.owner_uid, "status": "complete",
             "window": {"from": to_iso(window.start), "to": to_iso(window.end)},
         }  # fmt: skip
-        folder = store.publish(self.session.artifacts, window.id, {}, told, permit=store.Permit(attempt))
+        folder = store.publish(self.session.artifacts, window.id, {}, content, permit=permit(attempt))
         return Collected("complete", str(folder))
 
     def mark(self, name: str, at: float = 0.0, content: bytes = b"") -> Path:
@@ -93,7 +94,7 @@ class World:
         for _ in range(rounds):
             self.round()
 
-    def until_told(self, key: str, value: Any) -> None:
+    def until_published(self, key: str, value: Any) -> None:
         def reached() -> bool:
             self.round()
             return bool(self.status().get(key) == value)
@@ -223,8 +224,10 @@ def test_artifacts_that_find_no_room_are_written_once_there_is_some(world: World
         world.round()
         return str(world.status()["reason"])
 
-    told = "the artifacts cannot be written: No space left on device (/s/artifacts/x); tried again by itself"
-    wait_until(lambda: reason() == told, "it to be told")
+    expected = (
+        "the artifacts cannot be written: No space left on device (/s/artifacts/x); tried again by itself"
+    )
+    wait_until(lambda: reason() == expected, "it to be published")
     assert world.status()["state"] == "settling"
     world.until("done")
     assert len(world.collected) == 3
@@ -330,10 +333,11 @@ def test_markers_deleted_as_the_artifacts_appear_are_deleted_afterwards(
     world: World, failures: list[BaseException], state: str, noted: int
 ) -> None:
     def withdrawn_late(window: Window, unsettled: bool, attempt: Attempt) -> Collected:
-        attempt.claim()
+        attempt.claim(unguarded)
         return world._collect(window, unsettled, attempt)
 
-    world.failures, world.reconciler.collect = failures, withdrawn_late
+    world.failures = failures
+    world.reconciler.collect_with(withdrawn_late)
     world.may_finish.clear()
     paths = [world.mark("r.start", 0), world.mark("r.stop", 60)]
     world.until_collected(1)
@@ -383,7 +387,7 @@ def test_a_stop_does_not_fail_for_a_start_that_is_still_being_written(world: Wor
     assert "window.failed" not in events(world.entries)
 
 
-def test_a_stop_waits_for_a_start_that_is_being_written_anew(world: World) -> None:
+def test_a_stop_waits_for_a_start_that_is_being_rewritten(world: World) -> None:
     world.mark("r.start", 0, b"labels: {batch: '16'}\n")
     world.until("open")
     now = world.clock.elapsed
@@ -396,7 +400,7 @@ def test_a_stop_waits_for_a_start_that_is_being_written_anew(world: World) -> No
 def test_a_past_window_that_ends_later_is_waited_for(world: World) -> None:
     start = world.clock.now()
     world.mark("r.yaml", 0, f"from: {start}\nto: {start + 20}\n".encode())
-    assert world.until("open")["reason"] == "its end is still to come"
+    assert world.until("open")["reason"] == "its end is in the future"
     assert world.reconciler.reconcile() == pytest.approx(start + 20 - world.clock.now())
     world.until("done")
 
@@ -423,7 +427,7 @@ def test_when_time_is_short_the_last_scrapes_get_a_part_of_it(world: World) -> N
     world.is_settled = False
     world.mark("r.start", 0)
     world.until("open")
-    world.reconciler.hurry(9.0)
+    world.reconciler.shorten_deadline(9.0)
     world.reconciler.close_open()
     world.clock.advance(2.9)
     assert world.reconciler.advance()
@@ -479,11 +483,11 @@ def test_artifacts_that_appeared_before_a_crash_are_the_result(world: World) -> 
     world.start()
     world.settle()
     assert world.collected == []
-    told = world.status()
-    assert (told["state"], told["verdict"], told["slo"], told["reason"]) == (
+    status = world.status()
+    assert (status["state"], status["verdict"], status["slo"], status["reason"]) == (
         "done", "partial", "breached", "few",
     )  # fmt: skip
-    assert told["artifacts"] == str(world.session.artifacts / "r")
+    assert status["artifacts"] == str(world.session.artifacts / "r")
 
 
 def test_a_crash_during_the_collection_has_it_done_again(world: World) -> None:
@@ -515,7 +519,7 @@ def test_a_full_disk_delays_the_status_and_loses_nothing(
     world.mark("r.start", 0)
     world.mark("r.stop", 60)
     with monkeypatch.context() as patched:
-        patched.setattr(Session, "publish", full)
+        patched.setattr(HeldSession, "publish", full)
         wait_until(round_on_a_full_disk)
     world.until("done")
     assert len(world.collected) == 1
@@ -642,8 +646,8 @@ def test_a_marker_of_somebody_else_is_reported_and_changes_nothing(world: World)
     before = world.until("done")
     stray = world.mark("r.cancel", 30)
     os.chown(stray, THEIRS, -1)
-    sentence = "r.cancel does not count: it is of uid 9, the window of uid 7"
-    world.until_told("ignored", [sentence])
+    sentence = "r.cancel is ignored: it belongs to uid 9, but the window to uid 7"
+    world.until_published("ignored", [sentence])
     assert (world.status()["state"], world.status()["reason"]) == ("done", sentence)
     world.start()
     world.reconciler._markers.uid = DAEMON
@@ -653,13 +657,13 @@ def test_a_marker_of_somebody_else_is_reported_and_changes_nothing(world: World)
     assert world.status()["reason"] == sentence
     assert "window.marker_ignored" not in events(world.entries), "it was reported by the daemon before"
     stray.unlink()
-    world.until_told("ignored", [])
+    world.until_published("ignored", [])
     assert {**world.status(), "updated_at": None} == {**before, "updated_at": None}
     assert len(world.collected) == 1
 
 
 @as_root
-def test_a_stray_that_is_written_for_ever_holds_up_nobody(world: World) -> None:
+def test_a_stray_that_is_written_for_ever_delays_nothing(world: World) -> None:
     world.reconciler._markers.uid = DAEMON
     os.chown(world.mark("r.start", 0), MINE, -1)
     world.until("open")
@@ -674,7 +678,7 @@ def test_a_stray_that_is_written_for_ever_holds_up_nobody(world: World) -> None:
 
 
 @as_root
-def test_in_a_group_nobody_ends_or_takes_over_the_window_of_another(tmp_path: Path) -> None:
+def test_in_a_group_no_user_ends_or_takes_over_the_window_of_another(tmp_path: Path) -> None:
     world = World(tmp_path, group=grp.getgrgid(1).gr_name)
     world.clock.advance(1000.0)
 
@@ -690,8 +694,10 @@ def test_in_a_group_nobody_ends_or_takes_over_the_window_of_another(tmp_path: Pa
     world.until("open")
     by(THEIRS, "touch('r.stop'); touch('r.cancel'); touch('r.yaml')")
     strays = sorted(("r.stop", "r.cancel", "r.yaml"))
-    told = [f"{name} does not count: it is of uid {THEIRS}, the window of uid {MINE}" for name in strays]
-    world.until_told("ignored", told)
+    sentences = [
+        f"{name} is ignored: it belongs to uid {THEIRS}, but the window to uid {MINE}" for name in strays
+    ]
+    world.until_published("ignored", sentences)
     assert world.status()["state"] == "open"
     assert events(world.entries).count("window.marker_ignored") == 3
     refused = "try: os.unlink('r.start')\nexcept PermissionError: pass\nelse: raise AssertionError"
@@ -818,18 +824,18 @@ def test_whatever_happens_each_request_has_one_result_and_a_restart_adds_none(
         world.dies = ""
         world.clock.advance(1000.0)
         world.live(6)
-        told, published = world.status(), list(world.published)
+        status, published = world.status(), list(world.published)
         assert all(first != second for first, second in pairwise(published))
-        assert told.get("state") in (None, "open", "done", "failed", "cancelled"), told
-        assert told.get("state") != "failed" or told["reason"]
+        assert status.get("state") in (None, "open", "done", "failed", "cancelled"), status
+        assert status.get("state") != "failed" or status["reason"]
         world.start()
         world.live(6)
-        assert (world.status(), world.published) == (told, published)
+        assert (world.status(), world.published) == (status, published)
 
 
 def test_a_window_that_no_thread_could_be_started_for_is_collected_once_there_is_one(world: World) -> None:
     threads = Threads(are_left=False)
-    world.reconciler._collections._workers = Workers(1, threads)
+    world.reconciler._under_way._collections._workers = Workers(1, threads)
     world.mark("r.start", at=0.0)
     world.mark("r.stop", at=500.0)
     world.until("settling")

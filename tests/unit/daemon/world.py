@@ -14,13 +14,13 @@ from monitord.daemon.reading import TargetReader
 from monitord.daemon.targets import TargetReconciler
 from monitord.prometheus.config.run_folder import RunFolder
 from monitord.prometheus.data.data_location import Location
-from monitord.session.folder import Session
 from monitord.session.settings import check_settings
 from monitord.targets.admission import rules_of
-from monitord.targets.feedback import Health, HealthKey
 from monitord.targets.references import problem_of
 from monitord.targets.resolve import Place
+from monitord.targets.scrape_health import HealthKey, ScrapeHealth
 from tests.fakes.clock import FakeClock
+from tests.fakes.guard import held_session
 from tests.fakes.log import Entries, recording_log
 
 GOOD = b"client: c1\nservices: [{name: a, endpoint: 'http://h:1/'}]\n"
@@ -33,7 +33,7 @@ class World:
     """A session whose daemon can be started, looked at and started again."""
 
     def __init__(self, root: Path) -> None:
-        self.session = Session(root, "s")
+        self.session = held_session(root)
         self.session.create(b"session: s\n")
         self.clock = FakeClock()
         self.ended: frozenset[str] = frozenset()
@@ -55,7 +55,7 @@ class World:
         )  # fmt: skip
         self.reconciler = TargetReconciler(
             self.session, reader, self.settings, self.clock, log, lambda jobs: self.ended & jobs,
-            wake=self.woken.append, run=RunFolder(Location(self.session.run_folder, "a test")),
+            wake=self.woken.append, run_folder=RunFolder(Location(self.session.run_folder, "a test")),
         )  # fmt: skip
 
     def resolve(self, names: Collection[str], _: float) -> dict[str, tuple[str, ...]]:
@@ -86,12 +86,12 @@ class World:
 
     def round(self) -> None:
         self.reconciler.reconcile()
-        while self.reconciler.tell():
+        while self.reconciler.publish_statuses():
             pass
 
-    def set_healths(self, healths: dict[HealthKey, Health]) -> None:
+    def set_healths(self, healths: dict[HealthKey, ScrapeHealth]) -> None:
         self.reconciler.set_healths(healths)
-        self.reconciler.tell()
+        self.reconciler.publish_statuses()
 
     def status(self, name: str) -> dict[str, Any]:
         status: dict[str, Any] = json.loads(self.session.target_status(name).read_bytes())

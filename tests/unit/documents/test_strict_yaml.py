@@ -12,7 +12,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from monitord.documents.strict_yaml import MAX_BYTES, PlainFloat, PlainInt, Refused, read_document
+from monitord.documents.limits import MAX_BYTES
+from monitord.documents.strict_yaml import PlainFloat, PlainInt, Refused, read_document
 from monitord.errors import InvalidFileError, Problem
 
 PROMPT = 0.5  # seconds; the slowest takes a tenth of it
@@ -157,8 +158,8 @@ def test_duplicate_keys_keep_the_first_and_name_its_line() -> None:
     document = read_document(b"a: 1\nb: {x: 1}\na: 2\nb: {x: 2, z: 3}\n")
     assert document.value == {"a": 1, "b": {"x": 1}}
     assert [str(problem) for problem in document.problems] == [
-        "3:1: a: key given twice, first in line 1; keep one of them",
-        "4:1: b: key given twice, first in line 2; keep one of them",
+        "3:1: a: duplicate key, first given in line 1; keep one of them",
+        "4:1: b: duplicate key, first given in line 2; keep one of them",
     ]
 
 
@@ -168,18 +169,18 @@ def test_duplicate_keys_keep_the_first_and_name_its_line() -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"a: &x 1", "1:4: an anchor is not allowed"),
-        (b"a: 1\nb: *x", "2:4: an alias is not allowed"),
-        (b"a: !!str 1", "1:4: a tag is not allowed"),
-        (b"a: !!python/name:os.system x", "1:4: a tag is not allowed"),
-        (b"a: 1\n---\nb: 2", "2:1: a second document"),
-        (b"a: [1", "1:6: not YAML: did not find expected"),
-        (b"? [1]\n: 2", "1:3: a key must be plain text"),
+        (b"a: &x 1", "1:4: an anchor (&) is not allowed"),
+        (b"a: 1\nb: *x", "2:4: an alias (*) is not allowed"),
+        (b"a: !!str 1", "1:4: a tag (!) is not allowed"),
+        (b"a: !!python/name:os.system x", "1:4: a tag (!) is not allowed"),
+        (b"a: 1\n---\nb: 2", "2:1: a second YAML document"),
+        (b"a: [1", "1:6: not valid YAML: did not find expected"),
+        (b"? [1]\n: 2", "1:3: a key must be text"),
         (b"a: \xff", "1:4: byte 0xff is not UTF-8"),
         (b"a: \x00", r"1:4: character '\x00' is not allowed"),
         ("a: \u2028b".encode(), r"1:4: character '\u2028' is not allowed"),
         (b"[" * 9 + b"]" * 9, "1:9: nested more than 8 levels deep"),
-        (b"a" * (MAX_BYTES + 1), f"1:1: {MAX_BYTES + 1} bytes; at most {MAX_BYTES} are allowed"),
+        (b"a" * (MAX_BYTES + 1), f"1:1: the file has {MAX_BYTES + 1} bytes; at most {MAX_BYTES} are allowed"),
     ],
 )
 def test_refused_as_a_whole(content: bytes, expected: str) -> None:

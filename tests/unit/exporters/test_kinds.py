@@ -51,5 +51,5 @@ def test_kinds_are_read_once_each_in_their_order() -> None:
 
 @pytest.mark.parametrize("text", ["", " , ", "node,gpu"])
 def test_unknown_kinds_are_refused_with_those_that_there_are(text: str) -> None:
-    with pytest.raises(InvalidInputError, match="there are: node, dcgm, process"):
+    with pytest.raises(InvalidInputError, match="known kinds: node, dcgm, process"):
         read_kinds(text)

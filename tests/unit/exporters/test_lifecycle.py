@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord.exporters.lifecycle import (
-    LONGEST_PAUSE_SECONDS,
+    BACKOFF,
     START_SECONDS,
     STEADY_SECONDS,
     Action,
@@ -59,11 +59,11 @@ def test_whatever_happens_the_pause_is_bounded_and_only_the_answering_are_up(
         now += passed
         before = life
         life, action = step(life, now, runs=runs, answers=answers)
-        assert 0 <= life.pause <= LONGEST_PAUSE_SECONDS
+        assert 0 <= life.pause <= BACKOFF.longest
         assert (action is Action.START) == (before.phase is Phase.WAITING and life.phase is Phase.STARTING)
         if life.phase is Phase.UP and before.phase is not Phase.UP:
             assert runs
             assert answers
         look = life.next_look(now)
         assert look is None if life.phase is Phase.UP else look is not None
-        assert look is None or 0 <= look <= LONGEST_PAUSE_SECONDS
+        assert look is None or 0 <= look <= BACKOFF.longest

@@ -30,8 +30,8 @@ def test_a_job_that_runs_has_its_nodes() -> None:
     ("queue", "reason"),
     [
         ("", "Slurm knows no job 7"),
-        ("7|7|7|PENDING|1|2|||short|Resources\n", r"does not run \(PENDING, Resources\)"),
-        ("7|7|7|CANCELLED|1|2|n1|n1|short|None\n", r"is over \(CANCELLED\)"),
+        ("7|7|7|PENDING|1|2|||short|Resources\n", r"is not running yet \(PENDING, Resources\)"),
+        ("7|7|7|CANCELLED|1|2|n1|n1|short|None\n", r"has ended \(CANCELLED\)"),
         (TASKS, "an array of 2 tasks; name one of 6_1, 6_2"),
     ],
 )

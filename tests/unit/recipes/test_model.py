@@ -6,7 +6,7 @@ import pytest
 
 from monitord.errors import InvalidFileError
 from monitord.recipes.load import check_recipe
-from monitord.recipes.model import Recipe, quantile_of
+from monitord.recipes.model import Recipe
 
 
 def recipe(kpi: str, head: str = "name: mine\nhelp: Mine.\n") -> bytes:
@@ -33,10 +33,10 @@ def test_a_counter_with_all_its_keys() -> None:
         ("kind: counter, stats: [mean]", "a counter needs a metric"),
         ("kind: counter, metric: a, stats: [p99]", "a counter has no stat 'p99'"),
         ("kind: counter, metric: a, stats: [std]", "it has mean, rate, min, max, total"),
-        ("kind: counter, metric: a, per: b, stats: [total]", "total takes no `per`"),
-        ("kind: counter, metric: a, per: b, stats: [rate]", "rate takes no `per`"),
+        ("kind: counter, metric: a, per: b, stats: [total]", "stat total cannot be used with `per`"),
+        ("kind: counter, metric: a, per: b, stats: [rate]", "stat rate cannot be used with `per`"),
         ("kind: gauge, metric: a, stats: [rate]", "it has mean, min, max, std, p50"),
-        ("kind: gauge, metric: a, per: b, stats: [mean]", "per is for counters only"),
+        ("kind: gauge, metric: a, per: b, stats: [mean]", "`per` is for kind counter only"),
         ("kind: gauge, metric: a, expr: b, stats: [mean]", "expr is for kind expr"),
         ("kind: gauge, metric: a, stats: []", "the list is empty"),
         ("kind: gauge, metric: a, stats: [mean, mean]", "mean is listed twice"),
@@ -49,11 +49,11 @@ def test_a_counter_with_all_its_keys() -> None:
         ("kind: histogram, metric: a, stats: [p0]", "a histogram has no stat 'p0'"),
         ("kind: histogram, metric: a, stats: [p100]", "a histogram has no stat 'p100'"),
         ("kind: histogram, metric: a, stats: [max]", "other percentiles"),
-        ("kind: expr, stats: [value]", "kind expr needs an expr"),
+        ("kind: expr, stats: [value]", "kind expr needs `expr`"),
         ("kind: expr, expr: 'up', stats: [value]", "must select its series"),
-        ("kind: expr, expr: 'up{$selector}$windw', stats: [value]", "$windw stands for nothing"),
+        ("kind: expr, expr: 'up{$selector}$windw', stats: [value]", "$windw is unknown"),
         ("kind: expr, expr: 'up{$selector}', by: [node], stats: [value]", "must group by"),
-        ("kind: expr, metric: up, expr: 'up{$selector}', stats: [value]", "takes no metric"),
+        ("kind: expr, metric: up, expr: 'up{$selector}', stats: [value]", "has no metric"),
         ("kind: summary, metric: a, stats: [max]", "it has mean, count, total, rate, p50"),
         ("kind: sumary, metric: a, stats: [mean]", "found the text 'sumary'"),
     ],
@@ -89,12 +89,6 @@ def test_a_kpi_is_named_once_and_a_recipe_has_one() -> None:
         check_recipe(twice)
     with pytest.raises(InvalidFileError, match="the list is empty"):
         check_recipe(b"name: a\nhelp: b\nkpis: []\n")
-
-
-def test_percentiles() -> None:
-    assert quantile_of("p50") == 0.5
-    assert quantile_of("p99.9") == 0.999
-    assert [quantile_of(stat) for stat in ("p0", "p00.0", "p100", "p", "mean", "p-1")] == [None] * 6
 
 
 def test_the_schema_can_be_written() -> None:

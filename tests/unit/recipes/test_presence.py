@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from monitord.errors import InvalidFileError
+from monitord.kpis.span import Span
 from monitord.prometheus.api.series import Answer
 from monitord.recipes.load import check_recipe
 from monitord.recipes.model import Recipe
 from monitord.recipes.presence import in_force, presence_query
-from monitord.recipes.span import Span
 from tests.fakes.query_client import answer, series
 
 SPAN = Span("bench01", 1000.0, 1100.0, 5.0)
@@ -83,5 +83,5 @@ def test_a_pack_of_expressions_alone_could_never_be_present() -> None:
         b"name: a\nhelp: b\napplies: when_present\nkpis:\n"
         b"  - {name: k, help: K, unit: x, kind: expr, expr: 'up{$selector}', stats: [value]}\n"
     )
-    with pytest.raises(InvalidFileError, match="needs a KPI that names a metric"):
+    with pytest.raises(InvalidFileError, match="needs at least one KPI with a metric"):
         check_recipe(text)

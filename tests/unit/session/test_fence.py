@@ -29,11 +29,12 @@ from monitord.session.lease import (
     acquire,
     release,
 )
+from monitord.system.fresh_listing import no_refresh
 from tests.fakes.clock import FakeClock
 
 
 def hold(folder: Path, host: str = "mel0001") -> Holder:
-    return acquire(folder, host, 0.0, Signs(lambda: None, lambda _: None))
+    return acquire(folder, host, 0.0, Signs(lambda: None, lambda _: None, refresh=no_refresh))
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_look_is_good_for_a_while_and_no_longer(folder: Path) -> None:
     clock = FakeClock()
-    fence = Fence(folder, hold(folder), clock)
+    fence = Fence(folder, hold(folder), clock, no_refresh)
     fence.check()
     hold(folder, "mel0002")
     clock.advance(VALID_SECONDS - 0.1)
@@ -54,7 +55,7 @@ def test_a_look_is_good_for_a_while_and_no_longer(folder: Path) -> None:
 
 
 def test_once_taken_over_it_never_opens_again(folder: Path) -> None:
-    fence = Fence(folder, hold(folder), FakeClock())
+    fence = Fence(folder, hold(folder), FakeClock(), no_refresh)
     release(folder, hold(folder, "mel0002"))
     with pytest.raises(HeldError, match="a daemon that has ended since"):
         fence.check()
@@ -64,9 +65,9 @@ def test_once_taken_over_it_never_opens_again(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", ["folder", "files", "listing"])
-def test_a_folder_that_is_away_says_nothing(folder: Path, lost: str) -> None:
+def test_a_folder_that_is_away_is_no_refusal(folder: Path, lost: str) -> None:
     clock = FakeClock()
-    fence = Fence(folder, hold(folder), clock)
+    fence = Fence(folder, hold(folder), clock, no_refresh)
     aside = folder.rename(folder.with_name("aside"))
     if lost == "files":
         folder.mkdir()
@@ -151,9 +152,9 @@ class World:
     heartbeat: int = 0
 
     def be_a_daemon(self, actor: Actor) -> None:
-        signs = Signs(lambda: self.heartbeat, lambda seconds: self.pause(actor, seconds))
+        signs = Signs(lambda: self.heartbeat, lambda seconds: self.pause(actor, seconds), refresh=no_refresh)
         mine = acquire(self.folder, actor.name, 0.0, signs)
-        actor.fence = Fence(self.folder, mine, self.clock)
+        actor.fence = Fence(self.folder, mine, self.clock, no_refresh)
         for _ in range(6):
             actor.fence.check()
             actor.turn()  # held up between the look and what it publishes

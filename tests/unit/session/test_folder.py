@@ -166,15 +166,3 @@ def test_where_sessions_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert default_root() == Path("/state/monitord")
     monkeypatch.delenv("XDG_STATE_HOME")
     assert default_root() == tmp_path / ".local/state/monitord"
-
-
-def test_what_a_daemon_publishes_is_confirmed_right_before_it_is_seen(tmp_path: Path) -> None:
-    def refuse() -> None:
-        raise PermissionError("another daemon has the session")
-
-    session = Session(tmp_path, "s", confirm=refuse)
-    session.create(b"session: s\n")
-    with pytest.raises(PermissionError, match="another daemon"):
-        session.publish(session.daemon_status, b"{}")
-    assert not session.daemon_status.exists()
-    assert Session(tmp_path, "s").publish(session.daemon_status, b"{}")

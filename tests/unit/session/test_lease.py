@@ -26,6 +26,7 @@ from monitord.session.lease import (
     read_holder,
     release,
 )
+from monitord.system.fresh_listing import no_refresh
 
 HOST = "mel0001"
 NOW = 1_700_000_000.0
@@ -33,11 +34,12 @@ RACER = """
 import sys, time
 from pathlib import Path
 from monitord.session.lease import HeldError, Signs, acquire
+from monitord.system.fresh_listing import no_refresh
 path = Path(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    acquire(path, "mel0001", 1.7e9, Signs(lambda: None, time.sleep))
+    acquire(path, "mel0001", 1.7e9, Signs(lambda: None, time.sleep, refresh=no_refresh))
     print("held", flush=True)
     sys.stdin.readline()
 except HeldError:
@@ -54,7 +56,7 @@ def take(folder: Path, host: str = HOST) -> Holder:
     def unexpected(_: float) -> None:
         pytest.fail("waited for a holder that can be judged at once")
 
-    return acquire(folder, host, NOW, Signs(lambda: None, unexpected))
+    return acquire(folder, host, NOW, Signs(lambda: None, unexpected, refresh=no_refresh))
 
 
 def write(folder: Path, holder: Holder) -> None:
@@ -72,7 +74,7 @@ def files(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
-def test_the_first_one_holds_it_and_the_second_is_told_who_does(folder: Path) -> None:
+def test_the_first_one_holds_it_and_the_second_learns_who_does(folder: Path) -> None:
     mine = take(folder)
     assert read_holder(folder) == mine
     assert is_alive_here(mine, HOST)
@@ -82,7 +84,7 @@ def test_the_first_one_holds_it_and_the_second_is_told_who_does(folder: Path) ->
     assert files(folder) == ["1.json"]
 
 
-def test_nobody_holds_what_nobody_made(folder: Path) -> None:
+def test_a_session_that_was_never_run_has_no_holder(folder: Path) -> None:
     assert read_holder(folder) is None
     assert highest_term(folder) is None
 
@@ -131,8 +133,9 @@ def test_a_process_that_ended_is_not_the_holder(folder: Path) -> None:
 def test_a_living_heartbeat_on_another_host_is_respected(folder: Path) -> None:
     write(folder, stale("mel0002", job="7"))
     beats, waited = iter(range(100)), list[float]()
+    signs = Signs(lambda: next(beats), waited.append, lambda _: False, refresh=no_refresh)
     with pytest.raises(HeldError, match=rf"host mel0002, pid {os.getpid()}, Slurm job 7, since"):
-        acquire(folder, HOST, NOW, Signs(lambda: next(beats), waited.append, lambda _: False))
+        acquire(folder, HOST, NOW, signs)
     assert sum(waited) < QUIET_SECONDS
     assert files(folder) == ["1.json"]
 
@@ -158,7 +161,7 @@ def test_a_heartbeat_that_stands_still_is_a_holder_that_is_gone(
         asked.append(job_id)
         return queued
 
-    mine = acquire(folder, HOST, NOW, Signs(lambda: last_beat, waited.append, is_queued))
+    mine = acquire(folder, HOST, NOW, Signs(lambda: last_beat, waited.append, is_queued, refresh=no_refresh))
     assert read_holder(folder) == mine
     assert sum(waited) == patience + VALID_SECONDS
     assert asked == [job] * (job is not None)
@@ -168,7 +171,7 @@ def test_a_heartbeat_that_comes_late_is_a_heartbeat(folder: Path) -> None:
     write(folder, stale("mel0002"))
     waited: list[float] = []
     with pytest.raises(HeldError):
-        acquire(folder, HOST, NOW, Signs(lambda: len(waited) > 20, waited.append))
+        acquire(folder, HOST, NOW, Signs(lambda: len(waited) > 20, waited.append, refresh=no_refresh))
 
 
 @pytest.mark.parametrize("host", [HOST, "mel0002"])
@@ -177,18 +180,18 @@ def test_what_is_being_deleted_is_no_daemons_however_long_nothing_is_seen_of_it(
 ) -> None:
     write(folder, replace(stale(host), deletes=True))
     with pytest.raises(
-        HeldError, match=r"this session is being deleted: host .* go on with: monitord delete"
+        HeldError, match=r"this session is being deleted: host .* finish it with: monitord delete"
     ):
         take(folder)
     waited: list[float] = []
-    mine = acquire(folder, HOST, NOW, Signs(lambda: None, waited.append), deletes=True)
+    mine = acquire(folder, HOST, NOW, Signs(lambda: None, waited.append, refresh=no_refresh), deletes=True)
     assert sum(waited) == (STALE_SECONDS + VALID_SECONDS if host != HOST else 0)
     assert read_holder(folder) == mine
     assert mine.deletes
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"host": "h"}', b'{"new_field": 1}', b"\xff"])
-def test_a_lease_that_cannot_be_read_is_told_of(folder: Path, content: bytes) -> None:
+def test_a_lease_that_cannot_be_read_is_an_error(folder: Path, content: bytes) -> None:
     folder.mkdir()
     path = folder / "3.json"
     path.write_bytes(content)

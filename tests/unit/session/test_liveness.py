@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord.session.folder import Session
-from monitord.session.lease import HEARTBEAT_SECONDS, Holder, process_start
-from monitord.session.liveness import SILENCE_SECONDS, Watch, daemon_holder, heartbeat_of
+from monitord.session.lease import HEARTBEAT_SECONDS, Holder, daemon_holder, process_start
+from monitord.session.liveness import SILENCE_SECONDS, Watch, heartbeat_of
 from tests.fakes.clock import FakeClock
 
 THERE = Holder("mel0002", os.getpid(), 1, "now", "n", 1)
@@ -35,7 +35,7 @@ def beat(session: Session, content: str) -> None:
     session.daemon_status.write_text(content)
 
 
-def test_nobody_and_the_dead_are_known_at_once(session: Session) -> None:
+def test_no_holder_and_a_dead_one_are_known_at_once(session: Session) -> None:
     assert Watch(session).look() is False
     here = replace(THERE, host=socket.gethostname())
     hold(session, here)
@@ -46,7 +46,7 @@ def test_nobody_and_the_dead_are_known_at_once(session: Session) -> None:
 
 def test_who_deletes_a_session_is_no_daemon(session: Session) -> None:
     hold(session, replace(THERE, deletes=True))
-    assert daemon_holder(session) is None
+    assert daemon_holder(session.lease) is None
     assert Watch(session).look() is False
 
 

@@ -159,3 +159,42 @@ def test_rendered_settings_are_read_back() -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().session = "other"  # type: ignore[misc]
+
+
+NEUTRAL = "web: {enabled: false, host: 127.0.0.1, port: 0}\nremote_write: []\nquery_url: null\n"
+UNAVAILABLE_HERE = "is not available in this version"
+
+
+@pytest.mark.parametrize("content", [NEUTRAL, "web: {enabled: false}\n", "web: {}\n"])
+def test_settings_without_a_feature_yet_are_accepted_at_their_neutral_values(
+    session_file: Path, content: str
+) -> None:
+    session_file.write_text(content)
+    settings, origins = load_settings(session_file, {}, {"MONITORD_WEB_ENABLED": "false"})
+    assert settings == Settings()
+    assert not [key for key in origins if key.startswith(("web", "remote_write", "query_url"))]
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        ("web: {enabled: true}", "2:1: web"),
+        ("web: {port: 8080}", "2:1: web"),
+        ("web: {colour: red}", "2:1: web"),
+        ("web: true", "2:1: web"),
+        ("remote_write: [{url: x}]", "2:1: remote_write"),
+        ("query_url: http://h", "2:1: query_url"),
+    ],
+)
+def test_settings_without_a_feature_yet_are_refused_at_any_other_value(
+    session_file: Path, line: str, where: str
+) -> None:
+    session_file.write_text(f"session: bench01\n{line}\n")
+    with pytest.raises(InvalidFileError, match=f"{session_file}:{where}: {UNAVAILABLE_HERE}"):
+        load_settings(session_file, {}, {})
+
+
+def test_variables_without_a_feature_yet_are_refused() -> None:
+    variable = "MONITORD_WEB_ENABLED"
+    with pytest.raises(InvalidInputError, match=f"environment {variable}: web: {UNAVAILABLE_HERE}"):
+        load_settings(None, {}, {variable: "true"})

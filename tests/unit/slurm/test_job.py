@@ -36,7 +36,7 @@ def test_a_reason_may_hold_anything() -> None:
 
 @pytest.mark.parametrize("text", ["slurm_load_jobs error", "1|2", "|"])
 def test_what_squeue_does_not_print_is_no_queue(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a line of squeue's"):
+    with pytest.raises(ValueError, match="is not a line of squeue"):
         read_queue(text)
 
 
@@ -57,7 +57,7 @@ def test_the_number_of_what_was_submitted(text: str, job: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "Submitted batch job", "17 x"])
 def test_no_number_is_no_submission(text: str) -> None:
-    with pytest.raises(ValueError, match="is no job id"):
+    with pytest.raises(ValueError, match="is not a job id"):
         read_submitted(text)
 
 

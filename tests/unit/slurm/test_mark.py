@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.slurm.mark import Mark, mark_of, marked, of_session, read_found, session_key, with_mark
+from monitord.slurm.mark import Mark, add_mark, jobs_with_mark, mark_of, of_session, read_found, session_key
 
 MARK = Mark(session_key("/r/s"), "7")
 
@@ -24,7 +24,7 @@ MARK = Mark(session_key("/r/s"), "7")
     ],
 )  # fmt: skip
 def test_it_stands_behind_the_users_own_comment(options: list[str], expected: list[str]) -> None:
-    assert marked(options, MARK) == tuple(expected)
+    assert add_mark(options, MARK) == tuple(expected)
     assert mark_of(expected) == MARK
 
 
@@ -48,10 +48,10 @@ def test_jobs_are_found_among_whatever_else_a_user_runs() -> None:
         "13|RUNNING|(null)|sh|a comment\nof two lines\n"
         "\n"
     )
-    assert with_mark(found, MARK) == ("12",)
+    assert jobs_with_mark(found, MARK) == ("12",)
     assert of_session(found, MARK.session) == ("8", "12")
 
 
 @given(text=st.text(max_size=80))
 def test_no_output_is_more_than_jobs_that_are_not_ours(text: str) -> None:
-    assert with_mark(read_found(text), MARK) == ()
+    assert jobs_with_mark(read_found(text), MARK) == ()

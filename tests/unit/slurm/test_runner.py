@@ -81,7 +81,7 @@ def test_a_controller_that_stays_away_is_told() -> None:
 @pytest.mark.parametrize("answer", [DOWN, TimeoutError("no answer after 60 s")])
 def test_a_submission_is_never_tried_again(answer: Answer) -> None:
     slurm = FakeSlurm([answer])
-    with pytest.raises(ControllerDownError, match="may have been submitted all the same"):
+    with pytest.raises(ControllerDownError, match="may have been submitted anyway"):
         slurm.runner.submit(Path("a.sh"))
     assert len(slurm.asked) == 1
 
@@ -113,7 +113,7 @@ def test_of_two_submissions_that_were_not_reported_the_second_is_cancelled() -> 
 @pytest.mark.parametrize("search", [(0, "", ""), DOWN])
 def test_a_submission_that_is_not_found_may_still_come(search: Answer) -> None:
     slurm = FakeSlurm([TIMED_OUT, search])
-    with pytest.raises(OutcomeUnknownError, match="may have been submitted all the same"):
+    with pytest.raises(OutcomeUnknownError, match="may have been submitted anyway"):
         slurm.runner.submit(Path("a.sh"), [f"--comment={Mark('a' * 16, '7')}"])
     assert [command[0] for command in slurm.asked].count("sbatch") == 1
 
@@ -161,7 +161,7 @@ def test_a_machine_without_slurm_is_told_so(failure: OSError, told: str) -> None
 
 
 def test_an_answer_that_cannot_be_read_is_an_error_of_slurm() -> None:
-    with pytest.raises(SlurmError, match="squeue answered what cannot be read"):
+    with pytest.raises(SlurmError, match="squeue returned unexpected output"):
         FakeSlurm([(0, "what\n", "")]).runner.jobs({"7"})
 
 

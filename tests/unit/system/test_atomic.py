@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from monitord.system.atomic import (
     publish,
+    publish_confirmed,
     read_if_exists,
     read_json,
     read_plain,
@@ -150,7 +151,7 @@ def test_what_is_no_plain_file_is_replaced_and_neither_followed_nor_waited_for(
     assert read_plain(tmp_path) is None  # nor is a folder one
 
 
-def test_written_anew_a_file_is_of_now(tmp_path: Path) -> None:
+def test_a_rewritten_file_has_the_time_of_now(tmp_path: Path) -> None:
     file = tmp_path / "run.start"
     publish(file, b"")
     os.utime(file, ns=(1, 1))
@@ -192,6 +193,6 @@ def test_what_is_refused_at_the_last_moment_is_not_seen(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     path.write_bytes(b"old")
     with pytest.raises(PermissionError, match="another daemon"):
-        publish(path, b"new", confirm=refuse)
+        publish_confirmed(path, b"new", 0o600, refuse)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -47,7 +47,7 @@ def test_an_error_is_the_askers() -> None:
         wait_until(background.take, "the answer").result()
 
 
-def test_what_was_forgotten_answers_nobody() -> None:
+def test_a_forgotten_answer_is_discarded() -> None:
     may_answer, answered = threading.Event(), threading.Event()
     background: Background[str] = Background(answered.set)
     background.ask(lambda: str(may_answer.wait(20)))
@@ -86,7 +86,7 @@ def test_workers_do_what_comes_in_its_order_and_hand_on_what_fails() -> None:
     assert workers.submit(done.append, 20).result(20) is None, "a failure ends no worker"
 
 
-def test_workers_are_as_many_as_they_are_said_to_be() -> None:
+def test_there_are_as_many_workers_as_asked_for() -> None:
     both = threading.Barrier(2)
     workers: Workers[int] = Workers(2)
     waiting = [workers.submit(both.wait, 20) for _ in range(2)]
@@ -147,7 +147,7 @@ def test_where_no_thread_is_left_that_is_the_answer_and_the_next_question_is_ask
     assert woken == [True]
 
 
-def test_work_that_no_thread_could_be_started_for_says_so_and_later_work_is_done() -> None:
+def test_a_task_without_a_thread_fails_and_later_tasks_run() -> None:
     threads = Threads(are_left=False)
     workers: Workers[int] = Workers(2, threads)
     with pytest.raises(PassingError, match=NO_THREAD):

@@ -92,7 +92,7 @@ def test_standard_input_is_empty(log: Path) -> None:
     assert log.read_text() == "''\n"
 
 
-def test_a_program_that_is_not_there_exits_127_and_says_so(log: Path) -> None:
+def test_a_missing_program_exits_127_and_is_reported(log: Path) -> None:
     assert spawn(["/no/such/program"], log, {}).wait(10.0) == 127
     assert log.read_text() == "monitord: cannot run /no/such/program: No such file or directory\n"
 
@@ -117,7 +117,7 @@ def test_only_the_main_thread_may_spawn(log: Path) -> None:
     assert "main thread" in str(raised[0])
 
 
-def test_the_exit_code_tells_the_signal(log: Path, children: list[Child]) -> None:
+def test_the_exit_code_shows_the_signal(log: Path, children: list[Child]) -> None:
     child = spawn(python("import threading; threading.Event().wait()"), log, {})
     children.append(child)
     assert child.poll() is None
@@ -164,6 +164,6 @@ def test_a_brief_run_that_is_not_brief_is_killed() -> None:
         run_briefly(python("import threading; threading.Event().wait()"), {}, 0.1)
 
 
-def test_a_brief_run_of_nothing_says_why() -> None:
+def test_a_brief_run_of_a_missing_program_has_a_reason() -> None:
     with pytest.raises(ChildError, match="/no/such cannot be run: No such file"):
         run_briefly(["/no/such"], {}, 1.0)

@@ -31,7 +31,7 @@ def test_the_exit_code_is_the_commands_own(code: str, expected: int) -> None:
     assert run_attached(python(code)) == expected
 
 
-def test_a_command_that_is_none_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_command_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_attached(["/no/such"]) == 127
     assert capsys.readouterr().err == "monitord: /no/such: no such command\n"
     assert run_attached([str(tmp_path)]) == 126
@@ -79,7 +79,7 @@ def test_a_detached_program_lives_on_in_a_session_of_its_own(tmp_path: Path) -> 
     assert log.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_detached_program_that_ends_at_once_tells_its_code(tmp_path: Path) -> None:
+def test_the_exit_code_of_a_detached_program_is_known(tmp_path: Path) -> None:
     child = spawn_detached(python("import sys; sys.exit('broken')"), tmp_path / "log")
     assert child.wait(20.0) == 1
     assert (tmp_path / "log").read_text() == "broken\n"

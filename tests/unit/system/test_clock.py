@@ -6,8 +6,8 @@ import time
 
 from freezegun import freeze_time
 
-from monitord.documents.timestamps import to_iso
 from monitord.system.clock import SystemClock
+from monitord.system.timestamps import to_iso
 
 
 def test_the_system_clock_is_the_time_of_day() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from monitord.session.fence import Fence
 from monitord.session.lease import VALID_SECONDS, HeldError, Holder, Signs, acquire, read_holder, release
-from monitord.system.fresh_listing import end_cached_listing, nothing, seeing_clearly
+from monitord.system.fresh_listing import end_cached_listing, listing_refresher, no_refresh
 from tests.fakes.clock import FakeClock
 from tests.fakes.old_listing import OldListing
 
@@ -21,9 +21,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def hold(folder: Path, host: str, clear: bool = True) -> Holder:
-    see = end_cached_listing if clear else nothing
-    return acquire(folder, host, 0.0, Signs(lambda: None, lambda _: None, clear=see))
+def hold(folder: Path, host: str, refreshed: bool = True) -> Holder:
+    see = end_cached_listing if refreshed else no_refresh
+    return acquire(folder, host, 0.0, Signs(lambda: None, lambda _: None, refresh=see))
 
 
 def test_it_leaves_nothing_behind(folder: Path) -> None:
@@ -32,8 +32,8 @@ def test_it_leaves_nothing_behind(folder: Path) -> None:
 
 
 def test_on_a_disk_of_this_machine_nothing_is_done(folder: Path) -> None:
-    see = seeing_clearly(folder)
-    assert see is nothing
+    see = listing_refresher(folder)
+    assert see is no_refresh
     before = folder.stat().st_mtime_ns
     see(folder)
     assert folder.stat().st_mtime_ns == before
@@ -53,7 +53,7 @@ def test_a_fence_sees_a_takeover_through_a_listing_that_is_kept(folder: Path) ->
 
 def test_the_client_that_is_imitated_would_let_it_pass(folder: Path) -> None:
     clock = FakeClock()
-    fence = Fence(folder, hold(folder, "mel0001"), clock)
+    fence = Fence(folder, hold(folder, "mel0001"), clock, no_refresh)
     with OldListing(folder) as client:
         fence.check()
         with client.another_client():

@@ -20,13 +20,13 @@ from monitord.prometheus.data.restore import holds_data
 from monitord.prometheus.data.snapshot_store import blocks_in, complete_snapshots
 from monitord.prometheus.data.storage import Storage
 from monitord.recipes.load import load_recipes
-from monitord.session.folder import Session
 from monitord.system.atomic import remove_leftovers
 from monitord.system.listing import files_below, names_in, paths_in
 from tests.fakes.clock import FakeClock
+from tests.fakes.guard import held_session
 
 BLOCK = "01M86F82PG3361JH6SAJSEDSW9"
-HINTS = {"cli/options.py"}
+HINTS = {"session/folder.py"}
 """Where a listing only helps whoever mistyped a name."""
 
 
@@ -57,7 +57,7 @@ def test_names_are_sorted_and_chosen_by_how_they_begin_and_end(tmp_path: Path) -
     assert [path.name for path in paths_in(tmp_path, suffix=(".json", ".yaml"))] == names_in(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_empty_only_where_that_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_empty_only_with_missing_ok(tmp_path: Path) -> None:
     assert paths_in(tmp_path / "none", missing_ok=True) == []
     assert list(files_below(tmp_path / "none", missing_ok=True)) == []
     for listing in (names_in, paths_in, lambda folder: list(files_below(folder))):
@@ -105,7 +105,7 @@ def test_what_cannot_be_listed_is_an_error(
 def test_a_session_whose_statuses_cannot_be_listed_is_none_without_windows(
     tmp_path: Path, fail_at: Callable[[Path], None]
 ) -> None:
-    session = Session(tmp_path, "s")
+    session = held_session(tmp_path)
     session.create(b"session: s\n")
     fail_at(session.window_statuses)
     with pytest.raises(OSError, match="Input/output error"):

@@ -86,7 +86,7 @@ def test_a_name_with_newlines_or_stray_bytes_is_still_one_line(tmp_path: Path) -
     assert [json.loads(line)["file"] for line in content.removesuffix("\n").split("\n")] == names
 
 
-def test_a_full_or_closed_terminal_stops_nobody(tmp_path: Path) -> None:
+def test_a_full_or_closed_terminal_is_no_error(tmp_path: Path) -> None:
     closed = io.StringIO()
     closed.close()
     for stream in (Full(), closed):
@@ -122,8 +122,8 @@ def test_where_no_new_file_can_be_made_it_goes_on_in_the_old_one(
     file = LogFile(folder / "log", 0o600, max_bytes=2**24, kept=4)
     moved = folder.rename(tmp_path / "moved")
     file.reopen()
-    file.write("still told")
-    assert (moved / "log").read_text() == "still told\n"
+    file.write("still logged")
+    assert (moved / "log").read_text() == "still logged\n"
     assert "No such file or directory; it goes on in the old file" in capsys.readouterr().err
 
 

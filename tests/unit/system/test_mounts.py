@@ -66,5 +66,5 @@ short
         ("/ssh/s", 20.0), ("/project/s", 0.0), ("/home/s", 0.0),
     ],
 )  # fmt: skip
-def test_how_old_a_listing_may_be_is_what_the_mount_says(folder: str, seconds: float) -> None:
+def test_how_old_a_listing_may_be_depends_on_the_mount(folder: str, seconds: float) -> None:
     assert listing_seconds(Path(folder), CACHING) == seconds

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from monitord.artifacts.formats import json_bytes
 from monitord.cli import execute
-from monitord.cli.output import print_json, print_table, progress, say, say_lines
+from monitord.cli._output import print_json, print_line, print_lines, print_table, progress
 from monitord.system.atomic import to_json
 from monitord.system.logs import Console, LogFile, open_log
 from monitord.system.printable import shown, shown_json
@@ -62,8 +62,8 @@ def test_published_json_is_shown_as_it_is() -> None:
 
 
 def test_lines_and_tables_and_json(capsys: pytest.CaptureFixture[str]) -> None:
-    say(f"a{HOSTILE}\nnext: harmless")
-    say_lines(f"one\ntwo{HOSTILE}\n")
+    print_line(f"a{HOSTILE}\nnext: harmless")
+    print_lines(f"one\ntwo{HOSTILE}\n")
     print_json({"error": HOSTILE})
     print_table(("FILE", "REASON"), [(f"x{HOSTILE}", "a\nFORGED  row")], title=f"t{HOSTILE}")
     with progress() as current:
@@ -127,4 +127,4 @@ def test_logs(tmp_path: Path) -> None:
 def test_there_is_one_door_to_the_terminal() -> None:
     folder = Path(sys.modules["monitord.cli"].__file__ or "").parent
     printing = re.compile(r"\bclick\.s?echo\(|\bprint\(|sys\.std(out|err)\.write|traceback\.print_exc")
-    assert {file.name for file in folder.rglob("*.py") if printing.search(file.read_text())} == {"output.py"}
+    assert {file.name for file in folder.rglob("*.py") if printing.search(file.read_text())} == {"_output.py"}

@@ -65,14 +65,14 @@ def test_a_link_in_the_way_is_refused_and_nothing_made_behind_it(
     if step:
         make_folder(trap.parent, scratch)
     trap.symlink_to(elsewhere)
-    with pytest.raises(InvalidInputError, match=f"{trap.name} is no folder, or a link to one"):
+    with pytest.raises(InvalidInputError, match=f"{trap.name} is not a folder, or is a link"):
         make_folder(wanted, scratch)
     assert list(elsewhere.iterdir()) == []
 
 
 def test_a_file_in_the_way_is_refused(scratch: Path, wanted: Path) -> None:
     (scratch / "monitord-1").touch()
-    with pytest.raises(InvalidInputError, match="is no folder"):
+    with pytest.raises(InvalidInputError, match="is not a folder"):
         make_folder(wanted, scratch)
 
 
@@ -107,7 +107,7 @@ def test_a_jobs_own_scratch_will_do(scratch: Path, wanted: Path, mode: int) -> N
 
 
 def test_scratch_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match="cannot be made: No such file"):
+    with pytest.raises(InvalidInputError, match="cannot be created: No such file"):
         make_folder(tmp_path / "gone" / "data", tmp_path / "gone")
 
 

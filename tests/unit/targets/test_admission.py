@@ -71,7 +71,7 @@ def test_everything_else_is_allowed_by_default(host: str) -> None:
 def test_an_address_that_only_some_programs_read_is_no_host(host: str, text: str) -> None:
     with pytest.raises(InvalidFileError) as caught:
         parse(text.format(host).encode(), "c1.yaml", "s", Place("h"))
-    assert "ends in a number, but is no IPv4 address" in str(caught.value)
+    assert "ends in a number but is not an IPv4 address" in str(caught.value)
 
 
 def test_deny_beats_allow() -> None:
@@ -94,7 +94,7 @@ def test_a_name_without_an_address_is_in_no_network_and_is_asked_about_again() -
     assert DEFAULT.judge("h", {}) == Verdict("", is_open=True)
     verdict = rules("10.0.0.0/8").judge("h", {})
     assert verdict.is_open
-    assert "h may not be scraped yet: its name has no address" in verdict.reason
+    assert "h may not be scraped yet: it does not resolve" in verdict.reason
     # No address would change what patterns say.
     assert rules("mel*").judge("h", {}) == Verdict(rules("mel*").judge("h", {}).reason)
     assert rules("mel* 10.0.0.0/8").judge("mel1", {}).reason == ""
@@ -120,7 +120,7 @@ def test_a_refusal_says_which_rule_it_was(
 ) -> None:
     reason = given_rules.judge(host, {host: addresses}).reason
     assert told in reason
-    assert "scrape another, or have whoever runs the daemon change that setting" in reason
+    assert "scrape another host, or ask the owner of the daemon to change that setting" in reason
 
 
 def test_only_names_are_resolved_and_only_where_addresses_matter() -> None:
@@ -140,15 +140,15 @@ def test_this_machine_is_this_machine_by_every_name() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("10.1.2.3/8", "is not the address of a network; write 10.0.0.0/8"),
+        ("10.1.2.3/8", "has bits set beyond its prefix; write 10.0.0.0/8"),
         ("10.0.0.0/33", "is not a network; write one as 10.0.0.0/8"),
         ("mel/8", "is not a network"),
-        ("10.0.0", "is no network, address or host pattern"),
-        ("0xa9fea9fe", "is no network, address or host pattern"),
-        ("a b", "is no network, address or host pattern"),
+        ("10.0.0", "is not a network, address or host pattern"),
+        ("0xa9fea9fe", "is not a network, address or host pattern"),
+        ("a b", "is not a network, address or host pattern"),
         ("http://h", "is not a network"),
-        ("h:9100", "is no network, address or host pattern"),
-        ("", "is no network, address or host pattern"),
+        ("h:9100", "is not a network, address or host pattern"),
+        ("", "is not a network, address or host pattern"),
     ],
 )
 def test_a_rule_that_could_not_cover_what_it_means_is_refused(text: str, message: str) -> None:

@@ -93,16 +93,16 @@ def test_nothing_said_is_no_credentials(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (f"{BASIC}\n{BEARER}\n", "2:20: bearer_token_file: a request has one of basic_auth"),
+        (f"{BASIC}\n{BEARER}\n", "2:20: bearer_token_file: basic_auth and bearer_token_file cannot"),
         (
             f"{SERVICE}http://h/\n    {BASIC}\n    {BEARER}\n",
-            "5:24: services[0].bearer_token_file: a",
+            "5:24: services[0].bearer_token_file: basic_auth and",
         ),
         (
             f"{SERVICE}http://h/\n    tls: {{ca_file: /a}}\n",
-            "4:10: services[0].tls: tls is for https",
+            "4:10: services[0].tls: tls needs https",
         ),
-        ("exporters: {a: 1}\ntls: {ca_file: /a}\n", "2:6: tls: tls is for https, and no endpoint"),
+        ("exporters: {a: 1}\ntls: {ca_file: /a}\n", "2:6: tls: tls needs https, but no endpoint"),
         (
             f"{SERVICE}https://h/\n    tls: {{cert_file: /a}}\n",
             "4:10: services[0].tls: cert_file and key",
@@ -130,7 +130,7 @@ def test_what_does_not_go_together_is_refused(text: str, expected: str) -> None:
 
 # --- a secret in the file itself
 
-NO_SECRET = "no secret stands in a target file, which others may read; write"
+NO_SECRET = "a target file must not contain secrets, because others may read it; write"
 WHERE = [
     ("basic_auth: {{username: bench, password: {0}}}", f"{NO_SECRET} password_file: PATH"),
     ("bearer_token: {0}", f"{NO_SECRET} bearer_token_file: PATH"),
@@ -166,7 +166,7 @@ def test_a_secret_in_the_file_is_refused_and_never_repeated(form: str, told: str
 
 def test_a_secret_in_a_block_is_refused_and_never_repeated() -> None:
     [problem] = refusal("bearer_token: |\n  hunter2\n")
-    assert problem == f"1:1: bearer_token: {NO_SECRET} bearer_token_file: PATH"
+    assert problem == f"1:1: bearer_token: {NO_SECRET} bearer_token_file: PATH instead"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_secret_in_a_block_is_refused_and_never_repeated() -> None:
 def test_a_password_in_a_url_is_refused_and_never_repeated(form: str, url: str) -> None:
     [problem] = refusal(form.format(url))
     assert "hunter2" not in problem
-    assert "must not hold a user or password" in problem
+    assert "must not contain a user or password" in problem
 
 
 # --- what identifies them

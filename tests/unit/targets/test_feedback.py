@@ -7,11 +7,19 @@ import json
 import pytest
 
 from monitord.errors import Problem, PrometheusError
-from monitord.targets.feedback import Health, deleted_status, health_key, restore, target_status
-from monitord.targets.health import DOWN_SECONDS, FRESH_SECONDS, SETTLED_SECONDS, next_poll, read_healths
+from monitord.targets.feedback import deleted_status, restore, target_status
 from monitord.targets.parse import parse
 from monitord.targets.registry import Entry, Registry, Seen, State, restored, update
 from monitord.targets.resolve import Place
+from monitord.targets.scrape_health import (
+    DOWN_SECONDS,
+    FRESH_SECONDS,
+    SETTLED_SECONDS,
+    ScrapeHealth,
+    health_key,
+    next_poll,
+    read_healths,
+)
 
 CONTENT = b"""\
 client: c1
@@ -36,7 +44,7 @@ def test_a_status_holds_what_the_contract_says() -> None:
     entry = entry_of()
     assert entry.in_force is not None
     key = health_key(entry.in_force.endpoints[1].labels)
-    status = target_status(entry, {key: Health("down", "refused", "2026-01-01T00:00:00Z")})
+    status = target_status(entry, {key: ScrapeHealth("down", "refused", "2026-01-01T00:00:00Z")})
     assert status["state"] == "accepted"
     assert status["errors"] == []
     assert status["in_force"] == entry.in_force.digest
@@ -119,8 +127,8 @@ def listed(*targets: dict[str, object]) -> bytes:
 
 def test_a_target_never_scraped_has_no_last_scrape() -> None:
     [health] = read_healths(listed(active("unknown", "0001-01-01T00:00:00Z"))).values()
-    assert health == Health("unknown", "", None)
-    assert read_healths(listed({})) == {("", "", ""): Health()}
+    assert health == ScrapeHealth("unknown", "", None)
+    assert read_healths(listed({})) == {("", "", ""): ScrapeHealth()}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data": {"activeTargets": [{"health": 7}]}}'])

@@ -36,7 +36,7 @@ def test_a_private_file_can_hold_a_secret(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [Kind.SECRET, Kind.KEY])
 def test_a_secret_that_is_open_to_others_is_refused(tmp_path: Path, mode: int, kind: Kind) -> None:
     path = made(tmp_path / "secret", KEY, mode)
-    assert problem(path, kind) == f"{path} is open to others; run: chmod 600 {path}"
+    assert problem(path, kind) == f"{path} is accessible to other users; run: chmod 600 {path}"
 
 
 def test_a_secret_is_a_plain_file_that_is_there(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_secret_is_a_plain_file_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("secret")
     os.mkfifo(tmp_path / "fifo", 0o600)
     for name in ("link", "fifo", "."):
-        assert "is not a plain file; name the file itself" in problem(tmp_path / name)
+        assert "is not a regular file; give the path of the file itself" in problem(tmp_path / name)
     assert "cannot be read by the daemon: No such file or directory" in problem(tmp_path / "none")
     assert "cannot be read by the daemon: Not a directory" in problem(tmp_path / "secret" / "x")
 
@@ -52,7 +52,7 @@ def test_a_secret_is_a_plain_file_that_is_there(tmp_path: Path) -> None:
 def test_a_secret_belongs_to_the_daemons_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = made(tmp_path / "secret")
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    assert problem(path) == f"{path} belongs to another user than the daemon's; name a file of uid 12345"
+    assert problem(path) == f"{path} is not owned by the daemon's user; use a file owned by uid 12345"
     assert problem(made(tmp_path / "ca", CERTIFICATE, 0o644), Kind.CERTIFICATE) == ""
 
 
@@ -62,15 +62,15 @@ def test_a_certificate_need_only_be_readable(tmp_path: Path) -> None:
     assert problem(tmp_path / "ca", Kind.CERTIFICATE) == ""
     assert problem(tmp_path / "link", Kind.CERTIFICATE) == ""
     os.mkfifo(tmp_path / "fifo")
-    assert "is not a plain file" in problem(tmp_path / "fifo", Kind.CERTIFICATE)
+    assert "is not a regular file" in problem(tmp_path / "fifo", Kind.CERTIFICATE)
 
 
 @pytest.mark.parametrize(
     ("kind", "content", "told"),
     [
-        (Kind.CERTIFICATE, KEY, "holds no certificate in PEM form"),
-        (Kind.CERTIFICATE, "", "holds no certificate in PEM form"),
-        (Kind.KEY, CERTIFICATE, "holds no private key in PEM form"),
+        (Kind.CERTIFICATE, KEY, "contains no certificate in PEM format"),
+        (Kind.CERTIFICATE, "", "contains no certificate in PEM format"),
+        (Kind.KEY, CERTIFICATE, "contains no private key in PEM format"),
         (Kind.KEY, "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "is encrypted"),
         (Kind.KEY, KEY + "Proc-Type: 4,ENCRYPTED\n", "is encrypted"),
     ],

@@ -109,7 +109,7 @@ def test_the_file_that_came_first_keeps_the_service_and_the_other_is_told() -> N
     ):
         assert services_in_force(registry) == {"b": ["x"]}
         [problem] = registry.entries["a"].problems
-        assert str(problem) == "4:7: x of client c1 is registered by b already; rename it or remove that file"
+        assert str(problem) == "4:7: x of client c1 is already registered by b; rename it or remove that file"
 
 
 def test_what_was_accepted_first_stays_also_when_the_other_file_is_older() -> None:
@@ -154,7 +154,7 @@ def test_a_lease_runs_out_and_a_touch_renews_it() -> None:
     over = look(registry, now=NOW + 60)
     assert services_in_force(over) == {}
     assert (over.entries["a"].state, over.entries["a"].accepted_at) == (State.WITHDRAWN, None)
-    assert over.entries["a"].reason == "the lease ran out: the file was not touched in time"
+    assert over.entries["a"].reason == "the lease expired: the file was not touched in time"
     assert next_expiry(over, NOW + 60) is None
     renewed = look(over, good("a", "x", at=NOW + 100, lease=60.0), now=NOW + 101)
     assert services_in_force(renewed) == {"a": ["x"]}

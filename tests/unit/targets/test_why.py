@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from monitord.documents.timestamps import to_iso
-from monitord.targets.feedback import health_key
+from monitord.system.timestamps import to_iso
+from monitord.targets.scrape_health import health_key
 from monitord.targets.why import DaemonFacts, Facts, FileFacts, Written, explain, matching
 
 NOW = 1_700_000_000.0
@@ -88,14 +88,14 @@ DELETED = {"state": "withdrawn", "modified_at": None, "in_force": None, "accepte
          {"parsed": "failed", "in force": "failed"}, "correct c1.yaml:2:3: node: bad"),
         (facts(found=FileFacts(NOW - 60, "b" * 64), status=status(**REFUSED)),
          {"parsed": "failed", "in force": "failed"}, "correct c1.yaml:2:3: node: bad"),
-        (facts(status=status(state="withdrawn", in_force=None, reason="the lease ran out: …"), endpoints=()),
+        (facts(status=status(state="withdrawn", in_force=None, reason="the lease expired: …"), endpoints=()),
          {"in force": "failed"}, "touch targets/c1.yaml"),
         (facts(status=status(state="withdrawn", in_force=None, reason="Slurm job 7 has left"), endpoints=()),
-         {"in force": "failed"}, "name a Slurm job in c1.yaml"),
-        (facts(written={}), {"written": "failed"}, "what keeps the daemon from writing"),
+         {"in force": "failed"}, "in c1.yaml, set slurm_job to a job"),
+        (facts(written={}), {"written": "failed"}, "why the daemon cannot write"),
         (facts(endpoints=(endpoint(health="unknown"),)), {"scraped": "pending"}, "wait for it"),
         (facts(endpoints=(endpoint(health="down", last_error="401", credentials={"username": "b"}),)),
-         {"scraped": "failed"}, f"see that {URL} answers with its credentials (401)"),
+         {"scraped": "failed"}, f"check that {URL} answers with its credentials (401)"),
         (facts(endpoints=(endpoint(health="down", last_error="refused"),)),
          {"scraped": "failed"}, f"curl {URL} on mel0001"),
         (facts(daemon=DaemonFacts(False, "never started")), {"daemon": "failed"}, "start the daemon"),
@@ -123,7 +123,7 @@ HOSTILE = [
 def test_a_command_to_copy_holds_a_hostile_url_as_one_word(url: str) -> None:
     down = endpoint(url=url, health="down", last_error="refused")
     advice = explain(facts(endpoints=(down,), written={health_key(down["labels"]): WRITTEN}), NOW)["next"]
-    command = advice.rpartition("as by: ")[2].removesuffix(" on mel0001")
+    command = advice.rpartition("for example: ")[2].removesuffix(" on mel0001")
     assert shlex.split(command) == ["curl", url]
     shell = subprocess.run(
         ["sh", "-c", command.replace("curl", "printf %s", 1)], capture_output=True, check=True
@@ -140,7 +140,7 @@ def test_nor_does_a_hostile_file_name_run() -> None:
         "--for",
         "target=$(x);.yaml",
     ]
-    status_of = status(state="withdrawn", in_force=None, reason="the lease ran out: …")
+    status_of = status(state="withdrawn", in_force=None, reason="the lease expired: …")
     advice = explain(facts(file="$(x).yaml", status=status_of, endpoints=()), NOW)["next"]
     assert advice.startswith("touch 'targets/$(x).yaml',")
 
@@ -166,7 +166,7 @@ def test_what_is_wrong_in_the_file_is_said_before_that_no_daemon_runs() -> None:
 def test_without_a_daemon_nobody_knows_what_is_up() -> None:
     answer = explain(facts(daemon=DaemonFacts(False, "stopped", NOW - 9)), NOW)
     assert step(answer, "scraped")["outcome"] == "unknown"
-    assert step(answer, "scraped")["detail"] == "when last told: 1 up"
+    assert step(answer, "scraped")["detail"] == "at the last update: 1 up"
 
 
 def test_what_may_not_be_read_is_unknown_and_no_failure() -> None:
@@ -185,7 +185,7 @@ def test_one_endpoint_of_several_down_is_told_with_its_error() -> None:
     down = endpoint("http://mel0043:8000/metrics", "down", last_error="connection refused", last_scrape=None)
     answer = explain(facts(endpoints=(endpoint(), down)), NOW)
     assert step(answer, "scraped")["detail"] == "1 down, 1 up"
-    assert step(answer, "written")["detail"] == "1 of 2 endpoints in no file of prometheus/file_sd"
+    assert step(answer, "written")["detail"] == "1 of 2 endpoints missing from prometheus/file_sd"
     assert step(answer, "last error")["detail"] == "http://mel0043:8000/metrics: connection refused"
     assert answer["endpoints"][1]["last_scrape_age_seconds"] is None
 

@@ -80,10 +80,12 @@ def test_the_stop_marker_is_laid_over_the_start_marker() -> None:
 def test_moments_still_to_come_are_waited_for() -> None:
     stop = marker("stop", 5, f"at: {T + 100}")
     decision = decide(markers(START, stop), None, T + 50)
-    assert decision == Open(T, T + 100, "r.stop names a moment still to come; wait for it, or write it anew")
+    assert decision == Open(
+        T, T + 100, "r.stop gives a time in the future; wait until then, or write the file again"
+    )
     assert window_of(decide(markers(START, stop), None, T + 100)).end == T + 100
     past = marker("yaml", 0, f"from: {T}\nto: {T + 100}")
-    assert decide(markers(past), None, T + 50) == Open(T, T + 100, "its end is still to come")
+    assert decide(markers(past), None, T + 50) == Open(T, T + 100, "its end is in the future")
     assert window_of(decide(markers(past), None, T + 100)).start == T
 
 
@@ -91,7 +93,7 @@ def test_moments_still_to_come_are_waited_for() -> None:
 def test_a_start_still_to_come_is_said_to_be_whatever_the_stop(stop: list[Marker]) -> None:
     decision = decide(markers(marker("start", 100), *stop), None, T + 50)
     assert decision == Open(
-        T + 100, None, "r.start names a moment still to come; wait for it, or write it anew"
+        T + 100, None, "r.start gives a time in the future; wait until then, or write the file again"
     )
     assert decide(markers(marker("start", 100)), None, T + 100) == Open(T + 100)
 
@@ -104,12 +106,12 @@ def test_a_stop_older_than_the_start_closes_nothing() -> None:
 @pytest.mark.parametrize(
     ("items", "reason"),
     [
-        ([STOP], "r.stop without r.start"),
-        ([START, marker("stop", 0)], "r.start and r.stop name the same moment"),
+        ([STOP], "r.stop exists without r.start"),
+        ([START, marker("stop", 0)], "r.start and r.stop give the same time"),
         ([START, marker("stop", 60, "lables: {}")], "r.stop:1:1: lables: unknown key; did you mean labels?"),
-        ([marker("start", 0, "[")], "r.start:1:2: not YAML"),
-        ([START, marker("yaml", 0, f"from: {T}\nto: {T + 1}")], "both r.yaml and r.start are there"),
-        ([marker("yaml", 0)], "r.yaml:1:1: the file says nothing"),
+        ([marker("start", 0, "[")], "r.start:1:2: not valid YAML"),
+        ([START, marker("yaml", 0, f"from: {T}\nto: {T + 1}")], "both r.yaml and r.start exist"),
+        ([marker("yaml", 0)], "r.yaml:1:1: the file is empty"),
         ([START, marker("cancel", 5, "- x")], "r.cancel:1:1: expected keys and values, found a list"),
     ],
 )
@@ -174,8 +176,8 @@ def test_the_owner_of_the_start_marker_and_the_daemons_user_close_and_cancel() -
 def test_why_a_marker_does_not_count() -> None:
     strays = [marker(kind, 60, uid=THEIRS) for kind in ("yaml", "cancel")]
     assert counted(markers(START, *strays), DAEMON).ignored == (
-        "r.cancel does not count: it is of uid 9, the window of uid 7",
-        "r.yaml does not count: it is of uid 9, the window of uid 7",
+        "r.cancel is ignored: it belongs to uid 9, but the window to uid 7",
+        "r.yaml is ignored: it belongs to uid 9, but the window to uid 7",
     )
 
 

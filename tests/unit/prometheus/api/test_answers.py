@@ -94,7 +94,7 @@ def test_a_series_may_hold_numbers_and_native_histograms_over_time() -> None:
     ],
 )
 def test_anything_else_is_refused(broken: Any) -> None:
-    with pytest.raises(PrometheusError, match="not Prometheus's API"):
+    with pytest.raises(PrometheusError, match="the format of Prometheus's API"):
         parse_answer(broken)
 
 

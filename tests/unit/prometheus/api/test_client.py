@@ -7,6 +7,8 @@ import contextlib
 import json
 import math
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
-from monitord.prometheus.api.client import AdminApiDisabledError, PrometheusClient
+from monitord.prometheus.api.client import PrometheusClient
+from monitord.prometheus.api.transport import AdminApiDisabledError
 
 
 @dataclass
@@ -140,7 +143,7 @@ def test_it_names_itself_and_asks_for_no_compression_on_loopback(
 
 def test_elsewhere_compression_is_welcome() -> None:
     with PrometheusClient("http://mel0042:9090") as client:
-        assert "gzip" in str(client._session.headers["Accept-Encoding"])
+        assert "gzip" in str(client._transport.session.headers["Accept-Encoding"])
 
 
 def test_a_long_range_is_asked_for_in_parts(server: Scripted, client: PrometheusClient) -> None:
@@ -307,7 +310,7 @@ def test_anything_but_the_api_is_an_error(
 
 def test_targets_in_another_shape_are_an_error(server: Scripted, client: PrometheusClient) -> None:
     server.answers = [success({"activeTargets": None})]
-    with pytest.raises(PrometheusError, match="listed its targets"):
+    with pytest.raises(PrometheusError, match="unexpected list of targets"):
         client.targets()
 
 
@@ -368,7 +371,7 @@ def test_a_prometheus_without_the_admin_api_says_so(
 )
 def test_a_name_that_is_none_is_refused(server: Scripted, client: PrometheusClient, data: str) -> None:
     server.answers = [(200, f'{{"status": "success", "data": {data}}}'.encode())]
-    with pytest.raises(PrometheusError, match="named its snapshot in an unknown way"):
+    with pytest.raises(PrometheusError, match="returned an unexpected snapshot name"):
         client.snapshot()
 
 
@@ -389,7 +392,7 @@ def test_series_are_asked_for_by_all_their_selectors(server: Scripted, client: P
 
 def test_series_in_another_shape_are_an_error(server: Scripted, client: PrometheusClient) -> None:
     server.answers = [success({"no": "list"})]
-    with pytest.raises(PrometheusError, match="answered without a list"):
+    with pytest.raises(PrometheusError, match="did not return a list"):
         client.series("a", start=1.0, end=2.0)
 
 
@@ -408,3 +411,11 @@ def test_a_reload_is_asked_for_once_and_its_refusal_is_told(
     with pytest.raises(PrometheusError, match="did not reload: failed to reload config: yaml: line 1"):
         client.reload()
     assert [(request.method, request.path) for request in server.requests] == [("POST", "/-/reload")] * 2
+
+
+def test_the_package_exports_the_client_and_loads_it_on_demand() -> None:
+    program = (
+        "import sys, monitord.prometheus.api as api; assert 'requests' not in sys.modules;"
+        "from monitord.prometheus.api.client import PrometheusClient as it; assert api.PrometheusClient is it"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

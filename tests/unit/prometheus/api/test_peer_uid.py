@@ -14,7 +14,7 @@ import pytest
 
 from monitord.errors import PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.api import peer_uid
-from monitord.prometheus.api.client import PrometheusClient, open_door
+from monitord.prometheus.api.client import PrometheusClient, connect
 from monitord.prometheus.api.peer_uid import accepted_by, is_within_machine
 from tests.conftest import wait_until
 from tests.fakes.impostor import FORGED, NOBODY, impostor
@@ -114,13 +114,13 @@ def test_an_impostor_is_sent_nothing_and_believed_nothing(tmp_path: Path) -> Non
         for client in (
             PrometheusClient(url, AUTH),
             PrometheusClient(url, owner=os.geteuid()),
-            open_door(PrometheusClient(url, owner=os.geteuid()).door),
+            connect(PrometheusClient(url, owner=os.geteuid()).connection_info),
         ):
             with (
                 client,
                 pytest.raises(
                     PrometheusUnavailableError,
-                    match=f"uid {NOBODY}, not of uid {os.geteuid()}: nothing was sent",
+                    match=f"uid {NOBODY}, not to uid {os.geteuid()}: nothing was sent",
                 ),
             ):
                 client.query("1")

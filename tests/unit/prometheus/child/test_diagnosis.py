@@ -58,7 +58,7 @@ def test_only_what_the_data_are_guilty_of_costs_them_their_place() -> None:
         assert diagnose(1, (f"opening storage failed: {words}",)).cause is not Cause.STORAGE
 
 
-def test_the_advice_says_what_to_do() -> None:
+def test_the_advice_is_what_to_do() -> None:
     assert "0 for a free one" in diagnose(1, ("bind: address already in use",)).advice
     assert "another Prometheus has this data folder open" in diagnose(1, (LOCKED,)).advice
     assert "MONITORD_PROMETHEUS" in diagnose(127, ()).advice

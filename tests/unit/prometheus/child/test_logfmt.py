@@ -28,10 +28,10 @@ STARTING = 'ts=2026 level=info component=web msg="Start listening for connection
     ],
 )
 def test_the_url_is_found(line: str, address: str, url: str) -> None:
-    told = f"{STARTING}{line}{address}\n"
-    assert listening_url(told) is None  # whether by TLS or not, it has not said yet
-    assert listening_url(f"{told}{PLAIN}") == url
-    assert listening_url(f"{told}{SECURED}") == url.replace("http:", "https:")
+    logged = f"{STARTING}{line}{address}\n"
+    assert listening_url(logged) is None  # whether by TLS or not, it has not said yet
+    assert listening_url(f"{logged}{PLAIN}") == url
+    assert listening_url(f"{logged}{SECURED}") == url.replace("http:", "https:")
 
 
 def test_there_is_no_url_before_it_listens() -> None:

@@ -7,8 +7,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.documents.timestamps import to_iso
 from monitord.prometheus.child.outages import KEPT, Outage, Outages, outages_json, restore
+from monitord.system.timestamps import to_iso
 
 
 def test_one_lasts_from_when_all_was_last_well_until_it_is_again() -> None:

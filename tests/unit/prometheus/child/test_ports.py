@@ -26,7 +26,7 @@ def test_so_is_one_on_ipv6() -> None:
         assert f"pid {os.getpid()}" in (owner_of(server.getsockname()[1]) or "")
 
 
-def test_a_port_that_nobody_has_has_no_owner() -> None:
+def test_a_free_port_has_no_owner() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert owner_of(port) is None

@@ -38,7 +38,7 @@ def test_the_last_errors_and_every_line_for_the_log(tmp_path: Path) -> None:
     assert process.log_bytes() == len("".join(f"{line}\n" for line in kept))
 
 
-def test_it_listens_once_it_has_said_where_and_how(tmp_path: Path) -> None:
+def test_it_listens_once_it_has_logged_where_and_how(tmp_path: Path) -> None:
     listening, how = "echo 'msg=\"Listening on\" address=127.0.0.1:8080'", "echo 'msg=\"TLS is disabled.\"'"
     silent, half = started(tmp_path / "0", "exit 0"), started(tmp_path / "1", listening)
     whole = started(tmp_path / "2", f"{listening}\n{how}")
@@ -55,7 +55,7 @@ def test_a_line_without_end_is_read_in_parts(tmp_path: Path) -> None:
     assert [len(line) for line in kept] == [*3 * [MOST_LINE_BYTES], 0, 4]
 
 
-def test_a_process_whose_output_nobody_can_read_is_not_left_behind(
+def test_a_process_whose_output_cannot_be_read_is_not_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(_: threading.Thread) -> None:

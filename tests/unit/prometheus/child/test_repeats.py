@@ -57,8 +57,8 @@ def test_every_line_is_written_or_counted(history: list[tuple[str, float]]) -> N
         now += pause
         written += log.take(line(0, f"msg={text}"), now)
     written += log.end()
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for each in written:
         text, _, count = each.partition(" repeated=")
-        told[text] += int(count or 1)
-    assert told == Counter(line(0, f"msg={text}") for text, _ in history)
+        counts[text] += int(count or 1)
+    assert counts == Counter(line(0, f"msg={text}") for text, _ in history)

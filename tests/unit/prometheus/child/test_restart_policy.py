@@ -15,7 +15,6 @@ from monitord.prometheus.child.restart_policy import (
     Observation,
     Phase,
     State,
-    backoff_seconds,
     has_ended,
     is_check_due,
     is_healthy,
@@ -259,13 +258,6 @@ def test_one_that_no_longer_reads_its_targets_is_restarted() -> None:
     assert (state.phase, state.failures, actions) == (Phase.STOPPING, 1, (Action.STOP,))
 
 
-@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=80))
-def test_back_off_is_bounded_and_never_shrinks(jitters: list[float]) -> None:
-    delays = [backoff_seconds(number, LIMITS, jitter) for number, jitter in enumerate(jitters, 1)]
-    assert all(1.0 <= delay <= 60.0 for delay in delays)
-    assert delays == sorted(delays)
-
-
 @dataclass
 class Machine:
     """What runs, and the rules that no sequence of events may break."""
@@ -350,7 +342,7 @@ def test_it_recovers_once_its_machine_does(events: list[tuple[str, float, bool, 
     recovering = machine.now
     while machine.state.phase is not Phase.RUNNING:
         machine.advance(("ready", 0.0, True, True))
-        longest = LIMITS.stop_timeout + LIMITS.kill_timeout + LIMITS.longest_backoff
+        longest = LIMITS.stop_timeout + LIMITS.kill_timeout + LIMITS.backoff.longest
         assert machine.now <= recovering + longest + 2.0
 
 

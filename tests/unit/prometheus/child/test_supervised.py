@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from monitord.documents.timestamps import from_iso
 from monitord.errors import PrometheusUnavailableError
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import Build, Version
@@ -19,15 +18,17 @@ from monitord.prometheus.child.memory_limit import MemoryLimit
 from monitord.prometheus.child.outage_log import OutageLog
 from monitord.prometheus.child.outages import Outages
 from monitord.prometheus.child.restart_policy import Phase
+from monitord.prometheus.child.status import StatusBoard
 from monitord.prometheus.child.supervised import SupervisedPrometheus
 from monitord.prometheus.config.run_folder import RunFolder
 from monitord.prometheus.config.web_access import Access
 from monitord.prometheus.data.blocks import SnapshotPlan
 from monitord.prometheus.data.data_location import Location
 from monitord.prometheus.data.storage import Storage
-from monitord.session.folder import Session
 from monitord.session.settings import PrometheusSettings, Settings
+from monitord.system.timestamps import from_iso
 from tests.fakes.clock import FakeClock
+from tests.fakes.guard import held_session
 from tests.fakes.log import Entries, events, recording_log
 from tests.fakes.threads import NO_THREAD, Threads
 
@@ -94,24 +95,24 @@ class World:
         monkeypatch.setattr(PrometheusClient, "metrics", lambda _: self.exposition)
         monkeypatch.setattr(PrometheusClient, "replay", lambda _: (1, 3))
         monkeypatch.setattr(Storage, "try_writing", lambda _: self.trial)
-        self.session = Session(folder, "s")
+        self.session = held_session(folder)
         self.session.create(b"{}")
         self.entries: Entries
         log, self.entries = recording_log()
         settings = Settings(prometheus=PrometheusSettings(max_failures=4))
-        self.prometheus = SupervisedPrometheus(
-            self.session, settings, self.clock, log,
-            OutageLog(Outages(last_well=self.clock.now() - 60.0).unwell("daemon_not_running")),
-            run=self.threads,
-        )  # fmt: skip
         (folder / "data").mkdir()
         options = ServerOptions(self.session.prometheus_config, folder / "data", "127.0.0.1:0", 86400.0)
-        self.prometheus.use(
-            Launch(
-                Build(Path("/bin/prometheus"), Version(2, 42, 0), ""), None, Access(),
-                Storage(folder / "data"), RunFolder(Location(folder / "run", "a test")),
-                MemoryLimit(60_000_000, "a test"), options, SnapshotPlan(), "a test", (),
-            )
+        launch = Launch(
+            Build(Path("/bin/prometheus"), Version(2, 42, 0), ""), None, Access(), Storage(folder / "data"),
+            RunFolder(Location(folder / "run", "a test")), MemoryLimit(60_000_000, "a test"), options,
+            SnapshotPlan(), "a test", (),
+        )  # fmt: skip
+        known = Outages(last_well=self.clock.now() - 60.0).unwell("daemon_not_running")
+        self.changes: list[None] = []
+        self.board = StatusBoard(known, files_changed=lambda: self.changes.append(None))
+        self.prometheus = SupervisedPrometheus(
+            self.session, settings, self.clock, log, launch, OutageLog(known), {},
+            wake=lambda: None, post=self.board.post, keep_line=lambda _: None, run=self.threads,
         )  # fmt: skip
 
     @property
@@ -121,7 +122,7 @@ class World:
 
     @property
     def outages(self) -> list[tuple[str, float | None]]:
-        published = json.loads(self.prometheus.published.files[self.session.outages][0])["outages"]
+        published = json.loads(self.board.latest.files[self.session.outages][0])["outages"]
         return [
             (item["reason"], None if item["to"] is None else from_iso(item["to"]) - from_iso(item["from"]))
             for item in published
@@ -147,6 +148,24 @@ def test_before_it_runs_nothing_is_served(world: World) -> None:
     assert (world.prometheus.pid, world.prometheus.url, world.prometheus.is_ready) == (None, None, False)
     with pytest.raises(PrometheusUnavailableError, match="Prometheus is stopped, and serves nothing yet"):
         world.prometheus.client()
+    with pytest.raises(PrometheusUnavailableError, match="Prometheus is stopped, and serves nothing yet"):
+        world.board.connect(1.0)
+    with pytest.raises(PrometheusUnavailableError, match="not prepared yet"):
+        world.board.data_folder()
+    assert world.board.latest.document["state"] == "stopped"
+
+
+def test_what_any_thread_may_read_is_posted_after_each_step(world: World) -> None:
+    keys = list(world.board.latest.document)
+    world.run(1.0)
+    latest = world.board.latest
+    assert (latest.pid, latest.url, world.board.is_ready()) == (4000, "http://127.0.0.1:4000", True)
+    assert world.board.connect(1.0).url == "http://127.0.0.1:4000"
+    assert world.board.data_folder() == world.prometheus.launch.storage.folder
+    assert set(keys) < set(latest.document)
+    changes = len(world.changes)
+    world.run(60.0)
+    assert changes == len(world.changes), "nothing to publish changed"
 
 
 def test_it_is_started_and_ready(world: World) -> None:
@@ -156,7 +175,7 @@ def test_it_is_started_and_ready(world: World) -> None:
     assert events(world.entries) == ["prometheus.started", "prometheus.ready"]
 
 
-def test_a_crash_is_told_with_its_reason_and_it_is_started_again(world: World) -> None:
+def test_a_crash_is_logged_with_its_reason_and_it_is_started_again(world: World) -> None:
     world.run(10.0)
     world.process.code = 1
     world.prometheus.supervise()
@@ -209,13 +228,13 @@ def test_an_outage_is_published_while_it_lasts(world: World) -> None:
     assert seconds == pytest.approx(5.0, abs=5.0)
 
 
-def test_a_full_disk_is_told_and_ends_in_one_restart(world: World) -> None:
+def test_a_full_disk_is_reported_and_ends_in_one_restart(world: World) -> None:
     world.run(10.0)
     world.metrics["prometheus_tsdb_wal_writes_failed_total"] = 3.0
     world.trial = "/data cannot be written: No space left on device"
     world.run(10.0)
     assert "what is scraped is lost" in world.prometheus.last_error
-    assert world.prometheus.status()["data"]["writable"] is False
+    assert world.board.latest.document["data"]["writable"] is False
     assert world.outages[-1] == ("data_unwritable", None)
     world.run(1000.0)
     assert len(FakeProcess.started) == 1
@@ -252,7 +271,7 @@ def test_data_that_it_refuses_are_kept_beside(world: World) -> None:
     (aside,) = world.prometheus.launch.storage.set_asides()
     assert (aside / "wal").is_dir()
     assert list(data.iterdir()) == []
-    assert world.prometheus.status()["data"]["set_aside"] == [str(aside)]
+    assert world.board.latest.document["data"]["set_aside"] == [str(aside)]
     assert "prometheus.data_set_aside" in events(world.entries)
 
 
@@ -262,14 +281,14 @@ def test_it_is_given_up_with_the_reason_and_tried_again_when_asked(world: World)
         world.process.code = 1
         world.run(1.0)
     assert len(FakeProcess.started) == 4
-    assert world.prometheus.status()["state"] == "fatal"
+    assert world.board.latest.document["state"] == "fatal"
     assert "given up after 4 failures in a row: Prometheus exited with 1: it just failed" in (
         world.prometheus.last_error
     )
     assert events(world.entries).count("prometheus.given_up") == 1
     world.run(10_000.0)
     assert len(FakeProcess.started) == 4
-    world.prometheus.try_again()
+    world.prometheus.retry()
     world.run(1.0)
     assert (world.prometheus.is_ready, world.prometheus.last_error) == (True, "")
 
@@ -277,11 +296,11 @@ def test_it_is_given_up_with_the_reason_and_tried_again_when_asked(world: World)
 def test_how_it_is_stands_in_the_status(world: World) -> None:
     world.ready = False
     world.run(1.0)
-    assert world.prometheus.status()["replayed_segments"] == {"done": 1, "all": 3}
+    assert world.board.latest.document["replayed_segments"] == {"done": 1, "all": 3}
     world.ready = True
     world.metrics = {"process_resident_memory_bytes": 5e7, "prometheus_tsdb_head_series": 12.0}
     world.run(10.0)
-    status = world.prometheus.status()
+    status = world.board.latest.document
     assert (status["memory"]["resident_bytes"], status["series"]) == (50_000_000, 12)
     assert (status["memory"]["limit_bytes"], status["memory"]["pressure"]) == (60_000_000, "ok")
     assert FakeProcess.limits == ["60000000"]
@@ -290,7 +309,7 @@ def test_how_it_is_stands_in_the_status(world: World) -> None:
     assert from_iso(status["last_well_at"]) == pytest.approx(world.clock.now(), abs=6.0)
 
 
-def test_a_start_that_cannot_be_made_is_told_and_tried_again(
+def test_a_start_that_fails_is_reported_and_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> FakeProcess:
@@ -304,7 +323,7 @@ def test_a_start_that_cannot_be_made_is_told_and_tried_again(
     assert world.prometheus.is_ready
 
 
-def test_without_a_thread_it_says_so_and_one_that_ended_is_started_once_there_is_one(world: World) -> None:
+def test_the_lack_of_threads_is_reported_and_a_start_waits_for_one(world: World) -> None:
     world.run(5.0)
     world.threads.are_left = False
     world.process.code = -9

@@ -9,7 +9,7 @@ import pytest
 
 from monitord.errors import PassingError, PrometheusError
 from monitord.prometheus.api.vitals import Vitals
-from monitord.prometheus.config.config_rollout import HELD_UP_SECONDS, RETRY_SECONDS, Configuration
+from monitord.prometheus.config.config_rollout import POSTPONED_SECONDS, RETRY_SECONDS, Configuration
 from monitord.prometheus.config.reload_outcome import PATIENCE_SECONDS
 from tests.fakes.log import Entries, events, recording_log
 
@@ -99,7 +99,7 @@ def test_what_prometheus_refuses_is_put_back(world: World) -> None:
     assert (world.path.read_bytes(), world.signals) == (OLD, 2)
     assert world.vitals.config_loaded
     assert world.configuration.error == (
-        "Prometheus refused the new configuration, the old one holds: it said so"
+        "Prometheus refused the new configuration, the old one stays in force: it said so"
     )
     assert not world.configuration.is_loading
 
@@ -129,7 +129,7 @@ def test_one_that_does_not_say_has_the_old_one_put_back(world: World) -> None:
     world.advance(PATIENCE_SECONDS)
     assert world.path.read_bytes() == OLD
     world.advance(PATIENCE_SECONDS)
-    assert "nor did it load the old one again" in world.configuration.error
+    assert "reloading the old configuration failed too" in world.configuration.error
     assert "prometheus.reload_failed" in events(world.entries)
 
 
@@ -167,12 +167,12 @@ def test_what_cannot_be_checked_now_is_put_off_and_not_refused(world: World, tro
     world.trouble.append(trouble)
     world.configuration.wanted = NEW
     for _ in range(3):
-        world.advance(HELD_UP_SECONDS)
+        world.advance(POSTPONED_SECONDS)
     assert world.path.read_bytes() == OLD
     assert "not in force yet" in world.configuration.error
     assert events(world.entries) == ["prometheus.config_put_off"]
     world.trouble.clear()
-    world.advance(HELD_UP_SECONDS)
+    world.advance(POSTPONED_SECONDS)
     world.advance()
     assert world.path.read_bytes() == NEW
     assert world.configuration.error == ""
@@ -184,6 +184,6 @@ def test_one_that_cannot_be_checked_now_starts_with_what_worked(world: World) ->
     world.configuration.install(world.now)
     assert world.path.read_bytes() == OLD
     world.trouble.clear()
-    world.configuration.install(world.now + HELD_UP_SECONDS)
+    world.configuration.install(world.now + POSTPONED_SECONDS)
     assert world.path.read_bytes() == NEW
     assert world.configuration.error == ""

@@ -104,14 +104,14 @@ def test_own_files_are_used_where_they_lie_and_renewed_ones_read_whole(
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
 def test_a_key_that_others_can_read_is_refused(session: Session, own: TlsFiles, mode: int) -> None:
     own.key_file.chmod(mode)
-    with pytest.raises(InvalidInputError, match=r"key_file: .* is open to others .* chmod 600 it"):
+    with pytest.raises(InvalidInputError, match=r"key_file: .* is accessible to others; chmod 600 it"):
         access(session, tls=using(own))
 
 
 def test_one_file_without_the_other_is_refused(session: Session, own: TlsFiles) -> None:
-    with pytest.raises(InvalidInputError, match="go together"):
+    with pytest.raises(InvalidInputError, match="belong together"):
         access(session, tls=TlsSettings(enabled=True, cert_file=str(own.cert_file)))
-    with pytest.raises(InvalidInputError, match="go together"):
+    with pytest.raises(InvalidInputError, match="belong together"):
         access(session, tls=TlsSettings(enabled=True, key_file=str(own.key_file)))
 
 
@@ -125,7 +125,7 @@ def test_files_that_do_not_belong_together_are_refused(
     session: Session, own: TlsFiles, tmp_path: Path
 ) -> None:
     other = own_files(tmp_path / "other")
-    with pytest.raises(InvalidInputError, match="no PEM certificate and the key that belongs to it"):
+    with pytest.raises(InvalidInputError, match="not a PEM certificate and its matching key"):
         access(session, tls=using(TlsFiles(own.cert_file, other.key_file)))
 
 

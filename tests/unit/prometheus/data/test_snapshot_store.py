@@ -16,7 +16,7 @@ import pytest
 
 from monitord.errors import PrometheusError
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.child.observer import Senses
+from monitord.prometheus.child.observer import Observer
 from monitord.prometheus.child.snapshot_schedule import RESTORE_TRIES, Snapshots
 from monitord.prometheus.data import restore as restoring
 from monitord.prometheus.data import snapshot_store as module
@@ -24,9 +24,9 @@ from monitord.prometheus.data.blocks import Span
 from monitord.prometheus.data.restore import Restored, holds_data, restore
 from monitord.prometheus.data.snapshot_store import Snapshot, SnapshotError, complete_snapshots, take_snapshot
 from monitord.prometheus.data.storage import Storage
-from monitord.session.folder import Session
 from monitord.system import copies
 from tests.fakes.clock import FakeClock
+from tests.fakes.guard import held_session, unguarded
 from tests.fakes.log import events, recording_log
 
 NOW = 1_800_000_000.5
@@ -65,7 +65,7 @@ def prometheus(data: Path, end: int = 5001, blocks: tuple[str, ...] = BLOCKS) ->
 
 
 def take(data: Path, snapshots: Path, now: float = NOW, end: int = 5001) -> Snapshot:
-    taken = take_snapshot(prometheus(data, end), data, snapshots, now, "2.42.0")
+    taken = take_snapshot(prometheus(data, end), data, snapshots, now, "2.42.0", unguarded)
     assert taken is not None
     return taken
 
@@ -106,7 +106,7 @@ def test_a_snapshot_is_kept_whole_and_the_local_one_removed(data: Path, snapshot
 
 def test_where_there_are_no_data_there_is_no_snapshot(data: Path, snapshots: Path) -> None:
     earlier = take(data, snapshots)
-    assert take_snapshot(prometheus(data, blocks=()), data, snapshots, NOW + 1, None) is None
+    assert take_snapshot(prometheus(data, blocks=()), data, snapshots, NOW + 1, None, unguarded) is None
     assert complete_snapshots(snapshots) == [earlier]
     assert names(data) == ["wal"]
 
@@ -131,7 +131,7 @@ def test_a_full_disk_leaves_the_earlier_ones_and_nothing_else(
 ) -> None:
     earlier = [take(data, snapshots, NOW + number) for number in range(2)]
     monkeypatch.setattr(copies if broken == "copy_synced" else module, broken, full_disk)
-    with pytest.raises(SnapshotError, match=f"kept in {snapshots}: No space left on device"):
+    with pytest.raises(SnapshotError, match=f"stored in {snapshots}: No space left on device"):
         take(data, snapshots, NOW + 2)
     assert complete_snapshots(snapshots) == earlier[::-1]
     assert names(snapshots) == [snapshot.folder.name for snapshot in earlier]
@@ -144,7 +144,7 @@ def test_what_prometheus_could_not_write_is_removed(data: Path, snapshots: Path)
         raise PrometheusError("preallocate: no space left on device")
 
     with pytest.raises(PrometheusError, match="preallocate"):
-        take_snapshot(refuse, data, snapshots, NOW, None)
+        take_snapshot(refuse, data, snapshots, NOW, None, unguarded)
     assert names(data) == ["wal"]
     assert not snapshots.exists()
 
@@ -228,7 +228,7 @@ def test_a_disk_too_small_for_it_is_left_as_it_was(
     taken = take(data, snapshots)
     with monkeypatch.context() as patched:
         patched.setattr(copies, "copy_synced", full_disk)
-        with pytest.raises(SnapshotError, match=f"back into {data}: No space left on device"):
+        with pytest.raises(SnapshotError, match=f"restored into {data}: No space left on device"):
             restore(snapshots, data)
     assert names(data) == ["wal"]
     assert restore(snapshots, data) == Restored(taken.folder.name, taken.span)
@@ -283,21 +283,21 @@ def no_client(*_: object) -> PrometheusClient:
 def test_a_history_that_cannot_be_read_for_a_moment_is_waited_for(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = Session(tmp_path, "s")
+    session = held_session(tmp_path)
     session.prometheus.mkdir(parents=True)
     taken = take(data, session.snapshots)
     log, entries = recording_log()
     launch: Any = SimpleNamespace(storage=Storage(data))
     keeper = Snapshots(session, FakeClock(), log, no_client, lambda: None, run=lambda task: task())
-    senses = Senses(
+    observer = Observer(
         launch.storage, 0, lambda: keeper.restore(launch), no_client, lambda: None, lambda task: task()
     )
     with monkeypatch.context() as patched:
         patched.setattr(module, "files_below", unreadable)
         for _ in range(RESTORE_TRIES - 1):
-            assert "history cannot be put back yet: [Errno 5]" in senses._try_and_restore()
+            assert "history cannot be put back yet: [Errno 5]" in observer._try_and_restore()
         assert events(entries) == []
-        assert senses._try_and_restore() == ""  # better without than never
+        assert observer._try_and_restore() == ""  # better without than never
     assert events(entries) == ["prometheus.not_restored"]
-    assert senses._try_and_restore() == ""
+    assert observer._try_and_restore() == ""
     assert [entry["snapshot"] for entry in entries[1:]] == [taken.folder.name]

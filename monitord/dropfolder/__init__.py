@@ -1,0 +1,1 @@
+"""Drop folders: reading files that anybody may write, at any time, into a shared folder."""
