@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.collect.increase import Floats, Increases, Scrapes, Windows, increases
+from monitord.kpis.increase import Floats, Increases, Scrapes, Windows, increases
 
 START, END = 1000.0, 1060.0
 
