@@ -1,4 +1,4 @@
-"""One number estimated from what Prometheus answered, or why there is none."""
+"""One number estimated from the samples of a window, with its bounds, or why there is none."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from typing import NamedTuple
 METRIC_ABSENT = "metric_absent"
 TARGET_DOWN = "target_down"
 NO_TARGETS = "no_targets"
-TOO_FEW_SAMPLES = "too_few_samples"
 NO_OBSERVATIONS = "no_observations"
 NOT_A_NUMBER = "not_a_number"
 DIVISOR_ZERO = "divisor_zero"
-NO_COMMON_STEP = "no_common_step"
-STEPS_MISSING = "steps_missing"
 BUCKETS_MISSING = "buckets_missing"
 BUCKETS_RESPELT = "buckets_respelt"
 MIXED_BUCKETS = "mixed_buckets"
 ABOVE_HIGHEST_BUCKET = "above_highest_bucket"
+FIRST_BUCKET = "first_bucket"
+WIDE_BUCKET = "wide_bucket"
+FEW_OBSERVATIONS = "few_observations"
 SERIES_BORN = "series_born"
+SERIES_ENDED = "series_ended"
+COUNTER_RESET = "counter_reset"
+SPARSE_SERIES = "sparse_series"
+EDGE_UNCERTAIN = "edge_uncertain"
 SEVERAL_SERIES = "several_series"
 QUANTILE_ABSENT = "quantile_absent"
 SUMMARY_NOT_MERGEABLE = "summary_not_mergeable"
@@ -28,8 +32,27 @@ SUMMARY_OWN_WINDOW = "summary_own_window"
 LOW_COVERAGE = "low_coverage"
 QUERY_FAILED = "query_failed"
 
-# The share of an increase that may be uncounted without being reported.
-UNCOUNTED_TOLERANCE = 0.001
+# The share of an increase that may have been counted before a counter was first seen without being reported.
+UNSEEN_TOLERANCE = 0.001
+
+
+class Bounds(NamedTuple):
+    """The least and the most that a value can be; infinite where nothing limits it."""
+
+    low: float
+    high: float
+
+    def per(self, divisor: Bounds) -> Bounds | None:
+        """Return the bounds of a ratio of two values that are not negative; None where it may be undefined."""
+        if divisor.high == 0 or math.isnan(self.low) or self.low < 0:
+            return None
+        high = self.high / divisor.low if divisor.low > 0 else math.inf
+        low = 0.0 if math.isinf(divisor.high) else self.low / divisor.high
+        return Bounds(low, high)
+
+    def scaled(self, factor: float) -> Bounds:
+        """Return the bounds in another unit."""
+        return Bounds(self.low * factor, self.high * factor)
 
 
 class Estimate(NamedTuple):
@@ -37,14 +60,17 @@ class Estimate(NamedTuple):
 
     `n` is how many observations it rests on: for a histogram those in the window (a rounded
     increase), for a gauge its samples, for a counter its series, for a minimum or maximum of a
-    counter the parts of the window compared. `low` and `high` bound a quantile's bucket.
+    counter the parts of the window compared. `bucket` is where a quantile lies, `bounds` what the true value
+    is between for certain. `presence` is the smallest share of its target's scrapes that a series has a sample
+    of.
     """
 
     value: float | None
     n: int | None = None
-    low: float | None = None
-    high: float | None = None
+    bucket: Bounds | None = None
     reason: str = ""
+    bounds: Bounds | None = None
+    presence: float = 1.0
 
     def scaled(self, factor: float) -> Estimate:
         """Return the estimate in another unit; what is not a number becomes an unknown value."""
@@ -54,9 +80,18 @@ class Estimate(NamedTuple):
             return Estimate(None, self.n, reason=NOT_A_NUMBER)
         if factor == 1:
             return self
-        low = None if self.low is None else self.low * factor
-        high = None if self.high is None else self.high * factor
-        return Estimate(self.value * factor, self.n, low, high, self.reason)
+        bucket, bounds = (each and each.scaled(factor) for each in (self.bucket, self.bounds))
+        return self._replace(value=self.value * factor, bucket=bucket, bounds=bounds)
+
+    @property
+    def uncertainty(self) -> float:
+        """How far the bounds are apart, as a share of the value; infinite where nothing limits it."""
+        if self.value is None or self.bounds is None:
+            return 0.0
+        width = self.bounds.high - self.bounds.low
+        if width == 0:
+            return 0.0
+        return width / abs(self.value) if self.value else math.inf
 
 
 def total(values: Iterable[float]) -> float:
@@ -72,11 +107,3 @@ def divide(dividend: float, divisor: float, n: int | None, reason: str = "") -> 
     if divisor == 0:
         return Estimate(None, n, reason=DIVISOR_ZERO)
     return Estimate(dividend / divisor, n, reason=reason)
-
-
-def reason_uncounted(uncounted: float, increase: float) -> str:
-    """Return a reason if counters born in the window started with much that their increase leaves out.
-
-    Counters that exporters start at 0 are born without a loss.
-    """
-    return SERIES_BORN if uncounted > UNCOUNTED_TOLERANCE * (increase + uncounted) else ""

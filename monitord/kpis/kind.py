@@ -1,27 +1,26 @@
-"""What all kinds of KPI have in common: the class that they derive from, and what it reads and returns.
+"""What all kinds of KPI have in common: the classes that they derive from, and what they read and return.
 
 A kind is an object without state, with its own module in `kinds/`. It defines which stats it has and in
-which units, what a recipe must contain, which queries are sent, and how the answers are read.
+which units, what a recipe must contain, and what is read. How the samples are measured is in `readings/`, which
+a kind imports only when it measures: the daemon and the commands check recipes, and need no numpy for it.
 """
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from decimal import Decimal
-from functools import lru_cache
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from monitord.kpis.estimate import Estimate
 from monitord.kpis.groups import Group
-from monitord.kpis.promql import GROUPING, session_matchers
-from monitord.kpis.span import InstantQuery, Query, Span
-from monitord.prometheus.api.series import Answer
+from monitord.kpis.percentiles import quantile_of
+from monitord.kpis.promql import session_matchers
+from monitord.kpis.span import Query, Span
 
-Answers = Mapping[str, Answer]  # by role: what each query is for
-
-_PERCENTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,3})?)", re.ASCII)
+if TYPE_CHECKING:
+    from monitord.kpis.readings.target_samples import Metric, TargetSamples
+    from monitord.prometheus.api.sample_block import HistogramSeries
+    from monitord.prometheus.api.series import Answer
 
 
 class KpiFields(Protocol):
@@ -45,30 +44,56 @@ class KpiFields(Protocol):
     def by(self) -> Sequence[str]: ...
 
 
+class Source(NamedTuple):
+    """Series that a KPI is read from: a metric, and label matchers; `role` is what it is for."""
+
+    role: str
+    metric: str
+    match: str = ""
+
+
 class Reading(Protocol):
-    """A KPI's answers, read once."""
+    """What was read of a KPI."""
 
     @property
     def groups(self) -> Collection[Group]:
-        """All groups that any of the answers has."""
+        """All groups of which anything was read."""
 
     def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:
         """Estimate a stat over some of the groups, in the metric's own unit."""
 
+    def over_time(self, stat: str, scope: str, groups: Collection[Group]) -> Sequence[float]:
+        """Return the stat over each step of the window, not a number where there is none; empty for nothing."""
+
+
+class MetricReading(Reading, Protocol):
+    """A reading of raw samples, to which one target after another is added."""
+
+    def take(self, role: str, target: TargetSamples, metric: Metric) -> None:
+        """Add one target's series of a source; columns are the successful scrapes."""
+
+    def resets(self, group: Group) -> int:
+        """Return the most resets of a counter of a group in the window."""
+
+
+class NativeReading(MetricReading, Protocol):
+    """A reading that understands native histograms."""
+
+    def take_native(self, target: TargetSamples, series: Sequence[HistogramSeries]) -> None:
+        """Add one target's native histograms."""
+
 
 class Kind(ABC):
-    """One kind of KPI. A new kind derives from this or from `MetricKind`, and is registered in `kinds`.
+    """One kind of KPI. A new kind derives from `MetricKind`, and is registered in `kinds`.
 
     `stats` are the stats it has; with `has_percentiles`, p50, p99 and so on as well. `merges` is true
-    when the values of several targets can be merged. Where they cannot, each scope has a query of its
-    own, whose role is the scope's name.
+    when the values of several targets can be merged.
     """
 
     name: ClassVar[str]
     stats: ClassVar[tuple[str, ...]]
     has_percentiles: ClassVar[bool] = False
     merges: ClassVar[bool] = True
-    presence_roles: ClassVar[tuple[str, ...]] = ("series", "native_series")
 
     def check(self, kpi: KpiFields) -> None:
         """Raise ValueError with the first thing in the KPI that this kind does not allow."""
@@ -109,37 +134,13 @@ class Kind(ABC):
         `native` includes native histograms. Empty when the metrics are not known.
         """
 
-    def counter_suffixes(self, native: bool) -> tuple[str, ...]:  # noqa: ARG002
-        """Return what to append to the KPI's metric to get the counters whose resets are counted."""
-        return ()
-
-    def resets_queries(
-        self, kpi: KpiFields, services: tuple[str, ...], span: Span
-    ) -> tuple[InstantQuery, ...]:
-        """Return the queries for the most resets of a counter per target; none without counters."""
-        by = ", ".join(GROUPING[:-1])
-        counters = (selector(kpi, services, span, suffix) for suffix in self.counter_suffixes(span.native))
-        return tuple(span.at_end(f"max by ({by}) (resets({counter}{span.whole}))") for counter in counters)
-
-    def answer_size(self, native: bool) -> int:  # noqa: ARG002
-        """Return how large an answer is, in multiples of one value per group."""
-        return 1
-
     @abstractmethod
-    def queries(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:
-        """Return the queries that the KPI needs, by role.
-
-        `monitord verify` evaluates them on the raw samples: with the aggregations of `collect/offline.py`
-        and the functions of `collect/functions.py`.
-        """
-
-    @abstractmethod
-    def read(self, answers: Answers, span: Span) -> Reading:
-        """Read the answers to `queries`."""
+    def nearest_promql(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, str]:
+        """Return by stat the PromQL that comes nearest, to be evaluated at the window's end."""
 
 
 class MetricKind(Kind):
-    """A kind that is read from one metric. `suffix` is that of the series which is always there."""
+    """A kind that is read from the samples of one metric. `suffix` is that of series that are always there."""
 
     suffix: ClassVar[str] = ""
 
@@ -152,17 +153,40 @@ class MetricKind(Kind):
     def required_metrics(self, kpi: KpiFields, native: bool) -> tuple[tuple[str, ...], ...]:  # noqa: ARG002
         return ((f"{kpi.metric}{self.suffix}",),)
 
+    @abstractmethod
+    def sources(self, kpi: KpiFields) -> tuple[Source, ...]:
+        """Return what the KPI is read from."""
 
-def selector(
-    kpi: KpiFields, services: tuple[str, ...], span: Span, suffix: str = "", matcher: str = ""
-) -> str:
+    def native_source(self, kpi: KpiFields) -> Source | None:  # noqa: ARG002
+        """Return the native histograms that the KPI is read from, if it can be."""
+        return None
+
+    @abstractmethod
+    def reading(self, kpi: KpiFields, span: Span) -> MetricReading:
+        """Return a reading without any samples."""
+
+    def native_reading(self, reading: MetricReading) -> NativeReading | None:  # noqa: ARG002
+        """Return the reading if it takes native histograms."""
+        return None
+
+
+class QueryKind(Kind):
+    """A kind that Prometheus evaluates."""
+
+    @abstractmethod
+    def queries(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:
+        """Return the queries for the whole window, by scope."""
+
+    @abstractmethod
+    def queries_over_time(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:
+        """Return the queries for each step, by scope."""
+
+    @abstractmethod
+    def read(self, whole: Mapping[str, Answer], over_time: Mapping[str, Answer], span: Span) -> Reading:
+        """Read the answers, by scope."""
+
+
+def selector(kpi: KpiFields, services: tuple[str, ...], span: Span, suffix: str = "") -> str:
     """Return the PromQL selector of a KPI's metric, narrowed to the session, its services and `match`."""
-    matchers = filter(None, (session_matchers(span.session, services), kpi.match, matcher))
+    matchers = filter(None, (session_matchers(span.session, services), kpi.match))
     return f"{kpi.metric}{suffix}{{{','.join(matchers)}}}"
-
-
-@lru_cache
-def quantile_of(stat: str) -> float | None:
-    """Return 0.999 for `p99.9`; None when the stat is no percentile between p0 and p100."""
-    match = _PERCENTILE.fullmatch(stat)
-    return float(Decimal(match[1]) / 100) or None if match else None

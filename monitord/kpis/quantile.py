@@ -1,6 +1,6 @@
-"""Quantiles of bucketed histograms and of samples, by the rules of Prometheus's own functions.
+"""Quantiles of bucketed histograms, by the rules of Prometheus's `histogram_quantile`.
 
-Of a histogram (`histogram_quantile`) the bounds of the bucket come with the value, because they are
+The bounds of the bucket come with the value, because they are
 all that is really known: the true quantile lies between them, and the value is an interpolation that
 takes observations to be spread evenly inside the bucket.
 """
@@ -8,7 +8,7 @@ takes observations to be spread evenly inside the bucket.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -49,27 +49,3 @@ def bucket_quantile(q: float, buckets: Mapping[float, float]) -> Quantile | None
 def _in_first_bucket(share: float, high: float) -> Quantile:
     """Interpolate from 0, where observations are taken to begin; below 0 nothing can be."""
     return Quantile(high * share, 0.0, high) if high > 0 else Quantile(high, -math.inf, high)
-
-
-def merge_buckets(histograms: Iterable[Mapping[float, float]]) -> tuple[dict[float, float], bool]:
-    """Return the sum of histograms over the bounds that all have, and whether others fell away.
-
-    A cumulative count is known at a histogram's own bounds only; summing at bounds that some do not
-    have would leave their observations out.
-    """
-    each = list(histograms)
-    if len(each) < 2:  # most are of one target
-        return dict(each[0]) if each else {}, False
-    common = set(each[0]).intersection(*each[1:])
-    merged = {bound: math.fsum(buckets[bound] for buckets in each) for bound in sorted(common)}
-    return merged, any(len(buckets) > len(common) for buckets in each)
-
-
-def sample_quantile(q: float, samples: Collection[float]) -> float:
-    """Return the q-quantile of some samples, as `quantile_over_time` does: linear between ranks."""
-    ordered = sorted(samples)
-    below, share = divmod(q * (len(ordered) - 1), 1)
-    low = ordered[int(below)]
-    high = ordered[min(int(below) + 1, len(ordered) - 1)]
-    # Neither twice infinity nor none of it is a number.
-    return low if low == high or not share else low * (1 - share) + high * share

@@ -8,7 +8,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.kpis.quantile_bounds import quantile_between
+from monitord.kpis.readings.quantile_bounds import quantile_between
 
 BOUNDS = (0.1, 0.25, 0.5, 1.0, math.inf)
 COUNTS = st.lists(st.integers(0, 50), min_size=len(BOUNDS), max_size=len(BOUNDS))

@@ -35,8 +35,9 @@ Flags = npt.NDArray[np.bool_]
 class Scrapes:
     """The successful scrapes of one target, in order: when each began and ended (Unix seconds).
 
-    `restarted` says of each whether the process is known to have started again since the scrape before it:
-    that resets every counter, also one that has grown past its old value since."""
+    `restarted` says of each whether the process is known to have started again since the scrape before it: a
+    counter may then have been reset, also one that has grown past its old value since. Or not: an exporter's
+    counters may be those of the machine."""
 
     starts: Floats
     ends: Floats
@@ -57,15 +58,16 @@ class Increases:
     """What was counted, a row for each series and a column for each window.
 
     `estimate` lies between `low` and `high`, which is infinite where nothing limits it. `exists` is False
-    where a series was certainly not there; `born` says that it was first seen in the window, `reset` that
-    it was reset, `ended` that no sample after the window limits it."""
+    where a series was certainly not there. `unseen` is the first value of a series that was first seen in the
+    window: none, some or all of it was counted there. `resets` counts the resets, and `ended` says that no
+    sample after the window limits it."""
 
     low: Floats
     high: Floats
     estimate: Floats
     exists: Flags
-    born: Flags
-    reset: Flags
+    unseen: Floats
+    resets: Floats
     ended: Flags
 
 
@@ -90,20 +92,20 @@ def increases(scrapes: Scrapes, values: Floats, windows: Windows) -> Increases:
     exists = counters.any_between(before, after)
     low = np.where(exists & (a <= c), counters.total(c) - counters.total(np.minimum(a, c)), 0.0)
     ended = exists & (d > counters.newest)
-    reset = exists & (
-        counters.resets(np.minimum(d, counters.newest)) > counters.resets(np.maximum(b, before))
-    )
-    high = np.where(ended | reset, np.inf, counters.total(np.minimum(d, counters.newest)) - counters.total(b))
+    resets = counters.resets(np.minimum(d, counters.newest)) - counters.resets(np.maximum(b, before))
+    resets = np.where(exists, resets, 0.0)
+    high = np.where(ended | (resets > 0), np.inf, counters.total(np.minimum(d, counters.newest)) - counters.total(b))
     high = np.where(exists, np.maximum(high, low), 0.0)
     at_start = _interpolate(counters, scrapes.starts, starts, before, (b, a))
     at_end = _interpolate(counters, scrapes.starts, ends, last, (c, d))
     estimate = np.where(exists, np.clip(at_end - at_start, low, high), 0.0)
-    return Increases(low, high, estimate, exists, exists & (b < 0), reset, ended)
+    unseen = np.where(exists & (b < 0), counters.first()[:, np.newaxis], 0.0)
+    return Increases(low, high, estimate, exists, unseen, resets, ended)
 
 
 def _nothing(series: int, windows: int) -> Increases:
     zeros, never = np.zeros((series, windows)), np.zeros((series, windows), np.bool_)
-    return Increases(zeros, zeros, zeros, never, never, never, never)
+    return Increases(zeros, zeros, zeros, never, zeros, zeros, never)
 
 
 class _Counters:
@@ -124,8 +126,9 @@ class _Counters:
         previous = np.where(earlier < 0, 0.0, np.take_along_axis(values, np.maximum(earlier, 0), axis=1))
         restarts = np.cumsum(restarted)
         since = np.where(earlier < 0, restarts[np.newaxis, :], restarts[np.maximum(earlier, 0)])
-        is_reset = present & ((values < previous) | (restarts > since))
-        steps = np.where(present, np.where(is_reset, values, values - previous), 0.0)
+        dropped = values < previous
+        is_reset = present & (dropped | (restarts > since))
+        steps = np.where(present, np.where(dropped, values, values - previous), 0.0)
         zeros = np.zeros((series, 1))
         self._total = np.hstack([zeros, np.cumsum(steps, axis=1)])
         self._resets = np.hstack([zeros, np.cumsum(is_reset | restarted, axis=1)])
@@ -137,6 +140,11 @@ class _Counters:
     def at_or_after(self, scrape: Integers) -> Integers:
         """Return the scrape of each series' first sample at or after these scrapes, `newest + 1` for none."""
         return self._at_or_after[:, scrape]
+
+    def first(self) -> Floats:
+        """Return each series' first value; 0 for one without any."""
+        seen = np.minimum(self._at_or_after[:, :1], self.newest)
+        return self.total(seen)[:, 0]
 
     def any_between(self, first: Integers, last: Integers) -> Flags:
         """Say which series have a sample from one scrape to another, both included."""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from monitord.kpis.target_samples import Series, TargetSamples, target_samples
+from monitord.kpis.readings.target_samples import Series, TargetSamples, target_samples
 
 TARGET = {"job": "web", "instance": "h:1", "client": "c1"}
 

@@ -1,0 +1,129 @@
+"""Counters: rates over the window, and extremes over its tiles; or the ratio of two counters. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from monitord.kpis import estimate as why
+from monitord.kpis.estimate import Bounds, Estimate
+from monitord.kpis.groups import Group
+from monitord.kpis.readings.increase import Floats
+from monitord.kpis.readings.sums import CounterSums, Sums
+from monitord.kpis.readings.target_samples import Metric, TargetSamples
+from monitord.kpis.span import Span
+
+
+class CounterReading:
+    """A counter's increase per second, or with a divisor per increase of that.
+
+    A group that only the divisor has counts in the ratio's whole, as in PromQL's `sum(a) / sum(b)`.
+    """
+
+    def __init__(self, span: Span, has_divisor: bool) -> None:
+        self._counters = CounterSums(span)
+        self._divisor = CounterSums(span) if has_divisor else None
+        starts, ends = np.array(span.edges()).T
+        self._seconds = ends - starts
+        self._tiles = slice(1, 1 + span.tiles)
+        self._steps = slice(1 + span.tiles, None)
+
+    @property
+    def groups(self) -> Collection[Group]:
+        divisor = self._divisor.groups if self._divisor else ()
+        return dict.fromkeys((*self._counters.groups, *divisor)).keys()
+
+    def take(self, role: str, target: TargetSamples, metric: Metric) -> None:
+        """Add one target's series of the counter or the divisor."""
+        sums = self._divisor if role == "divisor" else self._counters
+        if sums is not None:
+            sums.take(target, metric)
+
+    def resets(self, group: Group) -> int:
+        return self._counters.resets(group)
+
+    def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002
+        counted = self._counters.of(groups)
+        if counted is None:
+            return Estimate(None, reason=why.METRIC_ABSENT)
+        if stat == "total":
+            return _estimate(float(counted.estimate[0]), _bounds(counted, 0), counted)
+        if stat in {"mean", "rate"}:
+            return self._over(counted, groups)
+        return self._extreme(stat, counted, groups)
+
+    def over_time(self, stat: str, scope: str, groups: Collection[Group]) -> Sequence[float]:  # noqa: ARG002
+        """Return the value over each step, not a number where there is none."""
+        counted = self._counters.of(groups)
+        if counted is None:
+            return []
+        estimate = np.where(counted.seen, counted.estimate, np.nan)[self._steps]
+        values: list[float] = (estimate / self._whole(groups)[self._steps]).tolist()
+        return values
+
+    def _whole(self, groups: Collection[Group]) -> Floats:
+        """Return what an increase is divided by: the divisor's increase, else the seconds."""
+        if self._divisor is None:
+            return self._seconds
+        divisor = self._divisor.of(groups)
+        if divisor is None:
+            return np.full(len(self._seconds), np.nan)
+        return np.where(divisor.estimate > 0, divisor.estimate, np.nan)
+
+    def _over(self, counted: Sums, groups: Collection[Group]) -> Estimate:
+        if self._divisor is None:
+            seconds = float(self._seconds[0])
+            return _estimate(
+                float(counted.estimate[0]) / seconds, _bounds(counted, 0).scaled(1 / seconds), counted
+            )
+        divisor = self._divisor.of(groups)
+        if divisor is None or divisor.estimate[0] == 0:
+            return Estimate(None, counted.series, reason=why.DIVISOR_ZERO)
+        ratio = float(counted.estimate[0] / divisor.estimate[0])
+        found = _estimate(ratio, _bounds(counted, 0).per(_bounds(divisor, 0)), counted)
+        return found._replace(
+            reason=found.reason or reason_of(divisor), presence=min(found.presence, divisor.presence)
+        )
+
+    def _extreme(self, stat: str, counted: Sums, groups: Collection[Group]) -> Estimate:
+        """Compare the tiles: the least that any of them can have been is the least of their lower bounds."""
+        pick = np.nanmin if stat == "min" else np.nanmax
+        low, high, values = counted.low, counted.high, counted.estimate
+        reason = reason_of(counted)
+        if self._divisor is None:
+            low, high, values = low / self._seconds, high / self._seconds, values / self._seconds
+        else:
+            divisor = self._divisor.of(groups)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = values / self._whole(groups)
+                low = low / (divisor.high if divisor else np.nan)
+                high = high / (divisor.low if divisor else np.nan)
+            high = np.where(np.isnan(values), np.nan, np.where(np.isnan(high), np.inf, high))
+            low = np.where(np.isnan(values), np.nan, low)
+            reason = reason or (reason_of(divisor) if divisor else "")
+        values, low, high = values[self._tiles], low[self._tiles], high[self._tiles]
+        compared = int((~np.isnan(values)).sum())
+        if not compared:
+            return Estimate(None, counted.series, reason=why.DIVISOR_ZERO)
+        bounds = Bounds(float(pick(low)), float(pick(high)))
+        return Estimate(float(pick(values)), compared, None, reason, bounds, counted.presence)
+
+
+def _estimate(value: float, bounds: Bounds | None, counted: Sums) -> Estimate:
+    return Estimate(value, counted.series, None, reason_of(counted), bounds, counted.presence)
+
+
+def _bounds(sums: Sums, window: int) -> Bounds:
+    return Bounds(float(sums.low[window]), float(sums.high[window]))
+
+
+def reason_of(counted: Sums) -> str:
+    """Return why an increase is not what was counted from one edge to the other: the worst reason first."""
+    if counted.resets:
+        return why.COUNTER_RESET
+    if counted.ended:
+        return why.SERIES_ENDED
+    if counted.unseen > why.UNSEEN_TOLERANCE * (float(counted.estimate[0]) + counted.unseen):
+        return why.SERIES_BORN
+    return ""
