@@ -15,6 +15,7 @@ from monitord.collect.collected_window import CollectedWindow, QueryRecord
 from monitord.collect.coverage import TargetCoverage
 from monitord.collect.summary import COLUMNS
 from monitord.collect.timeseries import Course
+from monitord.kpis.kinds import kind_of
 from monitord.kpis.span import InstantQuery
 from monitord.recipes.model import Kpi
 from monitord.system.timestamps import to_iso
@@ -36,6 +37,9 @@ COVERAGE_COLUMNS = (
     "resets",
     "first_seen",
     "last_seen",
+    "not_made",
+    "failed",
+    "error",
 )
 
 
@@ -88,13 +92,22 @@ def _kpi(kpi: Kpi) -> dict[str, Any]:
 
 
 def queries(collection: CollectedWindow) -> dict[str, Any]:
-    """Return every query that was made, so that each number can be asked for again."""
+    """Return every query that was made, and the PromQL that comes nearest to each KPI, for people to paste."""
+    request = collection.request
     return {
         "schema": QUERIES_SCHEMA,
         "run_id": collection.request.window.id,
         "started": to_iso(collection.start),
         "ended": to_iso(collection.end),
         "queries": [_query(record) for record in collection.queries],
+        "kpis": {
+            kpi.name: {
+                "at": to_iso(request.span.end),
+                "promql": kind_of(kpi.kind).nearest_promql(kpi, recipe.services, request.span),
+            }
+            for recipe in request.recipes
+            for kpi in recipe.kpis
+        },
     }
 
 
@@ -104,7 +117,7 @@ def coverage_values(target: TargetCoverage) -> dict[str, Any]:
         name: None if seconds is None else to_iso(seconds)
         for name, seconds in (("first_seen", target.first_seen), ("last_seen", target.last_seen))
     }
-    return asdict(target) | seen
+    return asdict(target) | seen | {"not_made": target.not_made, "failed": target.failed}
 
 
 def _query(record: QueryRecord) -> dict[str, Any]:

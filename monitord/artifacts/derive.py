@@ -1,7 +1,6 @@
 """The numbers of a published summary, derived again from the raw samples beside it.
 
-The collection is repeated with the files in place of Prometheus, and extrapolates as Prometheus does, so that
-results differ by rounding only.
+The window is measured again, by the same engine, with the files in place of Prometheus.
 """
 
 from __future__ import annotations
@@ -9,22 +8,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from monitord.artifacts import parquet
 from monitord.artifacts.formats import read_csv
-from monitord.artifacts.layout import INPUTS, SAMPLES, SUMMARY, SUMMARY_JSON, TIMESERIES
+from monitord.artifacts.layout import HISTOGRAMS, INPUTS, SAMPLES, SUMMARY, SUMMARY_JSON, TIMESERIES
 from monitord.artifacts.store import read_manifest
 from monitord.artifacts.verify import Difference
-from monitord.collect.collect import collect
-from monitord.collect.offline import OfflineClient, StoredSeries
+from monitord.collect.collect import finish
+from monitord.collect.collected_window import CollectedWindow, QueryRecord
+from monitord.collect.readings import Readings
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.summary import KpiRow
 from monitord.collect.timeseries import TimePoint
-from monitord.errors import InvalidInputError, PrometheusError
-from monitord.prometheus.api.version import has_left_open_ranges, has_old_extrapolation
+from monitord.collect.verdict import Reason
+from monitord.errors import InvalidInputError
+from monitord.kpis.readings.target_samples import Identity, TargetScrapes, targets_of
+from monitord.kpis.span import Query
+from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.recipes.load import read_folder
 from monitord.recipes.model import Recipe
 from monitord.system.atomic import read_json
@@ -37,7 +39,7 @@ Row = KpiRow | TimePoint
 TOLERANCE = 1e-6
 """By how much, relatively, a derived value may differ: sums are rounded in another order."""
 _KEY = ("kpi", "stat", "scope", "client", "service", "node", "gpu")
-_BOUNDS = ("bucket_lo", "bucket_hi")
+_BOUNDS = ("bucket_lo", "bucket_hi", "value_lo", "value_hi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +60,11 @@ def derive(folder: Path) -> Derivation:
     files = _parquet_below(folder / SAMPLES)
     if not files:
         return Derivation(notes=("no raw samples were kept, from which to derive the summary",))
-    if not parquet.is_available():
-        return Derivation(notes=("deriving the summary takes pyarrow: pip install 'monitord[parquet]'",))
     try:
-        request, old = _request(folder)
+        request = _request(folder)
     except (InvalidInputError, KeyError, TypeError, ValueError) as error:
         return Derivation(notes=(f"the summary was not derived: {type(error).__name__}: {error}",))
-
-    native = _only_native(folder, files)
-
-    @lru_cache(maxsize=2)
-    def read(metric: str) -> Sequence[StoredSeries]:
-        if metric in native:
-            raise PrometheusError(f"only a Prometheus can evaluate native histograms, as {metric} is")
-        return [StoredSeries(*each) for file in files for each in parquet.read_series(file, metric)]
-
-    collection = collect(request, OfflineClient(read, request.left_open, old))
+    collection = _measured(request, files, _parquet_below(folder / HISTOGRAMS))
     failed = {row.kpi for row in collection.rows if row.status == "error"}
     differences: list[Difference] = []
     compared = []
@@ -98,16 +89,35 @@ def _parquet_below(folder: Path) -> list[Path]:
     return [file for file in files_below(folder, missing_ok=True) if file.suffix == ".parquet"]
 
 
-def _only_native(folder: Path, files: Sequence[Path]) -> set[str]:
-    """Return the metrics of which a series has no classic form beside its native one."""
-    series = {each for file in _parquet_below(folder / "histograms") for each in parquet.native_series(file)}
-    classic = {
-        (metric, frozenset(labels.items()))
-        for metric in {name for name, _ in series}
-        for file in files
-        for labels, _, _ in parquet.read_series(file, f"{metric}_count")
-    }
-    return {metric for metric, _ in series - classic}
+def _measured(
+    request: CollectionRequest, files: Sequence[Path], histograms: Sequence[Path]
+) -> CollectedWindow:
+    readings = Readings(request)
+    known: dict[Identity, TargetScrapes] = {}
+    for block in parquet.read_blocks(files, histograms):
+        for target in targets_of(block, known):
+            known[target.scrapes.identity] = target.scrapes
+            readings.take(target)
+    return finish(request, readings, _NoServer(), 0.0)
+
+
+class _NoServer:
+    """Refuses all queries, as only a Prometheus could evaluate them."""
+
+    def __init__(self) -> None:
+        self.records: list[QueryRecord] = []
+
+    def now(self) -> float:
+        return 0.0
+
+    def ask(self, use: str, query: Query) -> None:
+        """Return None: the query is refused."""
+
+    def errors(self) -> Mapping[Identity, str]:
+        return {}
+
+    def failures(self) -> list[Reason]:
+        return []
 
 
 def _compare(ours: Mapping[Key, Row], theirs: Mapping[Key, Mapping[str, str]]) -> Iterator[str]:
@@ -127,16 +137,14 @@ def _differing(published: Mapping[str, str], found: Row) -> list[str]:
     if isinstance(found, TimePoint):
         names: tuple[str, ...] = ("value",)
     else:
-        # Rounding decides to which of two buckets a quantile on the bound between them belongs.
-        on_bound = any(published[name] and _same(published[name], found.value) for name in _BOUNDS)
-        names = ("value", "n") if on_bound else ("value", "n", *_BOUNDS)
+        names = ("value", "n", *_BOUNDS)
     return [name for name in names if not _same(published[name], getattr(found, name))]
 
 
 def _same(published: str, found: float | None) -> bool:
     if found is None or math.isnan(found):
         return published == ""
-    # A count may be an increase that was extrapolated to a half, and then rounded.
+    # A count may be an increase that was interpolated to a half, and then rounded.
     most = 1.0 if isinstance(found, int) else 1e-12
     try:
         return math.isclose(float(published), found, rel_tol=TOLERANCE, abs_tol=most)
@@ -150,13 +158,13 @@ def _published(file: Path) -> list[dict[str, str]]:
         return [row for row in read_csv(rows) if not row["kpi"].startswith("reported.")]
 
 
-def _request(folder: Path) -> tuple[CollectionRequest, bool]:
-    """Return the original request, and whether the server extrapolated as old versions do."""
+def _request(folder: Path) -> CollectionRequest:
+    """Return the original request."""
     manifest: dict[str, Any] = read_manifest(folder) or {}
     window, version = manifest["window"], str(manifest["prometheus"]["version"])
     recipes = _recipes(folder)
     asked_for = tuple(recipe.name for recipe in recipes)
-    request = CollectionRequest(
+    return CollectionRequest(
         session=manifest["session"],
         window=Window(window["id"], from_iso(window["from"]), from_iso(window["to"]), recipes=asked_for),
         targets=tuple(
@@ -169,8 +177,8 @@ def _request(folder: Path) -> tuple[CollectionRequest, bool]:
         recipes=recipes,
         left_open=has_left_open_ranges(version),
         native_histograms=manifest["prometheus"].get("native_histograms", False),
+        skew=manifest.get("skew_seconds") or 0.0,
     )
-    return request, has_old_extrapolation(version)
 
 
 def _recipes(folder: Path) -> tuple[Recipe, ...]:

@@ -72,6 +72,7 @@ def manifest(
         },
         "own_cost": _copied(provenance.own_cost),
         "clock": _copied(provenance.clock),
+        "skew_seconds": collection.request.skew,
         "markers": dict(provenance.markers),
         "owner_uid": window.owner_uid,
         "warnings": [*collection.warnings, *warnings, *provenance.warnings],

@@ -1,26 +1,22 @@
-"""Raw samples as Parquet. The only place that imports pyarrow, which is large and optional."""
+"""Raw samples as Parquet. The only place that imports pyarrow, which is large: only what reads samples does."""
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from monitord.prometheus.api.raw_samples import RawHistogram, RawSeries, not_the_api
+import numpy as np
+
+from monitord.prometheus.api.raw_samples import RawHistogram
+from monitord.prometheus.api.sample_block import HistogramSeries, Labels, Milliseconds, SampleBlock
 
 OWN_COLUMNS = ("timestamp", "metric", "value")
 _HISTOGRAM = "histogram"
 _TAKEN = re.compile(f"({'|'.join((*OWN_COLUMNS, _HISTOGRAM))})(_label)*")
 _NAME = "__name__"
-
-
-def is_available() -> bool:
-    """Return whether pyarrow is installed; it is not imported for that."""
-    return importlib.util.find_spec("pyarrow") is not None
 
 
 def count_rows(file: Path) -> int | None:
@@ -34,41 +30,69 @@ def count_rows(file: Path) -> int | None:
         return None
 
 
-def read_series(file: Path, metric: str) -> list[tuple[dict[str, str], list[int], list[float]]]:
-    """Return a metric's series: labels, times (Unix milliseconds) and values, as they were written."""
-    import pyarrow as pa
+def read_blocks(files: Sequence[Path], histograms: Sequence[Path]) -> Iterator[SampleBlock]:
+    """Yield the samples of files as they were written, block by block; native histograms come last."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(file, filters=[("metric", "=", metric)], partitioning=None)
-    labels = [name for name in table.schema.names if name not in OWN_COLUMNS]
-    types = [*((name, pa.string()) for name in labels), ("timestamp", pa.int64()), ("value", pa.float64())]
-    table = table.select([name for name, _ in types]).cast(pa.schema(types))
-    series = table.group_by(labels, use_threads=False).aggregate([("timestamp", "list"), ("value", "list")])
-    return [
-        (
-            {label_of(name): row[name] for name in labels if row[name] is not None},
-            row["timestamp_list"],
-            row["value_list"],
-        )
-        for row in series.to_pylist()
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                yield _block(file.read_row_group(group))
+    for path in histograms:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                yield _histogram_block(file.read_row_group(group))
+
+
+def _block(table: Any) -> SampleBlock:
+    labels, ends = _runs(table)
+    times = table["timestamp"].cast("int64").to_numpy()
+    return SampleBlock(labels, ends, times, table["value"].to_numpy())
+
+
+def _histogram_block(table: Any) -> SampleBlock:
+    labels, ends = _runs(table)
+    times = table["timestamp"].cast("int64").to_numpy()
+    samples = [_histogram(each) for each in table[_HISTOGRAM].to_pylist()]
+    begins = np.concatenate([[0], ends[:-1]])
+    series = [
+        HistogramSeries(each, times[begin:end], samples[begin:end])
+        for each, begin, end in zip(labels, begins.tolist(), ends.tolist(), strict=True)
     ]
+    nothing = np.empty(0)
+    return SampleBlock([], np.empty(0, np.intp), nothing.astype(np.int64), nothing, series)
 
 
-def native_series(file: Path) -> set[tuple[str, frozenset[tuple[str, str]]]]:
-    """Return the metric and labels of each series in a file of native histograms."""
+def _runs(table: Any) -> tuple[list[dict[str, str]], Any]:
+    """Return the labels of each series of a table, and where its rows end: its labels or times start again."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    names = [name for name in pq.read_schema(file).names if name not in {"timestamp", _HISTOGRAM}]
-    table = pq.read_table(file, columns=names, partitioning=None)
-    table = table.cast(pa.schema([(name, pa.string()) for name in table.schema.names]))
-    return {
-        (
-            row.pop("metric"),
-            frozenset((label_of(name), text) for name, text in row.items() if text is not None),
-        )
-        for row in table.group_by(names).aggregate([]).to_pylist()
-    }
+    names = [name for name in table.schema.names if name not in {"timestamp", "value", _HISTOGRAM}]
+    starts = np.zeros(table.num_rows, np.bool_)
+    starts[:1] = True
+    columns = {}
+    for name in names:
+        column = table[name].combine_chunks()
+        column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        codes = column.indices.fill_null(-1).to_numpy()
+        starts[1:] |= np.diff(codes) != 0
+        columns[name] = (codes, column.dictionary.to_pylist())
+    first = np.flatnonzero(starts)
+    labels: list[dict[str, str]] = [{} for _ in first]
+    for name, (codes, texts) in columns.items():
+        label = _NAME if name == "metric" else label_of(name)
+        for each, code in zip(labels, codes[first].tolist(), strict=True):
+            if code >= 0:
+                each[label] = texts[code]
+    return labels, np.append(first[1:], table.num_rows).astype(np.intp)
+
+
+def _histogram(row: Any) -> RawHistogram:
+    buckets = [
+        (each["boundaries"], str(each["low"]), str(each["high"]), str(each["count"]))
+        for each in row["buckets"]
+    ]
+    return RawHistogram(str(row["count"]), str(row["sum"]), buckets)
 
 
 def column_of(label: str) -> str:
@@ -118,62 +142,43 @@ class SampleFile:
     ) -> None:
         self._writer.close()
 
-    def write(self, series: Sequence[RawSeries]) -> None:
-        """Append all samples of these series, in their order; raises PrometheusError when they are none."""
-        found = [each for each in series if self._count(each)]
-        if found:
-            table = self._table(found)
-            self._writer.write_table(table, row_group_size=table.num_rows)
-            self.rows += table.num_rows
+    def write(self, block: SampleBlock) -> None:
+        """Append all samples of a block, in their order."""
+        count = self._count(block)
+        if count:
+            self._writer.write_table(self._table(block), row_group_size=count)
+            self.rows += count
 
-    def _table(self, series: Sequence[RawSeries]) -> Any:
+    def _table(self, block: SampleBlock) -> Any:
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        times, values = self._samples(series)
-        ends = list(accumulate(map(self._count, series)))
-        if len(times) != ends[-1]:
-            raise not_the_api("a sample is missing")
-        of_series = pa.table(
-            {
-                column: pa.array([each.metric.get(label) for each in series], self._schema.field(column).type)
-                for label, column in ((_NAME, "metric"), *((name, column_of(name)) for name in self._labels))
-            }
-        )
-        runs = (pa.array(ends, pa.int32()), pa.array(range(len(series)), pa.int32()))
-        table = of_series.take(pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(*runs)))
-        milliseconds = pc.round(pc.multiply(times, 1000.0)).cast(pa.int64())
-        table = table.append_column("timestamp", milliseconds.cast(self._schema.field("timestamp").type))
-        return table.append_column(self.sample, values).select(self._schema.names)
+        labels, counts, times, samples = self._samples(block)
+        runs = pa.array(np.repeat(np.arange(len(labels), dtype=np.int32), counts))
+        columns = {
+            "timestamp": pa.array(times).cast(self._schema.field("timestamp").type),
+            self.sample: samples,
+        }
+        for label, column in ((_NAME, "metric"), *((name, column_of(name)) for name in self._labels)):
+            texts = [each.get(label) for each in labels]
+            of_series = pa.array(texts, pa.string()).dictionary_encode()
+            columns[column] = pa.DictionaryArray.from_arrays(
+                of_series.indices.take(runs), of_series.dictionary
+            )
+        return pa.table([columns[name] for name in self._schema.names], schema=self._schema)
 
     def _sample_type(self) -> Any:
         import pyarrow as pa
 
         return pa.float64()
 
-    def _count(self, series: RawSeries) -> int:
-        return bytes(series.values).count(b"],[") + 1 if series.values else 0
+    def _count(self, block: SampleBlock) -> int:
+        return len(block.times)
 
-    def _samples(self, series: Sequence[RawSeries]) -> tuple[Any, Any]:
-        """Return all times (Unix seconds) and values. Prometheus's JSON is CSV but for the brackets."""
+    def _samples(self, block: SampleBlock) -> tuple[Sequence[Labels], Any, Milliseconds, Any]:
+        """Return the labels of each series, how many samples it has, and all times and samples."""
         import pyarrow as pa
-        from pyarrow import csv
 
-        texts = [bytes(each.values) for each in series]
-        if not all(text.startswith(b"[[") and text.endswith(b"]]") for text in texts):
-            raise not_the_api("its samples are no list")
-        lines = b"\n".join(text[2:-2] for text in texts).replace(b"],[", b"\n").replace(b'"+Inf"', b'"Inf"')
-        reading = csv.ReadOptions(
-            use_threads=False, block_size=len(lines) + 1, column_names=["time", "value"]
-        )
-        # By default NaN would be read as no value.
-        types = csv.ConvertOptions(
-            column_types={"time": pa.float64(), "value": pa.float64()}, null_values=[], check_utf8=False
-        )
-        try:
-            return tuple(csv.read_csv(pa.BufferReader(lines), reading, convert_options=types).columns)
-        except pa.ArrowInvalid as error:
-            raise not_the_api(error) from error
+        return block.labels, np.diff(block.ends, prepend=0), block.times, pa.array(block.values)
 
 
 class HistogramFile(SampleFile):
@@ -192,16 +197,20 @@ class HistogramFile(SampleFile):
         bucket = pa.struct([("boundaries", pa.int8()), *numbers])
         return pa.struct([("count", pa.float64()), ("sum", pa.float64()), ("buckets", pa.list_(bucket))])
 
-    def _count(self, series: RawSeries) -> int:
-        return len(series.histograms)
+    def _count(self, block: SampleBlock) -> int:
+        return sum(len(series.samples) for series in block.histograms)
 
-    def _samples(self, series: Sequence[RawSeries]) -> tuple[Any, Any]:
+    def _samples(self, block: SampleBlock) -> tuple[Sequence[Labels], Any, Milliseconds, Any]:
         import pyarrow as pa
 
-        samples = [sample for each in series for sample in each.histograms]
-        times = pa.array([time for time, _ in samples], pa.float64())
-        values = [_plain(histogram) for _, histogram in samples]
-        return times, pa.array(values, self._schema.field(self.sample).type)
+        series = block.histograms
+        values = [_plain(histogram) for each in series for histogram in each.samples]
+        return (
+            [each.labels for each in series],
+            [len(each.samples) for each in series],
+            np.concatenate([each.times for each in series]),
+            pa.array(values, self._schema.field(self.sample).type),
+        )
 
 
 def _plain(histogram: RawHistogram) -> dict[str, Any]:

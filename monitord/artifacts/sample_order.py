@@ -1,35 +1,69 @@
-"""The messages between the daemon and the process that reads raw samples, one line of JSON each. Pure."""
+"""The messages between the daemon and the process that collects windows, one line of JSON each. Pure.
+
+What is to be collected and what came of it are Python's own values, pickled: both ends are the same
+program, and nobody else writes into the pipes between them."""
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
 import msgspec
 
-from monitord.kpis.span import Span
+from monitord.collect.collected_window import CollectedWindow
+from monitord.collect.request import CollectionRequest
+from monitord.collect.verdict import Reason
 from monitord.prometheus.api.connection_info import ConnectionInfo
 
 
 class Order(msgspec.Struct, frozen=True):
-    """All raw samples of a window are to be written into a folder."""
+    """A window is to be collected: `request` is a pickled Asked, and raw samples go into a folder, if any."""
 
     server: ConnectionInfo
-    span: Span
-    folder: str
+    request: bytes
+    folder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Files by their path in the artifact folder, and the number of rows of each."""
+
+    files: Mapping[str, Path] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for: a window, and reasons why it is not complete that are known already."""
+
+    request: CollectionRequest
+    reasons: tuple[Reason, ...] = ()
 
 
 class Going(msgspec.Struct, tag=True):
-    """The order is being carried out: another answer of the server has been written."""
+    """The order is being carried out: another answer of the server has been read."""
 
 
-class Written(msgspec.Struct, tag=True):
-    """Files by their path in the artifact folder, the number of rows of each, and what is missing."""
+class Done(msgspec.Struct, tag=True):
+    """The window is collected: a pickled CollectedWindow, and the files of its samples by their path in the
+    artifact folder, with the number of rows of each.
+    """
 
+    collected: bytes
     files: dict[str, str]
     rows: dict[str, int]
-    warnings: tuple[str, ...]
 
 
 class Unavailable(msgspec.Struct, tag=True):
     """The server cannot answer now; asking again later may help."""
+
+    reason: str
+
+
+class Refused(msgspec.Struct, tag=True):
+    """The window cannot be collected, and trying again will not help."""
 
     reason: str
 
@@ -42,7 +76,7 @@ class Unwritten(msgspec.Struct, tag=True):
     file: str | None
 
 
-Reply = Going | Written | Unavailable | Unwritten
+Reply = Going | Done | Unavailable | Refused | Unwritten
 
 _ORDERS: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)
 _REPLIES: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
@@ -61,3 +95,24 @@ def read_order(line: bytes) -> Order:
 def read_reply(line: bytes) -> Reply:
     """Return the reply in a line."""
     return _REPLIES.decode(line)
+
+
+def pack(value: Asked | CollectedWindow) -> bytes:
+    """Return a value as bytes, for the other process."""
+    return pickle.dumps(value)
+
+
+def unpack_asked(content: bytes) -> Asked:
+    """Return what is asked for."""
+    found = pickle.loads(content)  # noqa: S301  # from our own parent
+    if not isinstance(found, Asked):
+        raise TypeError(f"{type(found).__name__} is not what is asked for")
+    return found
+
+
+def unpack_collected(content: bytes) -> CollectedWindow:
+    """Return what was collected."""
+    found = pickle.loads(content)  # noqa: S301  # from our own child
+    if not isinstance(found, CollectedWindow):
+        raise TypeError(f"{type(found).__name__} is not what was collected")
+    return found

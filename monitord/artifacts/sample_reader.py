@@ -1,32 +1,40 @@
-"""`python -P -m monitord.artifacts.sample_reader`: reads raw samples of one window after another.
+"""`python -P -m monitord.artifacts.sample_reader`: collects one window after another.
 
-A process of its own, so that the daemon neither waits for it nor holds pyarrow. Orders come as lines
-on its standard input, replies go to its standard output. It exits at once when the input ends,
-because then nobody reads the result.
-"""
+A process of its own, so that the daemon neither waits for it nor holds numpy, pyarrow and samples. Orders
+come as lines on its standard input, replies go to its standard output. It exits at once when the input
+ends, because then nobody reads the result."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
 
-from monitord.artifacts.sample_files import Samples, gather
+from monitord.artifacts.sample_files import SampleWriter
 from monitord.artifacts.sample_order import (
+    Asked,
+    Done,
     Going,
     Order,
+    Refused,
     Reply,
+    Samples,
     Unavailable,
     Unwritten,
-    Written,
+    pack,
     read_order,
     to_line,
+    unpack_asked,
 )
+from monitord.collect.collect import collect
 from monitord.errors import ExitCode, MonitordError, PassingError, PrometheusUnavailableError
-from monitord.prometheus.api.client import connect
+from monitord.kpis.promql import session_matchers
+from monitord.prometheus.api.client import PrometheusClient, connect
+from monitord.prometheus.api.sample_block import SampleBlock
 from monitord.system.background import on_a_thread
 
 
@@ -53,20 +61,34 @@ def _listen(orders: SimpleQueue[bytes]) -> None:
 
 
 def _carry_out(order: Order, replies: BinaryIO) -> Reply:
+    asked = unpack_asked(order.request)
     try:
-        with connect(order.server) as client:
-            samples = gather(order.span, client, Path(order.folder), going=lambda: _send(replies, Going()))
+        with connect(order.server) as client, ExitStack() as stack:
+            writer = stack.enter_context(_writer(order, asked, client)) if order.folder else None
+
+            def keep(job: str, block: SampleBlock) -> None:
+                if writer is not None:
+                    writer.write(job, block)
+                _send(replies, Going())
+
+            collected = collect(asked.request, client, extra_reasons=asked.reasons, keep=keep)
+            samples = writer.close() if writer is not None else Samples()
     except PrometheusUnavailableError as error:
         return Unavailable(str(error))
     except MonitordError as error:
-        samples = Samples(warnings=(f"raw samples were not kept: {error}",))
+        return Refused(str(error))
     except OSError as error:
         return Unwritten(
             error.errno or 0, error.strerror or str(error), error.filename and str(error.filename)
         )
-    return Written(
-        {path: str(file) for path, file in samples.files.items()}, dict(samples.rows), samples.warnings
-    )
+    files = {path: str(file) for path, file in samples.files.items()}
+    return Done(pack(collected), files, dict(samples.rows))
+
+
+def _writer(order: Order, asked: Asked, client: PrometheusClient) -> SampleWriter:
+    span = asked.request.span
+    labels = client.label_names(f"{{{session_matchers(span.session)}}}", span.earliest, span.latest)
+    return SampleWriter(Path(order.folder or ""), labels)
 
 
 def _send(replies: BinaryIO, reply: Reply) -> None:

@@ -84,7 +84,7 @@ def _rows(file: Path) -> int | None:
     """Return the number of rows; None when it has none, or cannot be read here."""
     if file.suffix == ".csv":
         return count_csv_rows(file.read_bytes())
-    if file.suffix == ".parquet" and parquet.is_available():
+    if file.suffix == ".parquet":
         return parquet.count_rows(file)
     return None
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from monitord.collect.request import CollectionRequest
-from monitord.prometheus.api.series import Answer
 
 # How far from its due time, as a share of the interval, a scrape may be and still be that scrape.
 PHASE_TOLERANCE = 0.05
@@ -48,6 +47,17 @@ class TargetCoverage:
     first_seen: float | None
     last_seen: float | None
     declared: bool
+    error: str = ""
+
+    @property
+    def not_made(self) -> int:
+        """How many due scrapes were not made: Prometheus was down, or too busy."""
+        return max(self.expected_scrapes - self.scrapes, 0)
+
+    @property
+    def failed(self) -> int:
+        """How many scrapes failed; `error` is the last one's, where that is known."""
+        return self.scrapes - self.successes
 
     @property
     def identity(self) -> Identity:
@@ -59,29 +69,31 @@ class TargetCoverage:
         return min(1.0, self.successes / self.expected_scrapes) if self.expected_scrapes else None
 
 
-def cover_targets(
-    request: CollectionRequest, up: Answer, resets: Iterable[Answer]
-) -> tuple[TargetCoverage, ...]:
-    """Return the coverage of all targets declared or seen, by job, instance and client."""
-    intervals = {_identity(target.labels): target.interval for target in request.targets}
-    labels = {_identity(target.labels): target.labels for target in request.targets}
-    samples: dict[Identity, dict[float, float]] = {}
-    for series in up.series:
-        identity = _identity(series.labels)
-        labels.setdefault(identity, series.labels)
-        # One target has two `up` series when its labels were changed during the window.
-        samples.setdefault(identity, {}).update(series.samples)
-    most = _most_resets(resets)
-    return tuple(
-        _cover(
-            request,
-            labels[identity],
-            samples.get(identity, {}),
-            intervals.get(identity),
-            most.get(identity),
-        )
-        for identity in sorted(labels)
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The labels and the scrape interval (seconds) of each declared target."""
+
+    labels: Mapping[Identity, Mapping[str, str]]
+    intervals: Mapping[Identity, float]
+
+
+def declared_targets(request: CollectionRequest) -> Declared:
+    """Return what is known of the targets before any sample is read."""
+    targets = {identity_of(target.labels): target for target in request.targets}
+    return Declared(
+        {identity: target.labels for identity, target in targets.items()},
+        {identity: target.interval for identity, target in targets.items()},
     )
+
+
+def with_unseen(request: CollectionRequest, seen: Iterable[TargetCoverage]) -> tuple[TargetCoverage, ...]:
+    """Return the coverage of all targets seen or declared, by job, instance and client."""
+    found = {target.identity: target for target in seen}
+    declared = declared_targets(request)
+    for identity, labels in declared.labels.items():
+        if identity not in found:
+            found[identity] = cover_target(request, labels, (), declared.intervals[identity])
+    return tuple(found[identity] for identity in sorted(found))
 
 
 def overall(targets: Iterable[TargetCoverage]) -> float | None:
@@ -116,17 +128,21 @@ def count_due_scrapes(start: float, end: float, interval: float, scrapes: Sequen
     return max(min(whole, int(after + before) + 1), min(whole, 1))
 
 
-def _cover(
+def cover_target(
     request: CollectionRequest,
     labels: Mapping[str, str],
-    samples: Mapping[float, float],
+    scrapes: Iterable[tuple[float, bool]],
     interval: float | None,
-    resets: int | None,
 ) -> TargetCoverage:
+    """Return the coverage of one target: `scrapes` are (Unix seconds, whether it succeeded), in order.
+
+    `interval` is None for a target that was not declared.
+    """
     start, end = request.window.start, request.window.end
     # Of scrapes at both edges only one was due in the window.
-    times = sorted(time for time in samples if start < time <= end)
-    successes = [time for time in times if samples[time] == 1]
+    inside = [(time, succeeded) for time, succeeded in scrapes if start < time <= end]
+    times = [time for time, _ in inside]
+    successes = [time for time, succeeded in inside if succeeded]
     if interval is not None:
         due = count_due_scrapes(start, end, interval, times)
     else:
@@ -144,7 +160,7 @@ def _cover(
         successes=len(successes),
         up_ratio=len(successes) / len(times) if times else None,
         longest_gap_s=max(after - before for before, after in pairwise((start, *successes, end))),
-        resets=resets,
+        resets=None,
         first_seen=successes[0] if successes else None,
         last_seen=successes[-1] if successes else None,
         declared=interval is not None,
@@ -157,14 +173,6 @@ def _until_it_left(times: list[float], successes: list[float]) -> list[float]:
     return [time for time in times if time <= successes[-1]]
 
 
-def _identity(labels: Mapping[str, str]) -> Identity:
+def identity_of(labels: Mapping[str, str]) -> Identity:
+    """Return the labels that tell targets apart."""
     return (labels.get("job", ""), labels.get("instance", ""), labels.get("client", ""))
-
-
-def _most_resets(answers: Iterable[Answer]) -> dict[Identity, int]:
-    most: dict[Identity, int] = {}
-    for answer in answers:
-        for series in answer.series:
-            identity = _identity(series.labels)
-            most[identity] = max(most.get(identity, 0), round(series.value))
-    return most

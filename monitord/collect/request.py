@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitord.collect.stall import Stall
-from monitord.kpis.span import Span
+from monitord.kpis.span import Span, most_parts
 from monitord.prometheus.child.outages import Outage
 from monitord.recipes.model import Recipe
 from monitord.windows.model import Window
@@ -29,12 +29,13 @@ class CollectionRequest:
     """A closed window to measure.
 
     `targets` are those declared and in force at the window's end; `scrape_interval` (seconds) holds
-    for targets that are not among them; `min_coverage` is the share of scrapes, from 0 to 1, below
-    which a number is called partial. `recipes` are those that may apply: which of them do depends on
-    the metrics in the window, unless its marker names them. `outages` are those of Prometheus that
-    touched the window, and `left_open` means that the server excludes a sample at the very
-    start of a range. `native_histograms` means that it may have native histograms. `stalls` are the times
-    in the window in which the session folder did not answer.
+    for targets that are not among them. `min_coverage` is the share of scrapes, from 0 to 1, below
+    which a number is called partial, and `max_uncertainty` how far apart its bounds may be, as a share of it.
+    `recipes` are those that may apply: which of them do depends on the metrics in the window, unless its marker
+    names them. `outages` are those of Prometheus that touched the window, and `left_open` means that the server
+    excludes a sample at the very start of a range. `native_histograms` means that it may have native
+    histograms. `stalls` are the times in the window in which the session folder did not answer. `skew` (seconds)
+    is how far the clock of the window's markers may differ from that of the scrapes.
     """
 
     session: str
@@ -47,9 +48,14 @@ class CollectionRequest:
     left_open: bool = False
     native_histograms: bool = False
     stalls: tuple[Stall, ...] = ()
+    max_uncertainty: float = 0.1
+    skew: float = 0.0
 
     @property
     def span(self) -> Span:
         interval = max((self.scrape_interval, *(target.interval for target in self.targets)))
         window, native = self.window, self.native_histograms
-        return Span(self.session, window.start, window.end, interval, self.left_open, native=native)
+        return Span(
+            self.session, window.start, window.end, interval, self.left_open,
+            most_parts(len(self.targets)), native, self.skew,
+        )  # fmt: skip

@@ -1,84 +1,122 @@
 """The queries that read all raw samples of a window, each with an answer that fits in memory. Pure.
 
 A raw sample is read by a range selector, never by a range query: it comes with its own time, and
-with no value carried over from before.
+with no value carried over from before. One answer has all samples of some targets, so that these are measured
+before the next answer is read.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from monitord.kpis.promql import quote, session_matchers
 from monitord.kpis.span import InstantQuery, Span
 from monitord.prometheus.api.series import Answer
 
-MAX_SAMPLES = 100_000
-"""About how many samples one answer may hold: some 4 MB as JSON, several times that decoded."""
+T = TypeVar("T")
+
+MAX_SAMPLES = 200_000
+"""About how many samples one answer may hold: some 5 MB as JSON, and as much again decoded."""
 NATIVE_SIZE = 20
 """Which samples are native histograms is not known before they are read: each may be as large as so many."""
+OWN_SERIES = 6
+"""How many series Prometheus itself adds to each target: up, scrape_duration_seconds and others."""
+OF_SCRAPES = ("up", "scrape_duration_seconds", "process_start_time_seconds")
+"""The metrics without which the samples of a target cannot be dated; they are read first."""
 
 
-def series_query(span: Span) -> InstantQuery:
-    """Return the query for how many series each metric of each job has in the window."""
-    series = f"last_over_time({{{session_matchers(span.session)}}}{span.whole})"
-    return span.at_end(f"count by (job, __name__) ({series})")
+class Endpoint(NamedTuple):
+    """The labels that Prometheus gives each target."""
+
+    job: str
+    instance: str
+
+
+class SampleQuery(NamedTuple):
+    """A query for samples of one job."""
+
+    job: str
+    query: InstantQuery
 
 
 def scrapes_query(span: Span) -> InstantQuery:
-    """Return the query for the most scrapes of any target of a job: so many samples a series may have."""
-    scrapes = f"count_over_time(up{{{session_matchers(span.session)}}}{span.whole})"
-    return span.at_end(f"max by (job) ({scrapes})")
+    """Return the query for how many scrapes of each target there are, in the window and around it."""
+    return span.at_latest(f"sum by (job, instance) (count_over_time(up{{{_session(span)}}}{span.around}))")
+
+
+def sizes_query(span: Span) -> InstantQuery:
+    """Return the query for how many samples these scrapes brought in."""
+    scraped = f"sum_over_time(scrape_samples_scraped{{{_session(span)}}}{span.around})"
+    return span.at_latest(f"sum by (job, instance) ({scraped})")
+
+
+def sizes(scrapes: Answer, scraped: Answer) -> dict[Endpoint, int]:
+    """Return about how many samples each target has, by the answers to the two queries."""
+    own = {_endpoint(each.labels): OWN_SERIES * round(each.value) for each in scrapes.series}
+    found = {_endpoint(each.labels): round(each.value) for each in scraped.series}
+    return {endpoint: size + found.get(endpoint, 0) for endpoint, size in sorted(own.items())}
+
+
+def metrics_query(span: Span, endpoint: Endpoint) -> InstantQuery:
+    """Return the query for how many samples each metric of one target has."""
+    samples = f"count_over_time({_of(span, [endpoint])}{span.around})"
+    return span.at_latest(f"sum by (__name__) ({samples})")
 
 
 def sample_queries(
-    span: Span, series: Answer, scrapes: Answer, most: int = MAX_SAMPLES
-) -> dict[str, list[InstantQuery]]:
-    """Return by job the queries that together read every sample of the window, each of them once.
+    span: Span, targets: Mapping[Endpoint, int], most: int = MAX_SAMPLES
+) -> Iterator[SampleQuery | Endpoint]:
+    """Yield the queries that together read every sample, each of them once, job by job.
 
-    `series` answers `series_query`, `scrapes` answers `scrapes_query`. An answer has about `most`
-    samples, or one per series of a metric if that is more. Metrics come in the order of their names.
+    `targets` has the number of samples of each. A target that alone has more than `most` is yielded itself:
+    its metrics are to be asked for, and read by `metric_queries`.
     """
-    metrics: dict[str, dict[str, int]] = defaultdict(dict)
-    for each in series.series:
-        metrics[each.labels.get("job", "")][each.labels["__name__"]] = round(each.value)
-    counts = {each.labels.get("job", ""): round(each.value) for each in scrapes.series}
-    expected = round(span.seconds / span.interval) + 1
-    return {
-        job: list(_queries(span, job, metrics[job], counts.get(job, expected), most))
-        for job in sorted(metrics)
-    }
+    by_job: dict[str, list[Endpoint]] = defaultdict(list)
+    for endpoint in targets:
+        by_job[endpoint.job].append(endpoint)
+    for job, endpoints in by_job.items():
+        small = [endpoint for endpoint in endpoints if targets[endpoint] <= most]
+        for together in _packed(small, targets, most):
+            yield SampleQuery(job, span.read(_of(span, together)))
+        yield from (endpoint for endpoint in endpoints if targets[endpoint] > most)
 
 
-def _queries(
-    span: Span, job: str, series: Mapping[str, int], scrapes: int, most: int
-) -> Iterator[InstantQuery]:
-    names: list[str] = []
-    together = 0
-    for name in sorted(series):
-        samples = series[name] * scrapes
-        if names and together + samples > most:
-            yield from _parts(span, job, names, together, most)
-            names, together = [], 0
-        names.append(name)
-        together += samples
-    yield from _parts(span, job, names, together, most)
+def metric_queries(
+    span: Span, endpoint: Endpoint, metrics: Answer, most: int = MAX_SAMPLES
+) -> Iterator[SampleQuery]:
+    """Yield the queries for one target, some of its metrics in each; the first has the metrics of scrapes."""
+    counts = {each.labels["__name__"]: round(each.value) for each in metrics.series}
+    names = sorted(counts, key=lambda name: (name not in OF_SCRAPES, name))
+    for together in _packed(names, counts, most):
+        named = f"__name__=~{quote('|'.join(map(re.escape, together)))}"
+        yield SampleQuery(endpoint.job, span.read(_of(span, [endpoint], named)))
 
 
-def _parts(span: Span, job: str, names: list[str], samples: int, most: int) -> Iterator[InstantQuery]:
-    """Cut the window so that no part has too many samples; each millisecond is in one part only."""
-    matchers = f"{session_matchers(span.session)},job={quote(job)},{_named(names)}"
-    parts = max(1, min(-(-samples // most), span.length_ms // 2))
-    start = span.end_ms - span.length_ms
-    for part in range(parts):
-        first = start + span.length_ms * part // parts + (part > 0)
-        last = start + span.length_ms * (part + 1) // parts
-        selector = f"{{{matchers}}}[{last - first + span.left_open}ms]"
-        yield InstantQuery(selector, last / 1000)
+def _packed(names: Iterable[T], sizes: Mapping[T, int], most: int) -> Iterator[list[T]]:
+    together: list[T] = []
+    size = 0
+    for name in names:
+        if together and size + sizes[name] > most:
+            yield together
+            together, size = [], 0
+        together.append(name)
+        size += sizes[name]
+    if together:
+        yield together
 
 
-def _named(names: list[str]) -> str:
-    if len(names) == 1:
-        return f"__name__={quote(names[0])}"
-    return f"__name__=~{quote('|'.join(map(re.escape, names)))}"
+def _of(span: Span, endpoints: Sequence[Endpoint], more: str = "") -> str:
+    instances = quote("|".join(re.escape(each.instance) for each in endpoints))
+    matchers = (_session(span), f"job={quote(endpoints[0].job)}", f"instance=~{instances}", more)
+    return f"{{{','.join(filter(None, matchers))}}}"
+
+
+def _session(span: Span) -> str:
+    return session_matchers(span.session)
+
+
+def _endpoint(labels: Mapping[str, str]) -> Endpoint:
+    return Endpoint(labels.get("job", ""), labels.get("instance", ""))

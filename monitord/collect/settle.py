@@ -14,10 +14,15 @@ def settle_query(session: str) -> str:
     return f"timestamp(up{{{session_matchers(session)}}})"
 
 
+SLACK_SECONDS = 0.05
+"""Markers and scrapes are dated by clocks that may be so far apart without anybody's notice."""
+
+
 def are_settled(targets: Iterable[ExpectedTarget], last_scrapes: Answer, end: float) -> bool:
-    """Return whether every target has a scrape later than `end` (Unix seconds)."""
+    """Return whether every target has a scrape that is certainly later than `end` (Unix seconds)."""
     names = ("job", "instance", "client")
     last = {
         tuple(series.labels.get(name, "") for name in names): series.value for series in last_scrapes.series
     }
-    return all(last.get(tuple(target.labels[name] for name in names), 0.0) > end for target in targets)
+    after = end + SLACK_SECONDS
+    return all(last.get(tuple(target.labels[name] for name in names), 0.0) > after for target in targets)

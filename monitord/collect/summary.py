@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from monitord.collect.coverage import TargetCoverage, overall
+from monitord.collect.coverage import TargetCoverage, worst
 from monitord.kpis import estimate as why
 from monitord.kpis.estimate import Estimate
 from monitord.kpis.groups import Group
@@ -41,6 +42,8 @@ class KpiRow:
     coverage: float | None
     status: ValueStatus
     reason: str
+    value_lo: float | None = None
+    value_hi: float | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(KpiRow))
@@ -54,6 +57,7 @@ class Subject:
     kpi: Kpi
     min_coverage: float
     targets: tuple[TargetCoverage, ...]
+    max_uncertainty: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,29 @@ def kpi_rows(subject: Subject, reading: Reading) -> list[KpiRow]:
     # A target that was down all along counts against the KPI that its job provides elsewhere.
     targets = tuple(t for t in subject.targets if not merges or t.job in jobs)
     rows = []
+    known: dict[tuple[str, str, tuple[Group, ...]], Estimate] = {}
     for scope in ("session", *kpi.by):
         for key, groups, covering in _parts(scope, kpi, reading, targets):
             place = dict(zip(SCOPES[scope], key, strict=True))
             for stat in kpi.stats:
-                estimate = reading.estimate(stat, scope, groups).scaled(kpi.scale_of(stat))
-                row = _row(subject, stat, estimate, _grade(subject, estimate, covering))
+                what = ("" if merges else scope, stat, groups)
+                if what not in known:
+                    known[what] = reading.estimate(stat, scope, groups).scaled(kpi.scale_of(stat))
+                row = _row(subject, stat, known[what], _grade(subject, known[what], covering))
                 rows.append(_placed(row, scope, place))
     return rows
+
+
+def groups_by_scope(scope: str, groups: Collection[Group]) -> dict[Key, tuple[Group, ...]]:
+    """Split groups by the scope's labels; what lacks one of them is in no part."""
+    if scope == "session":
+        return {(): tuple(groups)}
+    parts: dict[Key, list[Group]] = defaultdict(list)
+    for group in groups:
+        key = tuple(getattr(group, label) for label in SCOPES[scope])
+        if all(key):
+            parts[key].append(group)
+    return {key: tuple(of_key) for key, of_key in parts.items()}
 
 
 def _placed(row: KpiRow, scope: str, place: Mapping[str, str]) -> KpiRow:
@@ -101,35 +120,37 @@ def failed_rows(subject: Subject) -> list[KpiRow]:
 
 def _parts(
     scope: str, kpi: Kpi, reading: Reading, targets: Sequence[TargetCoverage]
-) -> Iterator[tuple[Key, list[Group], list[TargetCoverage]]]:
+) -> Iterator[tuple[Key, tuple[Group, ...], list[TargetCoverage]]]:
     """Split groups and targets by the scope's labels; what lacks one of them is in no part."""
-    labels = SCOPES[scope]
-    known = tuple(label for label in labels if label != "gpu")  # targets do not have a gpu label
-    groups: dict[Key, list[Group]] = defaultdict(list)
+    known = tuple(label for label in SCOPES[scope] if label != "gpu")  # targets do not have a gpu label
+    groups = groups_by_scope(scope, reading.groups)
     covering: dict[Key, list[TargetCoverage]] = defaultdict(list)
-    for group in reading.groups:
-        groups[tuple(getattr(group, label) for label in labels)].append(group)
     for target in targets:
         covering[tuple(getattr(target, label) for label in known)].append(target)
     keys = set(groups)
     if scope != "gpu" and kind_of(kpi.kind).merges:
-        keys |= set(covering)
-    if scope == "session":
-        keys = {()}
+        keys |= {key for key in covering if all(key)}
     for key in sorted(keys):
-        if all(key):
-            yield key, groups.get(key, []), covering.get(key[: len(known)], [])
+        yield key, groups.get(key, ()), covering.get(key[: len(known)], [])
 
 
 def _grade(subject: Subject, estimate: Estimate, targets: Sequence[TargetCoverage]) -> Grade:
-    coverage = overall(targets)
+    """Return how far a value can be trusted; its coverage is the worst of what it rests on."""
+    coverage = worst(targets)
     if estimate.value is None:
         absent = estimate.reason == why.METRIC_ABSENT
         return Grade(coverage, "no_data", _absence(targets or subject.targets) if absent else estimate.reason)
+    is_sparse = estimate.presence < subject.min_coverage
+    if coverage is not None:
+        coverage = min(coverage, estimate.presence)
     if estimate.reason:
         return Grade(coverage, "partial", estimate.reason)
+    if is_sparse:
+        return Grade(coverage, "partial", why.SPARSE_SERIES)
     if coverage is not None and coverage < subject.min_coverage:
         return Grade(coverage, "partial", why.LOW_COVERAGE)
+    if estimate.uncertainty > subject.max_uncertainty:
+        return Grade(coverage, "partial", why.EDGE_UNCERTAIN if estimate.bucket is None else why.WIDE_BUCKET)
     return Grade(coverage, "ok", "")
 
 
@@ -154,9 +175,11 @@ def _row(subject: Subject, stat: str, estimate: Estimate, grade: Grade) -> KpiRo
         node="",
         gpu="",
         n=estimate.n,
-        bucket_lo=estimate.low,
-        bucket_hi=estimate.high,
+        bucket_lo=estimate.bucket and estimate.bucket.low,
+        bucket_hi=estimate.bucket and estimate.bucket.high,
         coverage=grade.coverage,
         status=grade.status,
         reason=grade.reason,
+        value_lo=estimate.bounds and estimate.bounds.low,
+        value_hi=estimate.bounds and estimate.bounds.high,
     )

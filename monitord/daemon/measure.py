@@ -11,7 +11,6 @@ import os
 import platform
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from monitord.artifacts import store
 from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import KEPT, Provenance, has_data, manifest, reasons_of, renewed
-from monitord.artifacts.sample_files import Samples
+from monitord.artifacts.sample_order import Asked, Samples
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
-from monitord.collect.collect import collect
 from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.cost import Moment, own_cost
 from monitord.collect.request import CollectionRequest, ExpectedTarget
@@ -94,6 +92,7 @@ class Measurement:
         """
         permit = store.Permit(attempt, self.session.confirm)
         recipes, refused = self._recipes()
+        skew = measure_skew(self.session.status, SystemClock())
         with self.connect(QUERY_TIMEOUT_SECONDS) as client:
             version = str(client.build_info().get("version"))
             request = CollectionRequest(
@@ -107,22 +106,24 @@ class Measurement:
                 left_open=has_left_open_ranges(version),
                 native_histograms=self.settings.prometheus.native_histograms,
                 stalls=self.stalls(window.start, window.end),
+                max_uncertainty=self.settings.windows.max_uncertainty,
+                skew=_widest(skew, window),
             )
-            with self._reading(request, client) as read_samples:
-                collection = collect(request, client, extra_reasons=[*refused, *self._reasons(unsettled)])
-                provenance = self._provenance(collection, version)
-                if kept := self._kept(collection, provenance, permit):
-                    return kept
-                with self._blocks(collection) as blocks:
-                    folder = self._publish_what_fits(collection, provenance, read_samples(), blocks, permit)
+            server = client.connection_info
+        asked = Asked(request, (*refused, *self._reasons(unsettled)))
+        with self.sampling.collecting(server, asked, self.settings.windows.samples) as (collection, samples):
+            provenance = self._provenance(collection, version, skew)
+            if kept := self._kept(collection, provenance, permit):
+                return kept
+            with self._blocks(collection) as blocks:
+                folder = self._publish_what_fits(collection, provenance, samples, blocks, permit)
         return Collected(
             collection.status, str(folder), tuple(reason.message for reason in collection.reasons),
             worst_of(result.status for result in collection.slo),
         )  # fmt: skip
 
-    def _provenance(self, collection: CollectedWindow, version: str) -> Provenance:
+    def _provenance(self, collection: CollectedWindow, version: str, skew: Skew | None) -> Provenance:
         window, allocation = collection.request.window, read_allocation(os.environ)
-        skew = measure_skew(self.session.status, SystemClock())
         return Provenance(
             __version__, platform.python_version(), _host(), self._prometheus(version),
             allocation.as_json() if allocation else None, self._own_cost(collection), _clock(skew),
@@ -161,7 +162,7 @@ class Measurement:
         permit: store.Permit,
     ) -> Path:  # fmt: skip
         files = window_files(collection, self._inputs(collection))
-        content = manifest(collection, provenance, (*samples.warnings, *blocks.warnings))
+        content = manifest(collection, provenance, blocks.warnings)
         return store.publish(
             self.session.artifacts, collection.request.window.id, {**files, **samples.files, **blocks.files},
             content, self.session.file_mode, samples.rows, permit=permit,
@@ -177,13 +178,6 @@ class Measurement:
             blocks_of(collection.request.span, client.snapshot, self.data_folder()) as blocks,
         ):
             yield blocks
-
-    def _reading(
-        self, request: CollectionRequest, client: PrometheusClient
-    ) -> AbstractContextManager[Callable[[], Samples]]:
-        if not self.settings.windows.samples:
-            return nullcontext(Samples)
-        return self.sampling.reading(client.connection_info, request.span)
 
     def _recipes(self) -> tuple[tuple[Recipe, ...], list[Reason]]:
         """Return the recipes in force; where the session's own are invalid, only these are left out."""
@@ -242,6 +236,11 @@ def _other_window(folder: Path, earlier: Mapping[str, Any]) -> MonitordError:
         f"{times.get('from')} to {times.get('to')}, which has data and stays as it is; use another id, or "
         "move that folder away and touch the marker again"
     )
+
+
+def _widest(skew: Skew | None, window: Window) -> float:
+    """Return how far the clock of a window's markers may differ from that of the scrapes, in seconds."""
+    return abs(skew.seconds) + skew.uncertainty if skew and window.markers else 0.0
 
 
 def _clock(skew: Skew | None) -> Mapping[str, Any] | None:

@@ -1,7 +1,7 @@
-"""Reading raw samples in another process, while the KPIs of the same window are collected.
+"""Collecting windows in another process, which alone holds numpy and pyarrow, and the samples.
 
 The process is started with the first window, serves the following ones, one at a time, and is ended when it
-has been idle for a while. If it fails, a window loses its raw samples and nothing else.
+has been idle for a while. If it ends by itself, it is started again once for the same window.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,11 +21,22 @@ from signal import Signals
 from msgspec import DecodeError
 from structlog.typing import FilteringBoundLogger
 
-from monitord.artifacts import parquet
-from monitord.artifacts.sample_files import NOT_INSTALLED, Samples
-from monitord.artifacts.sample_order import Going, Order, Unavailable, Unwritten, Written, read_reply, to_line
-from monitord.errors import ExitCode, PrometheusUnavailableError, is_passing
-from monitord.kpis.span import Span
+from monitord.artifacts.sample_order import (
+    Asked,
+    Done,
+    Going,
+    Order,
+    Refused,
+    Samples,
+    Unavailable,
+    Unwritten,
+    pack,
+    read_reply,
+    to_line,
+    unpack_collected,
+)
+from monitord.collect.collected_window import CollectedWindow
+from monitord.errors import ExitCode, MonitordError, PrometheusError, PrometheusUnavailableError, is_passing
 from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.session.folder import Session
 from monitord.system.atomic import TEMPORARY_PREFIX
@@ -54,8 +65,11 @@ class _NoProcessError(_LostError):
     """It cannot be started at this moment."""
 
 
+Collection = tuple[CollectedWindow, Samples]
+
+
 class Sampling:
-    """The process that reads raw samples, and the thread that waits for it."""
+    """The process that collects windows, and the thread that waits for it."""
 
     def __init__(
         self,
@@ -73,7 +87,7 @@ class Sampling:
         self._idle = idle
         self._patience = patience
         self._start_patience = start_patience
-        self._jobs: SimpleQueue[tuple[Order, Future[Samples]] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Order, Future[Collection]] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._child: InteractiveChild | None = None
@@ -86,26 +100,28 @@ class Sampling:
         return child.pid if child else None
 
     @contextmanager
-    def reading(self, server: ConnectionInfo, span: Span) -> Iterator[Callable[[], Samples]]:
-        """Begin to read all raw samples of a window; the yielded function waits for them.
+    def collecting(self, server: ConnectionInfo, asked: Asked, keep_samples: bool) -> Iterator[Collection]:
+        """Collect a window, and yield what came of it, with its raw samples if they are to be kept.
 
-        They are in files that are removed after the context. Raises PassingError when no thread can be
-        started. Waiting raises PrometheusUnavailableError when a later try may succeed, and OSError when they
-        cannot be written.
+        These are in files that are removed after the context. Raises PrometheusUnavailableError when a later
+        try may succeed, PassingError when no thread can be started now, OSError when the samples cannot be
+        written, and MonitordError when the window cannot be collected.
         """
-        if not parquet.is_available():
-            yield lambda: Samples(warnings=(NOT_INSTALLED,))
-            return
         self._start_thread()
         # By its name, a folder that a crash leaves here is removed with other leftovers.
-        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}samples-", dir=self._artifacts))
-        future: Future[Samples] = Future()
-        self._jobs.put((Order(server, span, str(folder)), future))
+        folder = (
+            Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}samples-", dir=self._artifacts))
+            if keep_samples
+            else None
+        )
+        future: Future[Collection] = Future()
+        self._jobs.put((Order(server, pack(asked), str(folder) if folder else None), future))
         try:
-            yield future.result
+            yield future.result()
         finally:
             future.cancel()  # a running order goes on; its files are removed afterwards
-            future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
+            if folder is not None:
+                future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
 
     def close(self) -> None:
         """End the process, also while it is reading."""
@@ -142,7 +158,7 @@ class Sampling:
                     future.set_exception(error)
         self._drop()
 
-    def _read(self, order: Order) -> Samples:
+    def _read(self, order: Order) -> Collection:
         """Carry out an order, in a second process if the first one ends."""
         try:
             try:
@@ -152,11 +168,15 @@ class Sampling:
                     "samples.reader_ended", reason=str(error), consequence="it is started again"
                 )
                 return self._exchange_once_started(order)
+        except _NoProcessError as error:
+            raise PrometheusUnavailableError(f"the process that collects windows {error}") from error
         except _LostError as error:
-            self._log.error("samples.lost", reason=str(error), consequence="the window has no raw samples")
-            return Samples(warnings=(f"raw samples were not kept: the process that reads them {error}",))
+            self._log.error("samples.lost", reason=str(error), consequence="the window is not collected")
+            raise MonitordError(
+                f"the process that collects windows {error}; monitord window recollect tries again"
+            ) from error
 
-    def _exchange_once_started(self, order: Order) -> Samples:
+    def _exchange_once_started(self, order: Order) -> Collection:
         """Send an order to the process, once that can be started."""
         deadline = time.monotonic() + self._start_patience
         while True:
@@ -166,7 +186,7 @@ class Sampling:
                 if time.monotonic() >= deadline or self._closed.wait(START_AGAIN_SECONDS):
                     raise
 
-    def _exchange(self, order: Order) -> Samples:
+    def _exchange(self, order: Order) -> Collection:
         child = self._running()
         try:
             reply = self._ask(child, order)
@@ -179,9 +199,12 @@ class Sampling:
                 raise PrometheusUnavailableError(reply.reason)
             case Unwritten():
                 raise OSError(reply.number, reply.reason, reply.file)
-        return Samples({path: Path(file) for path, file in reply.files.items()}, reply.rows, reply.warnings)
+            case Refused():
+                raise PrometheusError(reply.reason)
+        samples = Samples({path: Path(file) for path, file in reply.files.items()}, reply.rows)
+        return unpack_collected(reply.collected), samples
 
-    def _ask(self, child: InteractiveChild, order: Order) -> Written | Unavailable | Unwritten:
+    def _ask(self, child: InteractiveChild, order: Order) -> Done | Refused | Unavailable | Unwritten:
         try:
             child.send_line(to_line(order))
         except (OSError, ValueError):  # ValueError: `close` has closed its input

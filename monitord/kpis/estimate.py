@@ -58,12 +58,10 @@ class Bounds(NamedTuple):
 class Estimate(NamedTuple):
     """A stat's value, or None with the reason; `reason` with a value explains why it is incomplete.
 
-    `n` is how many observations it rests on: for a histogram those in the window (a rounded
-    increase), for a gauge its samples, for a counter its series, for a minimum or maximum of a
-    counter the parts of the window compared. `bucket` is where a quantile lies, `bounds` what the true value
-    is between for certain. `presence` is the smallest share of its target's scrapes that a series has a sample
-    of.
-    """
+    `n` is how many observations it rests on: for a histogram those in the window (a rounded increase), for
+    a gauge its samples, for a counter its series, for a minimum or maximum of a counter the parts of the
+    window compared. `bucket` is where a quantile lies, `bounds` what the true value is between for certain.
+    `presence` is the smallest share of its target's scrapes that a series has a sample of."""
 
     value: float | None
     n: int | None = None

@@ -1,9 +1,9 @@
 """What all kinds of KPI have in common: the classes that they derive from, and what they read and return.
 
 A kind is an object without state, with its own module in `kinds/`. It defines which stats it has and in
-which units, what a recipe must contain, and what is read. How the samples are measured is in `readings/`, which
-a kind imports only when it measures: the daemon and the commands check recipes, and need no numpy for it.
-"""
+which units, what a recipe must contain, and what is read. How the samples are measured is in `readings/`,
+which a kind imports only when it measures: the daemon and the commands check recipes, and need no numpy for
+it."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class MetricReading(Reading, Protocol):
     def take(self, role: str, target: TargetSamples, metric: Metric) -> None:
         """Add one target's series of a source; columns are the successful scrapes."""
 
-    def resets(self, group: Group) -> int:
-        """Return the most resets of a counter of a group in the window."""
+    def resets(self, group: Group) -> int | None:
+        """Return the most resets of a counter of a group in the window; None without counters."""
 
 
 class NativeReading(MetricReading, Protocol):

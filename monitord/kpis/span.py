@@ -46,11 +46,10 @@ Query = InstantQuery | RangeQuery
 class Span:
     """A session's window, in whole milliseconds.
 
-    `interval` is the longest scrape interval, in seconds, among the targets. `left_open` means
-    that the server excludes a sample at the very start of a range. `most_parts` is the maximum number of
-    tiles, and of steps. `native` means that the server may have native histograms. `skew` (seconds) is how far
-    the clock of the window's markers may differ from that of the scrapes.
-    """
+    `interval` is the longest scrape interval, in seconds, among the targets. `left_open` means that the
+    server excludes a sample at the very start of a range. `most_parts` is the maximum number of tiles, and
+    of steps. `native` means that the server may have native histograms. `skew` (seconds) is how far the
+    clock of the window's markers may differ from that of the scrapes."""
 
     session: str
     start: float
@@ -132,9 +131,17 @@ class Span:
     def at_end(self, promql: str) -> InstantQuery:
         return InstantQuery(promql, self.end_ms / 1000)
 
+    @property
+    def around(self) -> str:
+        """The range selector from `earliest` to `latest`, for a query evaluated at `latest`."""
+        return self.selector(self.length_ms + 2 * self.margin_ms)
+
+    def at_latest(self, promql: str) -> InstantQuery:
+        return InstantQuery(promql, self.latest)
+
     def read(self, promql: str) -> InstantQuery:
         """Return the query for all samples of a selector, from `earliest` to `latest`."""
-        return InstantQuery(f"{promql}{self.selector(self.length_ms + 2 * self.margin_ms)}", self.latest)
+        return self.at_latest(f"{promql}{self.around}")
 
     def over_steps(self, promql: str) -> RangeQuery:
         """Evaluate at the end of every step; the last one ends with the window."""

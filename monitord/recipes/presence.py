@@ -1,49 +1,24 @@
-"""Which recipes apply to a window, and which of several metrics a KPI is read from. Pure.
+"""Which recipes apply to a window. Pure.
 
 Most packs are for services that a session does not run. They apply only to windows with their metrics, so
-that a summary is not a list of missing values. Names of metrics change from version to version of a service:
-a KPI lists them, and is read from the first one that the window holds.
+that a summary is not a list of missing values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
-from monitord.kpis.promql import quote, session_matchers
-from monitord.kpis.span import InstantQuery, Span
-from monitord.prometheus.api.series import Answer
-from monitord.recipes.model import Kpi, Recipe, metrics_of
+from monitord.recipes.model import Recipe, metrics_of
 
 
-def presence_query(recipes: Sequence[Recipe], span: Span) -> InstantQuery | None:
-    """Return the query for the metrics in the window, by job; None when no recipe depends on it."""
-    optional = (recipe for recipe in recipes if recipe.applies == "when_present")
-    kpis = [kpi for recipe in optional for kpi in recipe.kpis]
-    names = sorted({name for kpi in kpis for names in metrics_of(kpi, span.native) for name in names})
-    if not names:
-        return None
-    selector = f"{{__name__=~{quote('|'.join(names))},{session_matchers(span.session)}}}"
-    return span.at_end(f"group by (__name__, job) (last_over_time({selector}{span.whole}))")
+def in_force(recipes: Sequence[Recipe], present: Collection[tuple[str, str]]) -> tuple[Recipe, ...]:
+    """Return the recipes that always apply, and those of which a KPI has all its metrics.
 
-
-def in_force(recipes: Sequence[Recipe], present: Answer) -> tuple[Recipe, ...]:
-    """Return the recipes that always apply, and those of which a KPI has all its metrics."""
-    found = {(series.labels.get("__name__", ""), series.labels.get("job", "")) for series in present.series}
-    return tuple(recipe for recipe in recipes if recipe.applies == "always" or _is_present(recipe, found))
-
-
-def choose_metrics(recipe: Recipe, holds: Callable[[Kpi], bool]) -> Recipe:
-    """Return the recipe with one metric for each KPI: the first one that the window holds, if any.
-
-    `holds` returns whether the window holds the metric of a KPI that has only one.
+    `present` are the metrics in the window, each with the job that has it.
     """
-    return recipe.model_copy(update={"kpis": tuple(_choose(kpi, holds) for kpi in recipe.kpis)})
-
-
-def _choose(kpi: Kpi, holds: Callable[[Kpi], bool]) -> Kpi:
-    first, *others = kpi.alternatives()
-    return next((each for each in (first, *others) if holds(each)), first) if others else first
+    found = set(present)
+    return tuple(recipe for recipe in recipes if recipe.applies == "always" or _is_present(recipe, found))
 
 
 def _is_present(recipe: Recipe, found: set[tuple[str, str]]) -> bool:

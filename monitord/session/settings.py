@@ -156,7 +156,10 @@ class WindowSettings(Model, title="windows"):
     min_coverage: Ratio = Field(
         default=0.95, description="share of expected scrapes below which a window is partial"
     )
-    samples: bool = Field(default=True, description="keep raw samples as Parquet; needs pyarrow")
+    max_uncertainty: Ratio = Field(
+        default=0.1, description="share of a value that its bounds may be apart before it is partial"
+    )
+    samples: bool = Field(default=True, description="keep raw samples as Parquet")
     blocks: bool = Field(
         default=False, description="keep the blocks of Prometheus's database that hold the window, in tsdb/"
     )

@@ -48,7 +48,8 @@ class Expression(QueryKind):
 
     def queries(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:
         return {
-            scope: span.at_end(promql) for scope, promql in _expressions(kpi, services, span, span.whole).items()
+            scope: span.at_end(promql)
+            for scope, promql in _expressions(kpi, services, span, span.whole).items()
         }
 
     def queries_over_time(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, Query]:

@@ -1,8 +1,8 @@
 """Histograms in buckets, added up by group and by layout, and merged over layouts. Pure.
 
-A cumulative count is known at a histogram's own bucket bounds only. At a bound that it lacks, at least as many
-observations lie at or below as at its next bound below, and at most as many as at its next bound above.
-"""
+A cumulative count is known at a histogram's own bucket bounds only. At a bound that it lacks, at least as
+many observations lie at or below as at its next bound below, and at most as many as at its next bound
+above."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ Layout = tuple[float, ...]  # upper bounds of buckets, in order
 class Histogram:
     """Cumulative counts by upper bound: a row for each bound, a column for each window.
 
-    `mixed` means that histograms of several layouts were merged, and that `estimate` is not a number at bounds
-    that fall into a bucket of one of them.
-    """
+    `mixed` means that histograms of several layouts were merged, and that `estimate` is not a number at
+    bounds that fall into a bucket of one of them."""
 
     layout: Layout
     low: Floats

@@ -40,7 +40,7 @@ class CounterReading:
         if sums is not None:
             sums.take(target, metric)
 
-    def resets(self, group: Group) -> int:
+    def resets(self, group: Group) -> int | None:
         return self._counters.resets(group)
 
     def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002
@@ -69,7 +69,8 @@ class CounterReading:
         divisor = self._divisor.of(groups)
         if divisor is None:
             return np.full(len(self._seconds), np.nan)
-        return np.where(divisor.estimate > 0, divisor.estimate, np.nan)
+        whole: Floats = np.where(divisor.estimate > 0, divisor.estimate, np.nan)
+        return whole
 
     def _over(self, counted: Sums, groups: Collection[Group]) -> Estimate:
         if self._divisor is None:

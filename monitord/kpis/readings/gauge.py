@@ -20,9 +20,8 @@ from monitord.kpis.span import Span
 class _Found:
     """The gauges of a group at one target.
 
-    `means` is the sum over series of their means, and `series` how many have any, for each window; `samples` are
-    all of the window's, in any order.
-    """
+    `means` is the sum over series of their means, and `series` how many have any, for each window;
+    `samples` are all of the window's, in any order."""
 
     means: Floats
     series: Floats
@@ -33,9 +32,9 @@ class _Found:
 class GaugeReading:
     """Samples of gauges.
 
-    `mean` is that of the series' means, and `sum` adds these up, so that a series with fewer samples counts as
-    much as another. Minimum, maximum, standard deviation and percentiles are of all samples taken together.
-    """
+    `mean` is that of the series' means, and `sum` adds these up, so that a series with fewer samples counts
+    as much as another. Minimum, maximum, standard deviation and percentiles are of all samples taken
+    together."""
 
     def __init__(self, span: Span) -> None:
         self._starts, self._ends = np.array(span.edges()).T
@@ -53,9 +52,9 @@ class GaugeReading:
             if found is not None:
                 self._found.setdefault(target.scrapes.group(gpu), []).append(found)
 
-    def resets(self, group: Group) -> int:  # noqa: ARG002
-        """Return 0: a gauge may go down."""
-        return 0
+    def resets(self, group: Group) -> int | None:  # noqa: ARG002
+        """Return None: a gauge may go down."""
+        return None
 
     def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002
         parts = self._parts(groups)

@@ -94,7 +94,9 @@ def increases(scrapes: Scrapes, values: Floats, windows: Windows) -> Increases:
     ended = exists & (d > counters.newest)
     resets = counters.resets(np.minimum(d, counters.newest)) - counters.resets(np.maximum(b, before))
     resets = np.where(exists, resets, 0.0)
-    high = np.where(ended | (resets > 0), np.inf, counters.total(np.minimum(d, counters.newest)) - counters.total(b))
+    high = np.where(
+        ended | (resets > 0), np.inf, counters.total(np.minimum(d, counters.newest)) - counters.total(b)
+    )
     high = np.where(exists, np.maximum(high, low), 0.0)
     at_start = _interpolate(counters, scrapes.starts, starts, before, (b, a))
     at_end = _interpolate(counters, scrapes.starts, ends, last, (c, d))

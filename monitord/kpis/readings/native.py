@@ -1,9 +1,9 @@
 """Native histograms as tables of cumulative counts, so that they are measured as classic ones are. Pure.
 
-Each sample of a native histogram is count, sum and buckets together, and each bucket has both of its bounds.
-Buckets of different resolution are merged to what all samples know: buckets that overlap become one. The
-bounds of a coarser resolution are among those of a finer one, so that nothing is wider for it than the coarsest.
-"""
+Each sample of a native histogram is count, sum and buckets together, and each bucket has both of its
+bounds. Buckets of different resolution are merged to what all samples know: buckets that overlap become
+one. The bounds of a coarser resolution are among those of a finer one, so that nothing is wider for it than
+the coarsest."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class ObservationReading(ABC):
         elif role == "sum":
             self._sum.take(target, metric)
 
-    def resets(self, group: Group) -> int:
+    def resets(self, group: Group) -> int | None:
         return self._count.resets(group)
 
     def estimate(self, stat: str, scope: str, groups: Collection[Group]) -> Estimate:  # noqa: ARG002
@@ -57,6 +57,10 @@ class ObservationReading(ABC):
         q = quantile_of(stat)
         if q is not None:
             return self._percentile(q, groups, count)._replace(presence=count.presence)
+        return self._of_sum(stat, groups, count)
+
+    def _of_sum(self, stat: str, groups: Collection[Group], count: Sums) -> Estimate:
+        observations, n = float(count.estimate[0]), round(float(count.estimate[0]))
         observed = self._sum.of(groups)
         if observed is None:
             return Estimate(None, n, reason=why.METRIC_ABSENT)
@@ -64,8 +68,8 @@ class ObservationReading(ABC):
             return Estimate(
                 float(observed.estimate[0]), n, None, reason_of(count), _bounds(observed), count.presence
             )
-        mean = float(observed.estimate[0]) / observations
-        return Estimate(mean, n, None, reason_of(count), _bounds(observed).per(bounds), count.presence)
+        mean, bounds = float(observed.estimate[0]) / observations, _bounds(observed).per(_bounds(count))
+        return Estimate(mean, n, None, reason_of(count), bounds, count.presence)
 
     def over_time(self, stat: str, scope: str, groups: Collection[Group]) -> Sequence[float]:  # noqa: ARG002
         """Return the value over each step, not a number where there is none."""

@@ -76,9 +76,9 @@ class CounterSums:
             min(part.presence for part in parts),
         )
 
-    def resets(self, group: Group) -> int:
-        """Return the most resets of a counter of a group."""
-        return max((part.resets for part in self._found.get(group, ())), default=0)
+    def resets(self, group: Group) -> int | None:
+        """Return the most resets of a counter of a group; None when it has none."""
+        return max((part.resets for part in self._found.get(group, ())), default=None)
 
 
 def measure(scrapes: Scrapes, counters: Metric, windows: Windows) -> Sums | None:
