@@ -92,7 +92,7 @@ def _kpi(kpi: Kpi) -> dict[str, Any]:
 
 
 def queries(collection: CollectedWindow) -> dict[str, Any]:
-    """Return every query that was made, and the PromQL that comes nearest to each KPI, for people to paste."""
+    """Return every query that was made, and the PromQL that comes nearest to each KPI."""
     request = collection.request
     return {
         "schema": QUERIES_SCHEMA,

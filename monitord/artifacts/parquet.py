@@ -1,4 +1,4 @@
-"""Raw samples as Parquet. The only place that imports pyarrow, which is large: only what reads samples does."""
+"""Raw samples as Parquet. The only place that imports pyarrow, which is large."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _histogram_block(table: Any) -> SampleBlock:
 
 
 def _runs(table: Any) -> tuple[list[dict[str, str]], Any]:
-    """Return the labels of each series of a table, and where its rows end: its labels or times start again."""
+    """Return the labels of each series of a table, and where its rows end."""
     import pyarrow as pa
 
     names = [name for name in table.schema.names if name not in {"timestamp", "value", _HISTOGRAM}]

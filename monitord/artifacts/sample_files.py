@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from monitord.artifacts import parquet
 from monitord.artifacts.layout import HISTOGRAMS, SAMPLES
-from monitord.artifacts.sample_order import Samples
 from monitord.prometheus.api.sample_block import SampleBlock
 
 
@@ -45,17 +44,15 @@ class SampleWriter:
         if block.histograms:
             self._file(HISTOGRAMS, job, parquet.HistogramFile).write(block)
 
-    def close(self) -> Samples:
-        """Close all files, and return them."""
+    def close(self) -> tuple[dict[str, Path], dict[str, int]]:
+        """Close all files; return each by its path in the artifact folder, and its number of rows."""
         self._stack.close()
         paths = {
             f"{kind}/service={quote(job, safe='')}/part-0.parquet": each
             for (kind, job), each in self._open.items()
         }
-        return Samples(
-            {path: file for path, (file, _) in paths.items()},
-            {path: written.rows for path, (_, written) in paths.items()},
-        )
+        files = {path: file for path, (file, _) in paths.items()}
+        return files, {path: written.rows for path, (_, written) in paths.items()}
 
     def _file(self, kind: str, job: str, make: type[parquet.SampleFile]) -> parquet.SampleFile:
         if (kind, job) not in self._open:

@@ -6,9 +6,7 @@ program, and nobody else writes into the pipes between them."""
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import msgspec
 
@@ -24,14 +22,6 @@ class Order(msgspec.Struct, frozen=True):
     server: ConnectionInfo
     request: bytes
     folder: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Files by their path in the artifact folder, and the number of rows of each."""
-
-    files: Mapping[str, Path] = field(default_factory=dict)
-    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from monitord.artifacts.sample_order import (
     Order,
     Refused,
     Reply,
-    Samples,
     Unavailable,
     Unwritten,
     pack,
@@ -72,7 +71,7 @@ def _carry_out(order: Order, replies: BinaryIO) -> Reply:
                 _send(replies, Going())
 
             collected = collect(asked.request, client, extra_reasons=asked.reasons, keep=keep)
-            samples = writer.close() if writer is not None else Samples()
+            files, rows = writer.close() if writer is not None else ({}, {})
     except PrometheusUnavailableError as error:
         return Unavailable(str(error))
     except MonitordError as error:
@@ -81,8 +80,7 @@ def _carry_out(order: Order, replies: BinaryIO) -> Reply:
         return Unwritten(
             error.errno or 0, error.strerror or str(error), error.filename and str(error.filename)
         )
-    files = {path: str(file) for path, file in samples.files.items()}
-    return Done(pack(collected), files, dict(samples.rows))
+    return Done(pack(collected), {path: str(file) for path, file in files.items()}, rows)
 
 
 def _writer(order: Order, asked: Asked, client: PrometheusClient) -> SampleWriter:

@@ -31,11 +31,11 @@ class CollectionRequest:
     `targets` are those declared and in force at the window's end; `scrape_interval` (seconds) holds
     for targets that are not among them. `min_coverage` is the share of scrapes, from 0 to 1, below
     which a number is called partial, and `max_uncertainty` how far apart its bounds may be, as a share of it.
-    `recipes` are those that may apply: which of them do depends on the metrics in the window, unless its marker
-    names them. `outages` are those of Prometheus that touched the window, and `left_open` means that the server
-    excludes a sample at the very start of a range. `native_histograms` means that it may have native
-    histograms. `stalls` are the times in the window in which the session folder did not answer. `skew` (seconds)
-    is how far the clock of the window's markers may differ from that of the scrapes.
+    `recipes` are those that may apply: which of them do depends on the metrics in the window, unless its
+    marker names them. `outages` are those of Prometheus that touched the window, and `left_open` means that
+    the server excludes a sample at the very start of a range. `native_histograms` means that it may have
+    native histograms. `stalls` are the times in the window in which the session folder did not answer.
+    `skew` (seconds) is how far the clock of the window's markers may differ from that of the scrapes.
     """
 
     session: str

@@ -12,7 +12,7 @@ MAX_ADVICE = 5
 
 
 def advice(request: CollectionRequest, rows: Sequence[KpiRow]) -> tuple[str, ...]:
-    """Return for the session's rows whose bounds are too far apart which scrape interval or length would do."""
+    """Return for rows of the session that are uncertain which scrape interval or window length would do."""
     found = list(_each(request, [row for row in rows if row.scope == "session"]))
     more = len(found) - MAX_ADVICE
     return (*found[:MAX_ADVICE], *([f"{more} more values are as uncertain"] if more > 0 else []))

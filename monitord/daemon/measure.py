@@ -20,7 +20,7 @@ from monitord.artifacts import store
 from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import KEPT, Provenance, has_data, manifest, reasons_of, renewed
-from monitord.artifacts.sample_order import Asked, Samples
+from monitord.artifacts.sample_order import Asked
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.cost import Moment, own_cost
@@ -30,7 +30,7 @@ from monitord.collect.slo import worst_of
 from monitord.collect.stall import Stall
 from monitord.collect.verdict import Reason
 from monitord.daemon.collection_threads import Collected
-from monitord.daemon.sampling import Sampling
+from monitord.daemon.sampling import Samples, Sampling
 from monitord.daemon.skew import Skew, measure_skew
 from monitord.dropfolder.files import read_file
 from monitord.errors import InvalidInputError, MonitordError

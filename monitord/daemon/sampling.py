@@ -11,9 +11,10 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from signal import Signals
@@ -27,7 +28,6 @@ from monitord.artifacts.sample_order import (
     Going,
     Order,
     Refused,
-    Samples,
     Unavailable,
     Unwritten,
     pack,
@@ -63,6 +63,14 @@ class _EndedError(_LostError):
 
 class _NoProcessError(_LostError):
     """It cannot be started at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Files by their path in the artifact folder, and the number of rows of each."""
+
+    files: Mapping[str, Path] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 Collection = tuple[CollectedWindow, Samples]

@@ -43,7 +43,7 @@ class Bounds(NamedTuple):
     high: float
 
     def per(self, divisor: Bounds) -> Bounds | None:
-        """Return the bounds of a ratio of two values that are not negative; None where it may be undefined."""
+        """Return the bounds of a ratio of values that are not negative; None where it is undefined."""
         if divisor.high == 0 or math.isnan(self.low) or self.low < 0:
             return None
         high = self.high / divisor.low if divisor.low > 0 else math.inf

@@ -63,7 +63,7 @@ class Reading(Protocol):
         """Estimate a stat over some of the groups, in the metric's own unit."""
 
     def over_time(self, stat: str, scope: str, groups: Collection[Group]) -> Sequence[float]:
-        """Return the stat over each step of the window, not a number where there is none; empty for nothing."""
+        """Return the stat over each step, not a number where there is none; nothing without samples."""
 
 
 class MetricReading(Reading, Protocol):
@@ -140,7 +140,7 @@ class Kind(ABC):
 
 
 class MetricKind(Kind):
-    """A kind that is read from the samples of one metric. `suffix` is that of series that are always there."""
+    """A kind that is read from the samples of one metric; `suffix` is that of series that it always has."""
 
     suffix: ClassVar[str] = ""
 

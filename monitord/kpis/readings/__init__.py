@@ -1,1 +1,1 @@
-"""KPIs read from raw samples. Only this package computes with numpy, and a module that loads it is not cheap."""
+"""KPIs read from raw samples, with numpy: whoever imports this package waits for that to load."""

@@ -65,12 +65,12 @@ class CounterReading:
     def _whole(self, groups: Collection[Group]) -> Floats:
         """Return what an increase is divided by: the divisor's increase, else the seconds."""
         if self._divisor is None:
-            return self._seconds
+            seconds: Floats = self._seconds
+            return seconds
         divisor = self._divisor.of(groups)
         if divisor is None:
             return np.full(len(self._seconds), np.nan)
-        whole: Floats = np.where(divisor.estimate > 0, divisor.estimate, np.nan)
-        return whole
+        return np.where(divisor.estimate > 0, divisor.estimate, np.nan).astype(np.float64)
 
     def _over(self, counted: Sums, groups: Collection[Group]) -> Estimate:
         if self._divisor is None:

@@ -1,4 +1,4 @@
-"""The increases of counters added up by group, for the whole window, its tiles and its steps at once. Pure."""
+"""The increases of counters added up by group, for the window, its tiles and its steps at once. Pure."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def target_samples(
 ) -> TargetSamples | None:
     """Return the samples of one target; None when nothing is known of its scrapes.
 
-    When the target's labels were changed in between, each of its series comes in two pieces, which are joined.
+    When the target's labels were changed in between, each series comes in two pieces, which are joined.
     """
     by_name: dict[str, list[Series]] = {}
     for each in series:
