@@ -104,7 +104,10 @@ class Readings:
 
     def chosen(self, recipe: Recipe) -> Recipe:
         """Return a recipe with one metric for each KPI: the first one that the window holds, if any."""
-        kpis = tuple(self._choose(recipe, kpi)[0] for kpi in recipe.kpis)
+        kpis = tuple(
+            self._choose(recipe, kpi)[0] if (recipe.name, kpi.name) in self._of_kpi else kpi
+            for kpi in recipe.kpis
+        )
         return recipe.model_copy(update={"kpis": kpis})
 
     def reading(self, recipe: Recipe, kpi: Kpi) -> MetricReading:
@@ -112,9 +115,7 @@ class Readings:
         return self._choose(recipe, kpi)[1]
 
     def _choose(self, recipe: Recipe, kpi: Kpi) -> tuple[Kpi, MetricReading]:
-        found = self._of_kpi.get((recipe.name, kpi.name))
-        if found is None:
-            raise KeyError(kpi.name)
+        found = self._of_kpi[recipe.name, kpi.name]
         return next((each for each in found if each[1].groups), found[0])
 
     def _prepare(self, recipe: Recipe, kpi: Kpi) -> None:
