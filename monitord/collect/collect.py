@@ -215,7 +215,7 @@ class _Samples:
                 continue
             metrics = self._asking.ask("metrics", metrics_query(self.span, each))
             if metrics is not None:
-                yield from metric_queries(self.span, each, metrics, self._most)
+                yield from metric_queries(self.span, each, self._targets[each], metrics, self._most)
 
     def _sizes(self, span: Span) -> dict[Endpoint, int]:
         scrapes = self._asking.ask("targets", scrapes_query(span))

@@ -61,9 +61,9 @@ def sizes(scrapes: Answer, scraped: Answer) -> dict[Endpoint, int]:
 
 
 def metrics_query(span: Span, endpoint: Endpoint) -> InstantQuery:
-    """Return the query for how many samples each metric of one target has."""
-    samples = f"count_over_time({_of(span, [endpoint])}{span.around})"
-    return span.at_latest(f"sum by (__name__) ({samples})")
+    """Return the query for how many series each metric of one target has."""
+    series = f"last_over_time({_of(span, [endpoint])}{span.around})"
+    return span.at_latest(f"count by (__name__) ({series})")
 
 
 def sample_queries(
@@ -85,12 +85,16 @@ def sample_queries(
 
 
 def metric_queries(
-    span: Span, endpoint: Endpoint, metrics: Answer, most: int = MAX_SAMPLES
+    span: Span, endpoint: Endpoint, size: int, metrics: Answer, most: int = MAX_SAMPLES
 ) -> Iterator[SampleQuery]:
-    """Yield the queries for one target, some of its metrics in each; the first has the metrics of scrapes."""
-    counts = {each.labels["__name__"]: round(each.value) for each in metrics.series}
-    names = sorted(counts, key=lambda name: (name not in OF_SCRAPES, name))
-    for together in _packed(names, counts, most):
+    """Yield the queries for one target, some of its metrics in each; the first has the metrics of scrapes.
+
+    `size` is how many samples the target has, `metrics` answers `metrics_query`.
+    """
+    series = {each.labels["__name__"]: round(each.value) for each in metrics.series}
+    samples = {name: count * size // sum(series.values()) for name, count in series.items()}
+    names = sorted(samples, key=lambda name: (name not in OF_SCRAPES, name))
+    for together in _packed(names, samples, most):
         named = f"__name__=~{quote('|'.join(map(re.escape, together)))}"
         yield SampleQuery(endpoint.job, span.read(_of(span, [endpoint], named)))
 

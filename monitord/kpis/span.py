@@ -12,7 +12,7 @@ from dataclasses import dataclass
 MAX_PARTS = 120  # enough to see the extremes of a window, and for a plot
 MAX_TARGET_PARTS = 3_600  # with many targets there are fewer parts: each of them has a value for each
 FEWEST_PARTS = 20
-SCRAPES_PER_TILE = 20
+SCRAPES_PER_TILE = 25  # so many that a steady rate is known to a tenth
 SCRAPES_PER_STEP = 4
 SOUGHT_BEFORE_INTERVALS = 3  # how far beyond the window to look for a sample: some scrapes may be missing
 TIMESTAMP_TOLERANCE = 0.003

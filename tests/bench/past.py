@@ -90,7 +90,10 @@ def registry_of(session: Session) -> Registry:
 
 def exposed(job: str) -> Iterator[tuple[str, Mapping[str, str], Values]]:
     """Yield what a target says of itself: metric, labels, and the value at each scrape."""
+    # What Prometheus adds to every target.
     yield "up", {}, lambda _: 1
+    yield "scrape_duration_seconds", {}, lambda scrape: 0.004 + scrape % 7 / 1000
+    yield "scrape_samples_scraped", {}, lambda _: 600 if job == "node" else 100
     if job == "node":
         for cpu, mode in product(range(64), MODES):
             yield "node_cpu_seconds_total", {"cpu": str(cpu), "mode": mode}, _growing(0.125 * (cpu + 1))

@@ -21,7 +21,7 @@ from tests.fakes.backfill import serving
 HOUR = Past(nodes=4, series=1_000, scrapes=720)
 LARGE = Past(nodes=40, series=10_000, scrapes=1_000)
 ROUNDS = 5
-SPEED_AIM, BARE_AIM, MEMORY_AIM, LARGE_AIM_MB = 0.2, 5.0, 0.33, 400.0
+SPEED_AIM, BARE_AIM, MEMORY_AIM, LARGE_AIM_MB = 0.1, 5.0, 0.33, 400.0
 COLLECTION = "KPIs, CSV, Parquet"  # and the course of the KPIs, coverage, verdict, manifest
 BY_PEER = "raw samples, frame, CSV: prometheus-api-client"
 BARELY = "raw samples, bare HTTP read"
@@ -34,13 +34,11 @@ def measure(folder: Path) -> list[Row]:
         return [skipped(f"{what}: {COLLECTION}", f"no peer in {PEER}; make bench installs it")]
     with served(HOUR, folder) as url:
         turns = [
-            {way: read(way, url, HOUR, folder) for way in ("bare", "samples", "whole", "peer")}
+            {way: read(way, url, HOUR, folder) for way in ("bare", "whole", "peer")}
             for _ in range(ROUNDS)
         ]
-    bare, samples, whole, peer = (_median([turn[way] for turn in turns]) for way in turns[0])
+    bare, whole, peer = (_median([turn[way] for turn in turns]) for way in turns[0])
     return [
-        _row(f"{what}: Parquet alone", samples, peer, BY_PEER, SPEED_AIM),
-        _row(f"{what}: Parquet alone", samples, bare, BARELY, BARE_AIM),
         _row(f"{what}: {COLLECTION}", whole, peer, BY_PEER, SPEED_AIM),
         _row(f"{what}: {COLLECTION}", whole, bare, BARELY, BARE_AIM),
         Row(f"{what}: {COLLECTION}, peak memory", _mb(whole), f"{_mb(peer)}  {BY_PEER}",
@@ -52,11 +50,9 @@ def measure_large(folder: Path) -> list[Row]:
     """Return the rows for ten million samples."""
     what = f"{LARGE.samples:,} samples"
     with served(LARGE, folder) as url:
-        samples, whole = read("samples", url, LARGE, folder), read("whole", url, LARGE, folder)
+        whole = read("whole", url, LARGE, folder)
     return [
-        aimed(f"{what}: Parquet alone, peak memory", samples.peak_mb, LARGE_AIM_MB, "MB"),
         aimed(f"{what}: {COLLECTION}, peak memory", whole.peak_mb, LARGE_AIM_MB, "MB"),
-        Row(f"{what}: Parquet alone", f"{samples.seconds:.3g} s", f"{_per_second(samples)} samples/s"),
         Row(f"{what}: {COLLECTION}", f"{whole.seconds:.3g} s", f"{_per_second(whole)} samples/s"),
     ]
 

@@ -7,7 +7,6 @@ before its second.
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import re
@@ -22,13 +21,10 @@ import requests
 import structlog
 
 from monitord.artifacts.attempt import Attempt
-from monitord.artifacts.sample_files import gather
 from monitord.artifacts.store import read_manifest
-from monitord.daemon.measure import QUERY_TIMEOUT_SECONDS, Measurement
+from monitord.daemon.measure import Measurement
 from monitord.daemon.sampling import Sampling
-from monitord.kpis.span import Span
 from monitord.prometheus.api.client import PrometheusClient
-from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.session.folder import Session
 from monitord.session.held import hold
 from monitord.session.settings_sources import load_settings
@@ -78,20 +74,6 @@ def whole(url: str, past: Past, root: Path) -> None:
     sampling.close()
 
 
-def samples(url: str, past: Past, root: Path) -> None:
-    """Read the raw samples as a collection does, into Parquet files, and nothing else."""
-    importlib.import_module("pyarrow.parquet")
-    window = past.window
-    folder = root / "samples"
-    folder.mkdir(exist_ok=True)
-    with PrometheusClient(url, None, QUERY_TIMEOUT_SECONDS) as client:
-        left_open = has_left_open_ranges(str(client.build_info()["version"]))
-        span = Span("past", window.start, window.end, INTERVAL, left_open)
-        started = time.perf_counter()
-        read_samples = gather(span, client, folder)
-        tell(time.perf_counter() - started, sum(read_samples.rows.values()))
-
-
 def bare(url: str, past: Past, root: Path) -> None:
     """Read the raw samples in one request, and do nothing with the answer."""
     window = past.window
@@ -111,7 +93,7 @@ def _measurement(url: str, session: Session, sampling: Sampling) -> Measurement:
     )
 
 
-WAYS: dict[str, Callable[[str, Past, Path], None]] = {"whole": whole, "samples": samples, "bare": bare}
+WAYS: dict[str, Callable[[str, Past, Path], None]] = {"whole": whole, "bare": bare}
 
 if __name__ == "__main__":
     name, server, given, folder = sys.argv[1:]

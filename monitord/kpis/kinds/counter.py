@@ -41,7 +41,8 @@ class Counter(MetricKind):
     def reading(self, kpi: KpiFields, span: Span) -> MetricReading:
         from monitord.kpis.readings.counter import CounterReading
 
-        return CounterReading(span, has_divisor=kpi.per is not None)
+        # Without matchers of its own, a divisor of the same metric counts everything that the counter does.
+        return CounterReading(span, kpi.per is not None, is_share=kpi.per == kpi.metric)
 
     def nearest_promql(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, str]:
         increase = f"sum(increase({selector(kpi, services, span)}{span.whole}))"

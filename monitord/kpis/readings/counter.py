@@ -18,10 +18,12 @@ from monitord.kpis.span import Span
 class CounterReading:
     """A counter's increase per second, or with a divisor per increase of that.
 
-    A group that only the divisor has counts in the ratio's whole, as in PromQL's `sum(a) / sum(b)`.
+    A group that only the divisor has counts in the ratio's whole, as in PromQL's `sum(a) / sum(b)`. With
+    `is_share` the divisor counts all that the counter does.
     """
 
-    def __init__(self, span: Span, has_divisor: bool) -> None:
+    def __init__(self, span: Span, has_divisor: bool, is_share: bool = False) -> None:
+        self._is_share = is_share
         self._counters = CounterSums(span)
         self._divisor = CounterSums(span) if has_divisor else None
         starts, ends = np.array(span.edges()).T
@@ -82,10 +84,27 @@ class CounterReading:
         if divisor is None or divisor.estimate[0] == 0:
             return Estimate(None, counted.series, reason=why.DIVISOR_ZERO)
         ratio = float(counted.estimate[0] / divisor.estimate[0])
-        found = _estimate(ratio, _bounds(counted, 0).per(_bounds(divisor, 0)), counted)
+        low, high = self._ratio_bounds(counted, divisor)
+        found = _estimate(ratio, Bounds(float(low[0]), float(high[0])), counted)
         return found._replace(
             reason=found.reason or reason_of(divisor), presence=min(found.presence, divisor.presence)
         )
+
+    def _ratio_bounds(self, counted: Sums, divisor: Sums) -> tuple[Floats, Floats]:
+        """Return the bounds of the ratio over each window.
+
+        A share is least when the counter counted least and all else most: what both counted at an edge rests on
+        the same two samples.
+        """
+        least, most = divisor.high, divisor.low
+        if self._is_share:
+            least = counted.low + np.maximum(divisor.high - np.minimum(counted.high, divisor.high), 0.0)
+            most = counted.high + np.maximum(divisor.low - counted.low, 0.0)
+            least = np.where(np.isinf(divisor.high), np.inf, least)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low, high = counted.low / least, counted.high / most
+        high = np.where(np.isnan(high), 1.0 if self._is_share else np.inf, high)
+        return np.where(np.isnan(low), 0.0, low), high
 
     def _extreme(self, stat: str, counted: Sums, groups: Collection[Group]) -> Estimate:
         """Compare the tiles: the least that any of them can have been is the least of their lower bounds."""
@@ -96,13 +115,12 @@ class CounterReading:
             low, high, values = low / self._seconds, high / self._seconds, values / self._seconds
         else:
             divisor = self._divisor.of(groups)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                values = values / self._whole(groups)
-                low = low / (divisor.high if divisor else np.nan)
-                high = high / (divisor.low if divisor else np.nan)
-            high = np.where(np.isnan(values), np.nan, np.where(np.isnan(high), np.inf, high))
-            low = np.where(np.isnan(values), np.nan, low)
-            reason = reason or (reason_of(divisor) if divisor else "")
+            if divisor is None:
+                return Estimate(None, counted.series, reason=why.DIVISOR_ZERO)
+            values = values / self._whole(groups)
+            low, high = self._ratio_bounds(counted, divisor)
+            low, high = (np.where(np.isnan(values), np.nan, each) for each in (low, high))
+            reason = reason or reason_of(divisor)
         values, low, high = values[self._tiles], low[self._tiles], high[self._tiles]
         compared = int((~np.isnan(values)).sum())
         if not compared:
