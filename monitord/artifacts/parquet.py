@@ -153,17 +153,13 @@ class SampleFile:
         import pyarrow as pa
 
         labels, counts, times, samples = self._samples(block)
-        runs = pa.array(np.repeat(np.arange(len(labels), dtype=np.int32), counts))
+        runs = np.repeat(np.arange(len(labels)), counts)
         columns = {
             "timestamp": pa.array(times).cast(self._schema.field("timestamp").type),
             self.sample: samples,
         }
         for label, column in ((_NAME, "metric"), *((name, column_of(name)) for name in self._labels)):
-            texts = [each.get(label) for each in labels]
-            of_series = pa.array(texts, pa.string()).dictionary_encode()
-            columns[column] = pa.DictionaryArray.from_arrays(
-                of_series.indices.take(runs), of_series.dictionary
-            )
+            columns[column] = _repeated([each.get(label) for each in labels], runs)
         return pa.table([columns[name] for name in self._schema.names], schema=self._schema)
 
     def _sample_type(self) -> Any:
@@ -179,6 +175,20 @@ class SampleFile:
         import pyarrow as pa
 
         return block.labels, np.diff(block.ends, prepend=0), block.times, pa.array(block.values)
+
+
+def _repeated(texts: Sequence[str | None], runs: Any) -> Any:
+    """Return a column with each series' text in all of its rows, null where it has none."""
+    import pyarrow as pa
+
+    codes: dict[str | None, int] = {}
+    of_series = np.array([codes.setdefault(text, len(codes)) for text in texts], np.int32)
+    if len(codes) == 1 and None not in codes:
+        return pa.DictionaryArray.from_arrays(np.zeros(len(runs), np.int32), list(codes))
+    of_rows = of_series[runs]
+    missing = None if None not in codes else of_rows == codes[None]
+    known = [text or "" for text in codes]
+    return pa.DictionaryArray.from_arrays(pa.array(of_rows, mask=missing), pa.array(known, pa.string()))
 
 
 class HistogramFile(SampleFile):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +18,16 @@ from monitord.prometheus.api.sample_block import SampleBlock
 class SampleWriter:
     """Writes samples into files in a folder, which is the caller's to remove: two for each job, as they come.
 
-    `labels` are all that a series may have. Raises OSError when they cannot be written.
+    A thread writes a block while the next one is read. `labels` are all that a series may have. Raises OSError
+    when they cannot be written, be it a call later.
     """
 
     def __init__(self, folder: Path, labels: Sequence[str]) -> None:
         self._folder = folder
         self._labels = sorted(set(labels) - {"__name__"})
         self._stack = ExitStack()
+        self._thread = self._stack.enter_context(ThreadPoolExecutor(1, "parquet"))
+        self._writing: Future[None] | None = None
         self._open: dict[tuple[str, str], tuple[Path, parquet.SampleFile]] = {}
 
     def __enter__(self) -> Self:
@@ -39,6 +43,15 @@ class SampleWriter:
 
     def write(self, job: str, block: SampleBlock) -> None:
         """Append the samples of a job."""
+        self._wait()
+        self._writing = self._thread.submit(self._write, job, block)
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _write(self, job: str, block: SampleBlock) -> None:
         if len(block.times):
             self._file(SAMPLES, job, parquet.SampleFile).write(block)
         if block.histograms:
@@ -46,6 +59,7 @@ class SampleWriter:
 
     def close(self) -> tuple[dict[str, Path], dict[str, int]]:
         """Close all files; return each by its path in the artifact folder, and its number of rows."""
+        self._wait()
         self._stack.close()
         paths = {
             f"{kind}/service={quote(job, safe='')}/part-0.parquet": each

@@ -10,7 +10,7 @@ from monitord.kpis import estimate as why
 from monitord.kpis.estimate import Bounds, Estimate
 from monitord.kpis.groups import Group
 from monitord.kpis.readings.increase import Floats
-from monitord.kpis.readings.sums import CounterSums, Sums
+from monitord.kpis.readings.sums import CounterSums, Sums, windows_of
 from monitord.kpis.readings.target_samples import Metric, TargetSamples
 from monitord.kpis.span import Span
 
@@ -26,8 +26,8 @@ class CounterReading:
         self._is_share = is_share
         self._counters = CounterSums(span)
         self._divisor = CounterSums(span) if has_divisor else None
-        starts, ends = np.array(span.edges()).T
-        self._seconds = ends - starts
+        windows = windows_of(span)
+        self._seconds: Floats = windows.ends - windows.starts
         self._tiles = slice(1, 1 + span.tiles)
         self._steps = slice(1 + span.tiles, None)
 
@@ -67,8 +67,7 @@ class CounterReading:
     def _whole(self, groups: Collection[Group]) -> Floats:
         """Return what an increase is divided by: the divisor's increase, else the seconds."""
         if self._divisor is None:
-            seconds: Floats = self._seconds
-            return seconds
+            return self._seconds
         divisor = self._divisor.of(groups)
         if divisor is None:
             return np.full(len(self._seconds), np.nan)
@@ -93,14 +92,15 @@ class CounterReading:
     def _ratio_bounds(self, counted: Sums, divisor: Sums) -> tuple[Floats, Floats]:
         """Return the bounds of the ratio over each window.
 
-        A share is least when the counter counted least and all else most: what both counted at an edge rests on
-        the same two samples.
+        A share is least when the counter counted least and all else most: what both counted at an edge rests
+        on the same two samples.
         """
         least, most = divisor.high, divisor.low
         if self._is_share:
-            least = counted.low + np.maximum(divisor.high - np.minimum(counted.high, divisor.high), 0.0)
+            known = np.isfinite(divisor.high)
+            rest = np.where(known, divisor.high, 0.0) - np.where(known, counted.high, 0.0)
+            least = np.where(known, counted.low + np.maximum(rest, 0.0), np.inf)
             most = counted.high + np.maximum(divisor.low - counted.low, 0.0)
-            least = np.where(np.isinf(divisor.high), np.inf, least)
         with np.errstate(divide="ignore", invalid="ignore"):
             low, high = counted.low / least, counted.high / most
         high = np.where(np.isnan(high), 1.0 if self._is_share else np.inf, high)

@@ -12,6 +12,7 @@ from monitord.kpis.estimate import Estimate
 from monitord.kpis.groups import Group
 from monitord.kpis.percentiles import quantile_of
 from monitord.kpis.readings.increase import Floats
+from monitord.kpis.readings.sums import windows_of
 from monitord.kpis.readings.target_samples import Metric, TargetSamples
 from monitord.kpis.span import Span
 
@@ -37,7 +38,8 @@ class GaugeReading:
     together."""
 
     def __init__(self, span: Span) -> None:
-        self._starts, self._ends = np.array(span.edges()).T
+        windows = windows_of(span)
+        self._starts, self._ends = windows.starts, windows.ends
         self._steps = slice(1 + span.tiles, None)
         self._found: dict[Group, list[_Found]] = {}
 

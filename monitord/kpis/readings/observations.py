@@ -24,8 +24,7 @@ class ObservationReading(ABC):
     def __init__(self, span: Span) -> None:
         self._count = CounterSums(span)
         self._sum = CounterSums(span)
-        starts, ends = np.array(span.edges()).T
-        self._seconds = float(ends[0] - starts[0])
+        self._seconds = span.seconds
         self._steps = slice(1 + span.tiles, None)
 
     @property

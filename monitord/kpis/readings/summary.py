@@ -11,7 +11,7 @@ from monitord.kpis.estimate import Estimate
 from monitord.kpis.groups import Group
 from monitord.kpis.readings.increase import Floats
 from monitord.kpis.readings.observations import ObservationReading
-from monitord.kpis.readings.sums import Sums
+from monitord.kpis.readings.sums import Sums, windows_of
 from monitord.kpis.readings.target_samples import Metric, TargetSamples
 from monitord.kpis.span import Span
 
@@ -25,7 +25,8 @@ class SummaryReading(ObservationReading):
 
     def __init__(self, span: Span) -> None:
         super().__init__(span)
-        self._starts, self._ends = np.array(span.edges()).T
+        windows = windows_of(span)
+        self._starts, self._ends = windows.starts, windows.ends
         self._quantiles: dict[Group, dict[float, list[Floats]]] = {}
 
     def take(self, role: str, target: TargetSamples, metric: Metric) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from monitord.kpis.readings.target_samples import Metric, TargetSamples
 from monitord.kpis.span import TIMESTAMP_TOLERANCE, Span
 
 
+@lru_cache(maxsize=4)
 def windows_of(span: Span) -> Windows:
     """Return a window, its tiles and its steps as what counters are measured over."""
     starts, ends = np.array(span.edges()).T
