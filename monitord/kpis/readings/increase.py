@@ -98,8 +98,8 @@ def increases(scrapes: Scrapes, values: Floats, windows: Windows) -> Increases:
         ended | (resets > 0), np.inf, counters.total(np.minimum(d, counters.newest)) - counters.total(b)
     )
     high = np.where(exists, np.maximum(high, low), 0.0)
-    at_start = _interpolate(counters, scrapes.starts, starts, before, (b, a))
-    at_end = _interpolate(counters, scrapes.starts, ends, last, (c, d))
+    at_start = _interpolate(counters, scrapes.starts, starts, (b, a))
+    at_end = _interpolate(counters, scrapes.starts, ends, (c, d))
     estimate = np.where(exists, np.clip(at_end - at_start, low, high), 0.0)
     unseen = np.where(exists & (b < 0), counters.first()[:, np.newaxis], 0.0)
     return Increases(low, high, estimate, exists, unseen, resets, ended)
@@ -163,16 +163,16 @@ class _Counters:
 
 
 def _interpolate(
-    counters: _Counters, times: Floats, edges: Floats, scraped: Integers, around: tuple[Integers, Integers]
+    counters: _Counters, times: Floats, edges: Floats, around: tuple[Integers, Integers]
 ) -> Floats:
     """Return each counter at the edges, by the samples before and after each edge.
 
-    `scraped` is the target's last scrape before each edge: a series that it did not have stood at 0 there.
-    With no scrape before, a counter is taken to stand at the edge where it stood when first seen, and with no
-    sample after, where it stood last.
+    A series stood at 0 at the target's last scrape without it. With no scrape before its first sample, a
+    counter is taken to stand at the edge where it stood when first seen, and with no sample after, where it
+    stood last.
     """
     left, right = around
-    since = np.where(left < 0, np.broadcast_to(scraped, left.shape), left)
+    since = np.where(left < 0, right - 1, left)
     low, high = counters.total(left), counters.total(np.minimum(right, counters.newest))
     begin, end = times[np.maximum(since, 0)], times[np.minimum(right, counters.newest)]
     share = np.clip((edges - begin) / np.where(end > begin, end - begin, np.inf), 0.0, 1.0)
