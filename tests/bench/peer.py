@@ -34,8 +34,7 @@ def measure(folder: Path) -> list[Row]:
         return [skipped(f"{what}: {COLLECTION}", f"no peer in {PEER}; make bench installs it")]
     with served(HOUR, folder) as url:
         turns = [
-            {way: read(way, url, HOUR, folder) for way in ("bare", "whole", "peer")}
-            for _ in range(ROUNDS)
+            {way: read(way, url, HOUR, folder) for way in ("bare", "whole", "peer")} for _ in range(ROUNDS)
         ]
     bare, whole, peer = (_median([turn[way] for turn in turns]) for way in turns[0])
     return [

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import pytest
-
 from monitord.collect.offline import OfflineClient, StoredSeries
+
 from monitord.errors import PrometheusError
 from monitord.kpis.promql import quote
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from monitord.collect.offline import OfflineClient, StoredSeries
+
 from monitord.collect.request import CollectionRequest
 from monitord.collect.timeseries import MAX_STEPS, TimePoint, most_steps, over_time
 from monitord.errors import PrometheusError

@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from monitord.kpis.native import merge_native, native_quantile, spread
+
 from monitord.kpis.quantile import bucket_quantile
 from monitord.prometheus.api.series import Bucket
 from tests.fakes.native import bucket_of
