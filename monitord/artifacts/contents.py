@@ -8,7 +8,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from monitord.artifacts.formats import cell, csv_line, json_bytes, to_csv
+from monitord.artifacts.formats import csv_line, json_bytes, to_csv
 from monitord.artifacts.layout import COVERAGE, INPUTS, QUERIES, SUMMARY, SUMMARY_JSON, TIMESERIES
 from monitord.collect import timeseries
 from monitord.collect.collected_window import CollectedWindow, QueryRecord
@@ -54,7 +54,10 @@ def window_files(collection: CollectedWindow, inputs: Mapping[str, bytes]) -> di
         SUMMARY_JSON: json_bytes(summary(collection)),
         COVERAGE: to_csv(
             COVERAGE_COLUMNS,
-            ([coverage_values(t)[name] for name in COVERAGE_COLUMNS] for t in collection.coverage),
+            (
+                [values[name] for name in COVERAGE_COLUMNS]
+                for values in map(coverage_values, collection.coverage)
+            ),
         ),
         TIMESERIES: _timeseries(collection.timeseries),
         QUERIES: json_bytes(queries(collection)),
@@ -69,7 +72,10 @@ def _timeseries(courses: Iterable[Course]) -> bytes:
     for course in courses:
         what = csv_line(course.what)
         moments = map(moment_line, course.moments)
-        lines += [f"{at},{what},{value}" for at, value in zip(moments, map(cell, course.values), strict=True)]
+        lines += [
+            f"{at},{what}," if value is None else f"{at},{what},{value!r}"
+            for at, value in zip(moments, course.values, strict=True)
+        ]
     return "".join(f"{line}\n" for line in lines).encode()
 
 

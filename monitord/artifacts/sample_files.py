@@ -18,8 +18,8 @@ from monitord.prometheus.api.sample_block import SampleBlock
 class SampleWriter:
     """Writes samples into files in a folder, which is the caller's to remove: two for each job, as they come.
 
-    A thread writes a block while the next one is read. `labels` are all that a series may have. Raises OSError
-    when they cannot be written, be it a call later.
+    A thread writes a block while the next one is read. `labels` are all that a series may have. Raises
+    OSError when they cannot be written, be it a call later.
     """
 
     def __init__(self, folder: Path, labels: Sequence[str]) -> None:
@@ -39,6 +39,8 @@ class SampleWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._writing is not None:
+            self._writing.exception()  # waits: nothing is written into a closed file
         self._stack.close()
 
     def write(self, job: str, block: SampleBlock) -> None:

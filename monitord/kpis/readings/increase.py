@@ -116,6 +116,7 @@ class _Counters:
     def __init__(self, values: Floats, restarted: Flags) -> None:
         series, scrapes = values.shape
         self.newest = scrapes - 1
+        self._rows = np.arange(series)[:, np.newaxis]
         present = ~np.isnan(values)
         numbers = np.arange(scrapes)
         none_before, none_after = np.full((series, 1), -1), np.full((series, 1), scrapes)
@@ -125,7 +126,7 @@ class _Counters:
         self._at_or_after = np.hstack([following, none_after])
         # The value before each one, of the scrape that had the series last; 0 before the first.
         earlier = self._at_or_before[:, :-1]
-        previous = np.where(earlier < 0, 0.0, np.take_along_axis(values, np.maximum(earlier, 0), axis=1))
+        previous = np.where(earlier < 0, 0.0, values[self._rows, np.maximum(earlier, 0)])
         restarts = np.cumsum(restarted)
         since = np.where(earlier < 0, restarts[np.newaxis, :], restarts[np.maximum(earlier, 0)])
         dropped = values < previous
@@ -155,11 +156,13 @@ class _Counters:
 
     def total(self, samples: Integers) -> Floats:
         """Return what was counted up to these samples, resets taken out; 0 for none."""
-        return np.take_along_axis(self._total, samples + 1, axis=1)
+        totals: Floats = self._total[self._rows, samples + 1]
+        return totals
 
     def resets(self, samples: Integers) -> Floats:
         """Return how many resets there were up to these samples."""
-        return np.take_along_axis(self._resets, samples + 1, axis=1)
+        resets: Floats = self._resets[self._rows, samples + 1]
+        return resets
 
 
 def _interpolate(
