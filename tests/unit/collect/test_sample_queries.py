@@ -39,8 +39,10 @@ def selected(query: SampleQuery) -> str:
 def test_samples_are_read_from_a_little_before_the_window_to_a_little_after() -> None:
     (query,) = sample_queries(SPAN, {Endpoint("j", "h:1"): 10})
     assert query == ("j", SPAN.read('{session="s",job="j",instance=~"h:1"}'))
+    assert isinstance(query, SampleQuery)
     assert (query.query.promql[-10:], query.query.at) == ("[130000ms]", 215.0)
     (query,) = sample_queries(Span("s", 100.0, 200.0, 5.0, left_open=True), {Endpoint("j", "h:1"): 10})
+    assert isinstance(query, SampleQuery)
     assert query.query.promql.endswith("[130001ms]")
 
 

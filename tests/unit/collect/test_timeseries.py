@@ -59,7 +59,7 @@ def test_a_counter_is_a_rate_in_steps_of_four_scrapes() -> None:
 
 
 def test_nothing_from_before_the_window_is_in_its_first_step() -> None:
-    before = {second: -1e9 * (second - 1000) for second in range(-13, 0, 5)}  # a reset, and all of it early
+    before = {second: -1e6 * (second - 1000) for second in range(-13, 0, 5)}  # a reset, and all of it early
     counted = before | {second: 3.0 * second for second in range(2, 114, 5)}
     found = points([stored(TARGET, "m", at(counted))], kind="counter", metric="m", stats=["mean"])
     # The 6 counted between the reset and the first scrape may as well have been before the window.
