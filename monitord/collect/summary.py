@@ -155,9 +155,11 @@ def _grade(subject: Subject, estimate: Estimate, targets: Sequence[TargetCoverag
 
 
 def _absence(targets: Sequence[TargetCoverage]) -> str:
-    """Return why a metric is missing: no target, no target was up, or it is not exported."""
+    """Return why a metric is missing: no target, none was scraped or up, or it is not exported."""
     if not targets:
         return why.NO_TARGETS
+    if not any(t.expected_scrapes or t.scrapes for t in targets):
+        return why.WINDOW_TOO_SHORT
     return why.METRIC_ABSENT if any(t.successes for t in targets) else why.TARGET_DOWN
 
 

@@ -30,6 +30,7 @@ QUANTILE_ABSENT = "quantile_absent"
 SUMMARY_NOT_MERGEABLE = "summary_not_mergeable"
 SUMMARY_OWN_WINDOW = "summary_own_window"
 LOW_COVERAGE = "low_coverage"
+WINDOW_TOO_SHORT = "window_too_short"
 QUERY_FAILED = "query_failed"
 
 # The share of an increase that may have been counted before a counter was first seen without being reported.

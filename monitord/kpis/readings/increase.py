@@ -171,14 +171,13 @@ class _Counters:
 def _interpolate(counters: _Counters, times: Floats, edges: Floats) -> Floats:
     """Return each counter at the edges, by the samples before and after each edge.
 
-    A series that the target's last scrape before an edge did not have stood at 0 then. With no scrape before, a
+    A series stood at 0 at the target's last scrape without it. With no scrape before its first sample, a
     counter is taken to stand at the edge where it stood when first seen, and with no sample after, where it
     stood last.
     """
-    scraped = np.searchsorted(times, edges, side="right") - 1
-    left = counters.at_or_before(scraped)
+    left = counters.at_or_before(np.searchsorted(times, edges, side="right") - 1)
     right = counters.at_or_after(np.searchsorted(times, edges, side="left"))
-    since = np.where(left < 0, np.broadcast_to(scraped, left.shape), left)
+    since = np.where(left < 0, right - 1, left)
     low, high = counters.total(left), counters.total(np.minimum(right, counters.newest))
     begin, end = times[np.maximum(since, 0)], times[np.minimum(right, counters.newest)]
     share = np.clip((edges - begin) / np.where(end > begin, end - begin, np.inf), 0.0, 1.0)

@@ -1,5 +1,7 @@
 """Coverage: what was scraped, measured against what must have been."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,39 +9,33 @@ from hypothesis import strategies as st
 from monitord.collect.coverage import (
     TargetCoverage,
     count_due_scrapes,
-    cover_targets,
+    cover_target,
     overall,
+    with_unseen,
     worst,
 )
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.windows.model import Window
-from tests.fakes.query_client import answer, series
 
 LABELS = {"job": "triton", "instance": "n1:1", "client": "c1", "node": "n1"}
 
 
-def cover(
-    samples: dict[float, float],
-    *,
-    declared: bool = True,
-    resets: int | None = None,
-    interval: float = 5.0,
-) -> TargetCoverage:
-    targets = (ExpectedTarget("http://n1:1/metrics", LABELS, interval),) if declared else ()
-    request = CollectionRequest("s", Window("w", 100.0, 200.0), targets, 10.0, 0.95, ())
-    up = answer(series(samples, **LABELS)) if samples else answer()
-    seen = [] if resets is None else [answer(series(float(resets), **LABELS))]
-    (target,) = cover_targets(request, up, seen)
-    return target
+REQUEST = CollectionRequest("s", Window("w", 100.0, 200.0), (), 10.0, 0.95, ())
+
+
+def cover(samples: dict[float, float], *, declared: bool = True, interval: float = 5.0) -> TargetCoverage:
+    outcomes = [(time, value == 1.0) for time, value in samples.items()]
+    return cover_target(REQUEST, LABELS, outcomes, interval if declared else None)
 
 
 def test_a_target_that_was_up_all_along() -> None:
-    target = cover({float(t): 1.0 for t in range(95, 206, 5)}, resets=2)
+    target = cover({float(t): 1.0 for t in range(95, 206, 5)})
     # The scrape at 100 is before the window, that at 200 still in it; being due at an edge, it may
     # as well have come too late, so it is not demanded.
     assert (target.expected_scrapes, target.scrapes, target.successes) == (19, 20, 20)
     assert (target.first_seen, target.last_seen) == (105, 200)
-    assert (target.up_ratio, target.ratio, target.longest_gap_s, target.resets) == (1, 1, 5, 2)
+    assert (target.up_ratio, target.ratio, target.longest_gap_s) == (1, 1, 5)
+    assert (target.not_made, target.failed) == (0, 0)
 
 
 def test_a_target_that_failed_half_of_the_time() -> None:
@@ -47,7 +43,7 @@ def test_a_target_that_failed_half_of_the_time() -> None:
     assert (target.expected_scrapes, target.scrapes, target.successes) == (20, 20, 10)
     assert (target.up_ratio, target.ratio) == (0.5, 0.5)
     assert target.longest_gap_s == 200 - 147
-    assert target.resets is None
+    assert (target.not_made, target.failed) == (0, 10)
 
 
 def test_a_target_that_was_never_scraped_has_no_up_ratio() -> None:
@@ -78,13 +74,18 @@ def test_one_that_failed_for_longer_before_it_was_withdrawn_did_fail() -> None:
     assert (target.expected_scrapes, target.scrapes, target.ratio) == (3, 3, 1 / 3)
 
 
-def test_two_up_series_of_one_target_are_one() -> None:
-    targets = (ExpectedTarget("http://n1:1/metrics", LABELS, 10.0),)
-    request = CollectionRequest("s", Window("w", 100.0, 200.0), targets, 10.0, 0.95, ())
-    before = series({t + 3.0: 1.0 for t in range(100, 150, 10)}, **LABELS, run="a")
-    after = series({t + 3.0: 1.0 for t in range(150, 200, 10)}, **LABELS, run="b")
-    (target,) = cover_targets(request, answer(before, after), [])
-    assert (target.scrapes, target.ratio) == (10, 1)
+def test_scrapes_that_were_not_made_are_told_from_those_that_failed() -> None:
+    target = cover({t + 2.0: float(t != 120) for t in range(100, 200, 5) if not 130 <= t < 150})
+    assert (target.expected_scrapes, target.scrapes, target.not_made, target.failed) == (20, 16, 4, 1)
+
+
+def test_a_declared_target_that_was_never_seen_is_covered_as_well() -> None:
+    other = {**LABELS, "instance": "n0:1"}
+    declared = tuple(ExpectedTarget("http://n1:1/metrics", labels, 5.0) for labels in (LABELS, other))
+    request = replace(REQUEST, targets=declared)
+    unseen, seen = with_unseen(request, [cover({102.0: 1.0})])
+    assert (unseen.instance, unseen.expected_scrapes, unseen.scrapes, unseen.node) == ("n0:1", 20, 0, "n1")
+    assert seen == cover({102.0: 1.0})
 
 
 def test_overall_and_worst() -> None:

@@ -25,8 +25,9 @@ def scraped(**last: float) -> Answer:
 
 def test_every_target_must_have_been_scraped_after_the_end() -> None:
     both = [target("a"), target("b")]
-    assert are_settled(both, scraped(a=END + 1, b=END + 0.001, other=0.0), END)
+    assert are_settled(both, scraped(a=END + 1, b=END + 0.06, other=0.0), END)
     assert not are_settled(both, scraped(a=END + 1, b=END), END)
+    assert not are_settled(both, scraped(a=END + 1, b=END + 0.04), END)  # its clock may be that much ahead
     assert not are_settled(both, scraped(a=END + 1), END)  # never scraped is not settled
     assert not are_settled([target("a", "c2")], scraped(a=END + 1), END)  # another client's
     assert are_settled([], Answer(()), END)

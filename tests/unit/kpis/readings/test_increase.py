@@ -135,6 +135,8 @@ def test_a_counter_that_was_born_in_the_window_may_have_counted_all_of_its_first
 def test_where_a_scrape_had_no_such_series_it_stood_at_0() -> None:
     scrapes, values = scraped(math.nan, math.nan, 50, 60, 60)
     assert one(increases(scrapes, values, window(5, 15)))[1] == 60.0
+    assert one(increases(scrapes, values, window(2, 15)))[1] == 60.0  # and until its last scrape without it
+    assert one(increases(scrapes, values, window(7.5, 15)))[1] == 35.0
 
 
 @pytest.mark.parametrize("restarted", [(), (2,)])
