@@ -130,6 +130,8 @@ def test_two_values_of_one_bucket_are_undecided_and_not_equal() -> None:
         sides = [runs(*[Measured(value, bucket)] * 5) for value in (old, new)]
         row = latency(*sides, latency=5.0)
         assert (row.verdict, row.is_regression, note(row)) == ("undecided", False, "the bounds overlap")
+        few = latency(sides[0][:4], sides[1][:4], **{"latency.p99": 5.0, "throughput": 5.0})
+        assert note(few) == "at best 5 repeats on each side would decide, if the bounds did not overlap"
         exact = [runs(*[Measured(value, (value, value))] * 5) for value in (old, new)]
         assert latency(*exact, latency=5.0).verdict == ("same" if old == new else "worse")
 
@@ -138,7 +140,8 @@ def test_bounds_that_touch_overlap_and_those_apart_do_not() -> None:
     below = runs(*(Measured(value, (50.0, 100.0)) for value in spread(80.0)))
     touching = runs(*(Measured(value, (100.0, 250.0)) for value in spread(150.0)))
     apart = runs(*(Measured(value, (250.0, 500.0)) for value in spread(300.0)))
-    assert latency(below, touching, latency=5.0).verdict == "undecided"
+    row = latency(below, touching, latency=5.0)
+    assert (row.verdict, row.bounds_overlap) == ("undecided", True)
     assert latency(below, apart, latency=5.0).verdict == "worse"
     assert latency(apart, below, latency=5.0).verdict == "better"
 
@@ -278,6 +281,7 @@ ROW = dict(zip(("kpi", "stat", "scope", "client", "service", "node", "gpu"), LAT
         ({"bucket_lo": 4.0, "bucket_hi": 8.0, "value_lo": None, "value_hi": None}, Measured(5.0, (4.0, 8.0))),
         ({"value_lo": 3.0, "value_hi": "inf"}, Measured(5.0, (3.0, math.inf))),
         ({"value_lo": 3.0, "value_hi": None}, Measured(5.0, (3.0, math.inf))),
+        ({"value_lo": None, "value_hi": 9.0}, Measured(5.0, (-math.inf, 9.0))),
         ({"value_lo": 5.1, "value_hi": 6.0}, Measured(5.0, (5.0, 6.0))),  # rounded
         ({"status": "partial", "reason": "low_coverage"}, Measured(5.0, None, "partial: low_coverage")),
         ({"status": "ok", "reason": "not_certified"}, Measured(5.0, None, "not_certified")),
