@@ -118,8 +118,9 @@ def _status(condition: Condition, measured: _Measured, limit: float) -> SloStatu
 
 def _reason(measured: _Measured, limit: float) -> str:
     facts = [measured.place, measured.reason]
-    if measured.low is not None and measured.high is not None and measured.low <= limit <= measured.high:
-        facts.append(f"the true value lies between {measured.low:g} and {measured.high:g}")
+    low, high = measured.low, measured.high
+    if low is not None and high is not None and low < high and low <= limit <= high:
+        facts.append(f"the true value lies between {low:g} and {high:g}")
     return "; ".join(filter(None, facts))
 
 
