@@ -25,7 +25,9 @@ NATIVE_SIZE = 20
 OWN_SERIES = 6
 """How many series Prometheus itself adds to each target: up, scrape_duration_seconds and others."""
 OF_SCRAPES = ("up", "scrape_duration_seconds", "process_start_time_seconds")
-"""The metrics without which the samples of a target cannot be dated; they are read first."""
+"""The metrics without which the samples of a target cannot be dated."""
+OF_HISTOGRAMS = "_count"
+"""What the metrics end with that tell of a restart."""
 
 
 class Endpoint(NamedTuple):
@@ -87,14 +89,15 @@ def sample_queries(
 def metric_queries(
     span: Span, endpoint: Endpoint, size: int, metrics: Answer, most: int = MAX_SAMPLES
 ) -> Iterator[SampleQuery]:
-    """Yield the queries for one target, some of its metrics in each; the first has the metrics of scrapes.
+    """Yield the queries for one target, some of its metrics in each; the first has what all others rest on.
 
     `size` is how many samples the target has, `metrics` answers `metrics_query`.
     """
     series = {each.labels["__name__"]: round(each.value) for each in metrics.series}
     samples = {name: count * size // sum(series.values()) for name, count in series.items()}
-    names = sorted(samples, key=lambda name: (name not in OF_SCRAPES, name))
-    for together in _packed(names, samples, most):
+    first = [name for name in samples if name in OF_SCRAPES or name.endswith(OF_HISTOGRAMS)]
+    others = _packed(sorted(samples.keys() - set(first)), samples, most)
+    for together in filter(None, (sorted(first), *others)):
         named = f"__name__=~{quote('|'.join(map(re.escape, together)))}"
         yield SampleQuery(endpoint.job, span.read(_of(span, [endpoint], named)))
 

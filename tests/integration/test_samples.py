@@ -13,18 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitord.artifacts import parquet
-from monitord.artifacts.sample_files import Samples, gather
-from monitord.collect.collect import collect
-from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest
+from monitord.kpis.span import SOUGHT_BEFORE_INTERVALS
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.windows.model import Window
 from tests.fakes.backfill import write_block
+from tests.kept import Kept, collect_and_keep
 
 pytestmark = pytest.mark.real
 
 STEP_MS, STEPS = 5000, 60
+AROUND = SOUGHT_BEFORE_INTERVALS  # scrapes beyond each edge, which bounds rest on
 SPECIAL = {7: math.nan, 8: math.inf, 9: -math.inf, 10: 1e-300, 11: 0.1 + 0.2}
 JOBS = ("triton", "8000", "node")
 Key = tuple[str, frozenset[tuple[str, str]]]  # metric, labels
@@ -76,20 +76,19 @@ def block(tmp_path_factory: pytest.TempPathFactory, start_ms: int) -> Path:
     return write_block(tmp_path_factory.mktemp("block"), lines)
 
 
-def collected(client: PrometheusClient, start: float, end: float) -> CollectedWindow:
+def request_of(client: PrometheusClient, start: float, end: float) -> CollectionRequest:
     left_open = has_left_open_ranges(client.build_info()["version"])
-    request = CollectionRequest(
+    return CollectionRequest(
         "bench", Window("run01", start, end), (), STEP_MS / 1000, 0.95, (), left_open=left_open
     )
-    return collect(request, client)
 
 
 @pytest.fixture
-def collection(client: PrometheusClient, start_ms: int) -> CollectedWindow:
-    return collected(client, start_ms / 1000, (start_ms + STEPS * STEP_MS) / 1000)
+def request_(client: PrometheusClient, start_ms: int) -> CollectionRequest:
+    return request_of(client, start_ms / 1000, (start_ms + STEPS * STEP_MS) / 1000)
 
 
-def laid_out(samples: Samples, folder: Path) -> Path:
+def laid_out(samples: Kept, folder: Path) -> Path:
     """Put the files where they are published; return the folder of them all."""
     for path, file in samples.files.items():
         (folder / path).parent.mkdir(parents=True)
@@ -114,31 +113,29 @@ def samples_in(file: Path) -> dict[Key, dict[int, float]]:
 def truth(job: str, start_ms: int) -> dict[Key, dict[int, float]]:
     return {
         (name, frozenset((parquet.column_of(label), text) for label, text in labels.items())): {
-            start_ms + step * STEP_MS: value_at(step, name) for step in range(STEPS + 1)
+            start_ms + step * STEP_MS: value_at(step, name) for step in range(-AROUND, STEPS + AROUND + 1)
         }
         for name, labels in series_of(job)
     }
 
 
 @pytest.mark.parametrize("most", [100, 100_000], ids=["in pieces", "at once"])
-def test_every_sample_of_the_window_is_there_once_and_exact(
-    client: PrometheusClient, collection: CollectedWindow, start_ms: int, tmp_path: Path, most: int
+def test_every_sample_of_the_window_and_around_it_is_there_once_and_exact(
+    client: PrometheusClient, request_: CollectionRequest, start_ms: int, tmp_path: Path, most: int
 ) -> None:
-    samples = gather(collection.request.span, client, tmp_path, most)
+    samples = collect_and_keep(request_, client, tmp_path, most)
     assert sorted(samples.files) == [f"samples/service={job}/part-0.parquet" for job in sorted(JOBS)]
     for job in JOBS:
         path = f"samples/service={job}/part-0.parquet"
         assert same(samples_in(samples.files[path]), truth(job, start_ms))
-        assert samples.rows[path] == (STEPS + 1) * len(list(series_of(job)))
-    assert samples.warnings == ()
+        assert samples.rows[path] == (STEPS + 1 + 2 * AROUND) * len(list(series_of(job)))
+    assert not samples.collection.warnings
 
 
 def test_the_servers_own_answer_says_the_same(
-    client: PrometheusClient, collection: CollectedWindow, tmp_path: Path
+    client: PrometheusClient, request_: CollectionRequest, tmp_path: Path
 ) -> None:
-    theirs = client.query(
-        f'{{session="bench",job="triton"}}{collection.request.span.whole}', collection.request.window.end
-    )
+    theirs = client.query(f'{{session="bench",job="triton"}}{request_.span.around}', request_.span.latest)
     expected: dict[Key, dict[int, float]] = {
         (
             series.labels["__name__"],
@@ -150,14 +147,14 @@ def test_the_servers_own_answer_says_the_same(
         ): {round(moment * 1000): value for moment, value in series.samples}
         for series in theirs.series
     }
-    samples = gather(collection.request.span, client, tmp_path)
+    samples = collect_and_keep(request_, client, tmp_path)
     assert same(samples_in(samples.files["samples/service=triton/part-0.parquet"]), expected)
 
 
 def test_types_are_those_that_readers_of_a_whole_folder_need(
-    client: PrometheusClient, collection: CollectedWindow, tmp_path: Path
+    client: PrometheusClient, request_: CollectionRequest, tmp_path: Path
 ) -> None:
-    samples = gather(collection.request.span, client, tmp_path)
+    samples = collect_and_keep(request_, client, tmp_path)
     folder = laid_out(samples, tmp_path / "published")
     together = pq.read_table(folder)
     assert together.num_rows == sum(samples.rows.values())
@@ -171,9 +168,9 @@ def test_types_are_those_that_readers_of_a_whole_folder_need(
 def test_a_window_without_samples_has_no_files(
     client: PrometheusClient, start_ms: int, tmp_path: Path
 ) -> None:
-    early = collected(client, start_ms / 1000 - 3000, start_ms / 1000 - 2900)
-    samples = gather(early.request.span, client, tmp_path)
-    assert samples == Samples()
+    early = request_of(client, start_ms / 1000 - 3000, start_ms / 1000 - 2900)
+    samples = collect_and_keep(early, client, tmp_path)
+    assert (samples.files, samples.rows) == ({}, {})
 
 
 def same(found: dict[Key, dict[int, float]], expected: dict[Key, Any]) -> bool:

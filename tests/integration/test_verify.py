@@ -14,11 +14,8 @@ from monitord.artifacts import store
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.derive import derive
 from monitord.artifacts.manifest import Provenance, manifest
-from monitord.artifacts.sample_files import gather
 from monitord.artifacts.verify import verify_files
 from monitord.cli import execute
-from monitord.collect.collect import collect
-from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.collect.timeseries import COLUMNS
 from monitord.prometheus.api.client import PrometheusClient
@@ -27,6 +24,7 @@ from monitord.recipes.load import check_recipe, load_recipes, packaged_folder
 from monitord.windows.model import Reported, Window
 from tests.fakes.backfill import write_block
 from tests.fakes.guard import permit
+from tests.kept import Kept, collect_and_keep
 
 pytestmark = pytest.mark.real
 
@@ -91,30 +89,29 @@ def block(tmp_path_factory: pytest.TempPathFactory, start: float) -> Path:
     return write_block(tmp_path_factory.mktemp("block"), lines)
 
 
-def collected(client: PrometheusClient, start: float, version: str) -> CollectedWindow:
+def collected(client: PrometheusClient, start: float, version: str, folder: Path) -> Kept:
     targets = tuple(
         ExpectedTarget(f"http://{name}:1/metrics", labels_of(name), STEP)
         for name in (*SCRAPED, "never there")
     )
     window = Window("w", start, start + SECONDS, reported={"tokens": Reported(5.0)})
     recipes = (*load_recipes(), check_recipe(OWN))
-    return collect(
+    return collect_and_keep(
         CollectionRequest("s", window, targets, STEP, 0.95, recipes, left_open=has_left_open_ranges(version)),
-        client,
-    )
+        client, folder,
+    )  # fmt: skip
 
 
 @pytest.fixture
 def folder(client: PrometheusClient, start: float, tmp_path: Path) -> Path:
     version = client.build_info()["version"]
-    collection = collected(client, start, version)
+    collection, samples, rows = collected(client, start, version, tmp_path)
     inputs = {f"recipes/{file.name}": file.read_bytes() for file in packaged_folder().glob("*.yaml")}
     inputs["recipes/own.yaml"] = OWN
     provenance = Provenance("1", "3", {}, {"version": version, "scrape_interval_seconds": STEP})
-    samples = gather(collection.request.span, client, tmp_path)
     return store.publish(
-        tmp_path, "w", {**window_files(collection, inputs), **samples.files},
-        manifest(collection, provenance), rows=samples.rows, permit=permit(),
+        tmp_path, "w", {**window_files(collection, inputs), **samples},
+        manifest(collection, provenance), rows=rows, permit=permit(),
     )  # fmt: skip
 
 

@@ -63,7 +63,8 @@ class BucketSums:
     def add(self, group: Group, layout: Layout, scrapes: Scrapes, histograms: Floats) -> None:
         """Add histograms [histogram x bound x scrape] of cumulative counts of one layout."""
         count, bounds, columns = histograms.shape
-        found = increases(scrapes, histograms.reshape(count * bounds, columns), self._windows)
+        rows = histograms.reshape(count * bounds, columns)
+        found = increases(scrapes, rows, self._windows, together=bounds)
         if not found.exists[:, 0].any():
             return
         low, high, estimate = (

@@ -17,7 +17,7 @@ because the increase from a to c happened inside the window, and nothing outside
 the counter stood at 0 or more: 0 takes the place of C(b). Without d, or with a reset between b and d,
 nothing limits what happened unseen: the upper bound is infinite. Where clocks may differ by `skew` seconds,
 b and c are sought that much earlier, a and d that much later. The estimate interpolates the counter
-linearly at `from`, between b and a, and at `to`, between c and d."""
+linearly at `from` and at `to`, between the samples that are nearest by their times."""
 
 from __future__ import annotations
 
@@ -71,14 +71,15 @@ class Increases:
     ended: Flags
 
 
-def increases(scrapes: Scrapes, values: Floats, windows: Windows) -> Increases:
+def increases(scrapes: Scrapes, values: Floats, windows: Windows, together: int = 1) -> Increases:
     """Return the increases of a target's counters.
 
-    `values` has a row for each series and a column for each scrape, NaN where a scrape had no such series.
+    `values` has a row for each series and a column for each scrape, NaN where a scrape had no such series. So
+    many rows in turn as `together` says are of one histogram: when one of them is reset, all are.
     """
     if not len(scrapes.starts):
         return _nothing(len(values), len(windows.starts))
-    counters = _Counters(values, scrapes.restarted)
+    counters = _Counters(values, scrapes.restarted, together)
     starts, ends, skew = windows.starts, windows.ends, windows.skew
     # A scrape never outlasts its interval; were one to, nothing after it would count as read before an edge.
     read_by = np.maximum.accumulate(scrapes.ends)
@@ -98,8 +99,7 @@ def increases(scrapes: Scrapes, values: Floats, windows: Windows) -> Increases:
         ended | (resets > 0), np.inf, counters.total(np.minimum(d, counters.newest)) - counters.total(b)
     )
     high = np.where(exists, np.maximum(high, low), 0.0)
-    at_start = _interpolate(counters, scrapes.starts, starts, (b, a))
-    at_end = _interpolate(counters, scrapes.starts, ends, (c, d))
+    at_start, at_end = (_interpolate(counters, scrapes.starts, edges) for edges in (starts, ends))
     estimate = np.where(exists, np.clip(at_end - at_start, low, high), 0.0)
     unseen = np.where(exists & (b < 0), counters.first()[:, np.newaxis], 0.0)
     return Increases(low, high, estimate, exists, unseen, resets, ended)
@@ -113,7 +113,7 @@ def _nothing(series: int, windows: int) -> Increases:
 class _Counters:
     """The counters of one target, by scrape: -1 is none before, `newest + 1` none after."""
 
-    def __init__(self, values: Floats, restarted: Flags) -> None:
+    def __init__(self, values: Floats, restarted: Flags, together: int) -> None:
         series, scrapes = values.shape
         self.newest = scrapes - 1
         self._rows = np.arange(series)[:, np.newaxis]
@@ -130,6 +130,9 @@ class _Counters:
         restarts = np.cumsum(restarted)
         since = np.where(earlier < 0, restarts[np.newaxis, :], restarts[np.maximum(earlier, 0)])
         dropped = values < previous
+        if together > 1:
+            of_any = dropped.reshape(-1, together, scrapes).any(axis=1)
+            dropped = present & np.repeat(of_any, together, axis=0)
         is_reset = present & (dropped | (restarts > since))
         steps = np.where(present, np.where(dropped, values, values - previous), 0.0)
         zeros = np.zeros((series, 1))
@@ -165,16 +168,15 @@ class _Counters:
         return resets
 
 
-def _interpolate(
-    counters: _Counters, times: Floats, edges: Floats, around: tuple[Integers, Integers]
-) -> Floats:
+def _interpolate(counters: _Counters, times: Floats, edges: Floats) -> Floats:
     """Return each counter at the edges, by the samples before and after each edge.
 
     A series stood at 0 at the target's last scrape without it. With no scrape before its first sample, a
     counter is taken to stand at the edge where it stood when first seen, and with no sample after, where it
     stood last.
     """
-    left, right = around
+    left = counters.at_or_before(np.searchsorted(times, edges, side="right") - 1)
+    right = counters.at_or_after(np.searchsorted(times, edges, side="left"))
     since = np.where(left < 0, right - 1, left)
     low, high = counters.total(left), counters.total(np.minimum(right, counters.newest))
     begin, end = times[np.maximum(since, 0)], times[np.minimum(right, counters.newest)]

@@ -7,7 +7,7 @@ have is NaN.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,8 @@ DURATION = "scrape_duration_seconds"
 STARTED = "process_start_time_seconds"
 OF_SCRAPES = (UP, DURATION, STARTED)
 """The metrics without which those of a target cannot be dated."""
+OF_HISTOGRAMS = "_count"
+"""What the metrics end with of which a smaller value tells of a restart."""
 _STARTED_TOLERANCE = 1.0
 """In seconds: some exporters compute their start from two clocks, and it wavers."""
 
@@ -146,9 +148,10 @@ def target_samples(
     native: dict[str, list[HistogramSeries]] = {}
     for histogram in histograms:
         native.setdefault(histogram.labels[NAME], []).append(histogram)
-    return TargetSamples(
-        scrapes, {name: _metric(scrapes.times, found) for name, found in by_name.items()}, native
-    )
+    metrics = {name: _metric(scrapes.times, found) for name, found in by_name.items()}
+    if scraped:
+        scrapes = _with_drops(scrapes, metrics)
+    return TargetSamples(scrapes, metrics, native)
 
 
 def _identity(labels: Labels) -> Identity:
@@ -215,6 +218,20 @@ def _restarts(started: Floats) -> Flags:
     restarted = np.zeros(len(started), np.bool_)
     restarted[known[1:]] = np.diff(started[known]) > _STARTED_TOLERANCE
     return restarted
+
+
+def _with_drops(scrapes: TargetScrapes, metrics: Mapping[str, Metric]) -> TargetScrapes:
+    """Return scrapes that know of a restart by a histogram or summary that counts less than it did.
+
+    Its other counters may have been reset too, but have grown past their old values since.
+    """
+    successes = scrapes.successes
+    restarted = successes.restarted.copy()
+    for name, metric in metrics.items():
+        if name.endswith(OF_HISTOGRAMS):
+            values = metric.values[:, scrapes.up]
+            restarted[1:] |= (values[:, 1:] < values[:, :-1]).any(axis=0)
+    return replace(scrapes, successes=Scrapes(successes.starts, successes.ends, restarted))
 
 
 def _without_name(labels: Labels) -> Labels:
