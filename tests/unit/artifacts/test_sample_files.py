@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -57,7 +58,7 @@ def content(block: SampleBlock) -> list[Any]:
     begins = [0, *block.ends.tolist()]
     plain = [
         (dict(labels), block.times[begin:end].tolist(), list(map(repr, block.values[begin:end].tolist())))
-        for labels, begin, end in zip(block.labels, begins, begins[1:], strict=True)
+        for labels, (begin, end) in zip(block.labels, pairwise(begins), strict=True)
     ]
     histograms = [
         (dict(each.labels), each.times.tolist(), [_numbers(sample) for sample in each.samples])
