@@ -75,10 +75,8 @@ class CounterReading:
 
     def _over(self, counted: Sums, groups: Collection[Group]) -> Estimate:
         if self._divisor is None:
-            seconds = float(self._seconds[0])
-            return _estimate(
-                float(counted.estimate[0]) / seconds, _bounds(counted, 0).scaled(1 / seconds), counted
-            )
+            total = _estimate(float(counted.estimate[0]), _bounds(counted, 0), counted)
+            return total.scaled(1 / float(self._seconds[0]))
         divisor = self._divisor.of(groups)
         if divisor is None or divisor.estimate[0] == 0:
             return Estimate(None, counted.series, reason=why.DIVISOR_ZERO)
