@@ -231,6 +231,24 @@ def test_a_share_of_the_same_metric_is_bounded_by_what_both_counted_at_the_edges
     assert bounds(row) == pytest.approx((100 * 495 / (495 + 9 * 505), 100 * 505 / (505 + 9 * 495)))
 
 
+def test_a_share_of_what_was_lost_may_be_all_of_it() -> None:
+    """A target that ended may have failed any number of times since its last scrape."""
+    share = kpi(kind="counter", metric="m", match='code="5"', per="m", scale=100, stats=["mean"])
+    ended = {time: value for time, value in rate(9.0).items() if time < START + 250}
+    found = run(share, [
+        stored(A, "m", rate(1.0), code="5"), stored(A, "m", rate(9.0), code="2"),
+        stored(B, "m", ended, code="2"),
+        stored(B, "up", scraped(lambda second: float(second < 250))),
+    ])  # fmt: skip
+    assert (bounds(one_row(found, "mean")), one_row(found, "mean").reason) == ((0, 100), "series_ended")
+
+
+def test_a_rate_lies_between_its_bounds_however_it_is_rounded() -> None:
+    burst = scraped(lambda second: 203.0 * (second > 50))
+    row = one_row(run(THROUGHPUT, [stored(A, "m", burst)], seconds=100.0), "mean")
+    assert row.value == row.value_lo == row.value_hi
+
+
 def test_a_ratio_over_nothing_is_unknown() -> None:
     row = one_row(run(RATIO, [stored(A, "m", rate(1.0)), stored(A, "d", rate(0.0))]), "mean")
     assert judged(row) == (None, "no_data", "divisor_zero")
