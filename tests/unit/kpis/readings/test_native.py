@@ -80,8 +80,8 @@ def test_counts_and_sums_are_counters_at_the_successful_scrapes() -> None:
     made = table(series(*samples), up=(1.0, 0.0, 1.0))
     assert made.counts.values.tolist() == [[4, 9]]
     assert made.sums.values.tolist() == [[6, 13.5]]
-    assert made.layout == (1, 2, math.inf)
     assert made.cumulative.tolist() == [[[0, 0, 0], [4, 6, 9], [4, 6, 9]]]
+    assert made.layout == (1, 2, math.inf)
 
 
 def test_a_histogram_of_nothing_yet_is_all_zeros_and_a_scrape_without_it_is_no_number() -> None:
