@@ -71,6 +71,10 @@ class PrometheusUnavailableError(PrometheusError):
     """Prometheus could not be reached or was not ready; the same request may succeed later."""
 
 
+class AccessRefusedError(PrometheusError):
+    """Prometheus refused the password that it was given."""
+
+
 class SlurmError(MonitordError):
     """Slurm refused, or did not do what it was asked to."""
 

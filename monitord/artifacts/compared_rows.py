@@ -1,34 +1,48 @@
 """Two artifact folders side by side, or two groups of repeats. Pure.
 
-A value that is missing stays missing. `same_setup` reports runs that are not comparable.
+A value that is missing stays missing. `decision` gives the verdicts, and `same_setup` reports runs that are
+not comparable.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from monitord.artifacts.ranks import RankTest, mann_whitney
+from monitord.artifacts.decision import (
+    Better,
+    Measured,
+    Sample,
+    Verdict,
+    decide,
+    overlap,
+    percent_change,
+    sample,
+    separation,
+)
+from monitord.artifacts.ranks import RankTest, holm, repeats_needed
 
 T = TypeVar("T")
-Better = Literal["lower", "higher"]
-Verdict = Literal["better", "worse", "same"]
 Key = tuple[str, str, str, str, str, str, str]
 
 KEY_COLUMNS = ("kpi", "stat", "scope", "client", "service", "node", "gpu")
 SLO_KEYS = ("condition", "status", "value", "limit", "unit", "reason")
 # Neither is good or bad by itself, whatever the KPI is.
 _WITHOUT_DIRECTION = frozenset(("count", "std"))
+_ABSENT = Measured(None)
+# The first pair that a row has. Empty or absent: no bounds are known.
+_BOUNDS = (("value_lo", "value_hi"), ("bucket_lo", "bucket_hi"))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """The content of an artifact folder: a window, how it was measured, and the rows of its summary.
 
-    `slo` are the results of its conditions, from the manifest.
+    `slo` are the results of its conditions, from the manifest. `targets` is how many there were, None if the
+    manifest does not list them; `intervals` are those of each scrape job, in seconds. `gpus` is how many
+    GPUs have rows of their own.
     """
 
     folder: str
@@ -39,28 +53,21 @@ class Run:
     scrape_interval: float | None
     kpis: Mapping[str, Mapping[str, Any]]
     units: Mapping[Key, str]
-    values: Mapping[Key, float | None]
+    measured: Mapping[Key, Measured]
     slo: tuple[Mapping[str, Any], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A number in each run of a group, those that have it; the rest are `missing`."""
-
-    values: tuple[float, ...]
-    missing: int
-
-    @property
-    def median(self) -> float | None:
-        return median(self.values) if self.values else None
+    targets: int | None = None
+    gpus: int = 0
+    intervals: Mapping[str, frozenset[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One KPI, stat and scope, before and after.
 
-    `change` is that of the median in percent, infinite from 0; `limit` is by how many percent it may
-    be worse. `verdict` is None when it is not known which direction is better, or a value is missing.
+    `change` is that of the median in percent, infinite from 0; `limit` is by how many percent a gated row
+    may be worse, and `p_adjusted` its p, corrected for all gated rows. `verdict` is None when it is not known
+    which direction is better, or a value is missing. `repeats_needed` is how many repeats on each side would
+    decide an undecided row at best.
     """
 
     key: Key
@@ -70,16 +77,22 @@ class Compared:
     change: float | None
     test: RankTest | None
     better: Better | None
-    verdict: Verdict | None
+    verdict: Verdict | None = None
     limit: float | None = None
+    p_adjusted: float | None = None
+    repeats_needed: int | None = None
+
+    @property
+    def bounds_overlap(self) -> bool:
+        return overlap(self.before, self.after)
 
     @property
     def is_regression(self) -> bool:
-        if self.limit is None or self.change is None or self.verdict != "worse":
-            return False
-        worse = abs(self.change)
-        # A change of just 7 % may come out as 7.000000000000001.
-        return worse > self.limit and not math.isclose(worse, self.limit)
+        return self.limit is not None and self.verdict == "worse"
+
+    @property
+    def name(self) -> str:
+        return names_of(self.key)[0]
 
 
 def run_of(folder: str, manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> Run:
@@ -88,18 +101,54 @@ def run_of(folder: str, manifest: Mapping[str, Any], summary: Mapping[str, Any])
     Raises KeyError, TypeError or ValueError when they are not those of a window.
     """
     rows = {_key(row): row for row in summary["rows"]}
+    interval = manifest["prometheus"].get("scrape_interval_seconds")
+    targets = manifest.get("targets")
     return Run(
         folder,
         manifest["window"]["id"],
         manifest["status"],
         tuple(reason["message"] for reason in manifest["reasons"]),
         float(manifest["window"]["seconds"]),
-        manifest["prometheus"].get("scrape_interval_seconds"),
+        interval,
         summary["kpis"],
         {key: row["unit"] for key, row in rows.items()},
-        {key: None if row["value"] is None else float(row["value"]) for key, row in rows.items()},
+        {key: _measured(row) for key, row in rows.items()},
         tuple({name: each[name] for name in SLO_KEYS} for each in manifest.get("slo", ())),
+        None if targets is None else len(targets),
+        len({key[-2:] for key in rows if key[-1]}),
+        _intervals(targets or (), interval),
     )
+
+
+def _measured(row: Mapping[str, Any]) -> Measured:
+    value = _number(row["value"])
+    status, reason = row.get("status") or "ok", row.get("reason") or ""
+    remark = reason if status == "ok" else f"{status}: {reason}" if reason else status
+    if value is None:
+        return Measured(None, None, remark)
+    for names in _BOUNDS:
+        low, high = (_number(row.get(name)) for name in names)
+        if low is not None or high is not None:
+            ends = -math.inf if low is None else low, math.inf if high is None else high
+            return Measured(value, (min(ends[0], value), max(ends[1], value)), remark)
+    return Measured(value, None, remark)
+
+
+def _number(found: Any) -> float | None:
+    """Return a number of a summary; infinity is a text in JSON."""
+    value = None if found is None or found == "" else float(found)
+    return None if value is None or math.isnan(value) else value
+
+
+def _intervals(targets: Iterable[Mapping[str, Any]], usual: float | None) -> dict[str, frozenset[float]]:
+    """Return at which intervals the targets of each scrape job were scraped, as far as it is known."""
+    found: dict[str, frozenset[float]] = {}
+    for target in targets:
+        interval = target.get("interval_seconds") or usual
+        if interval is not None:
+            job = str(target.get("job", ""))
+            found[job] = found.get(job, frozenset()) | {float(interval)}
+    return found
 
 
 def compare(
@@ -110,52 +159,42 @@ def compare(
 ) -> list[Compared]:
     """Compare every row that any run has.
 
-    `limits` says for a `KPI` or `KPI.STAT` by how many percent its session's row may be worse;
-    `directions` gives which direction is better, and overrides the recipes.
+    `limits` says for a `KPI` or `KPI.STAT` by how many percent its session's row may be worse: that gates
+    the row. `directions` gives which direction is better, and overrides the recipes.
     """
     runs = (*before, *after)
-    keys = dict.fromkeys(key for run in runs for key in run.values)
-    return [_compared(key, before, after, limits, directions) for key in keys]
+    keys = dict.fromkeys(key for run in runs for key in run.measured)
+    rows = [_paired(key, before, after, limits, directions) for key in keys]
+    gated = {row.key: row.test.p for row in rows if row.limit is not None and row.test}
+    adjusted = dict(zip(gated, holm([*gated.values()]), strict=True))
+    return [_judged(row, adjusted.get(row.key), len(gated)) for row in rows]
 
 
-def _compared(
+def _paired(
     key: Key,
     before: Sequence[Run],
     after: Sequence[Run],
     limits: Mapping[str, float],
     directions: Mapping[str, Better],
 ) -> Compared:
-    first, second = _sample(key, before), _sample(key, after)
-    old, new = first.median, second.median
-    change = None if old is None or new is None else _percent(old, new)
-    test = mann_whitney(first.values, second.values) if change is not None else None
+    """Return a row without a verdict."""
+    first, second = (sample([run.measured.get(key, _ABSENT) for run in side]) for side in (before, after))
+    change = percent_change(first, second)
+    test = None if change is None else separation(first, second)
     better = _direction(key, (*before, *after), directions)
-    verdict = _verdict(change, test, better)
     limit = _named(limits, key) if key[2] == "session" and better else None
     unit = next(run.units[key] for run in (*before, *after) if key in run.units)
-    return Compared(key, unit, first, second, change, test, better, verdict, limit)
+    return Compared(key, unit, first, second, change, test, better, limit=limit)
 
 
-def _verdict(change: float | None, test: RankTest | None, better: Better | None) -> Verdict | None:
-    if change is None or test is None or better is None:
-        return None
-    if change == 0 or not test.is_significant:
-        return "same"
-    return "better" if (change < 0) == (better == "lower") else "worse"
-
-
-def _percent(old: float, new: float) -> float | None:
-    if new == old:
-        return 0.0
-    if math.isinf(old):
-        return None
-    return math.copysign(math.inf, new) if old == 0 else 100 * ((new - old) / abs(old))
-
-
-def _sample(key: Key, runs: Iterable[Run]) -> Sample:
-    found = [run.values.get(key) for run in runs]
-    known = tuple(value for value in found if value is not None and not math.isnan(value))
-    return Sample(known, len(found) - len(known))
+def _judged(row: Compared, p_adjusted: float | None, gated: int) -> Compared:
+    """Return a row with its verdict; a row that is not gated is judged by itself."""
+    raw = row.test.p if row.test else None
+    p = raw if p_adjusted is None else p_adjusted
+    verdict = decide(row.change, p, row.better, row.limit, may_be_equal=row.bounds_overlap)
+    tests = 1 if p_adjusted is None else gated
+    needed = repeats_needed(tests) if verdict == "undecided" else None
+    return replace(row, verdict=verdict, p_adjusted=p_adjusted, repeats_needed=needed)
 
 
 def _direction(key: Key, runs: Iterable[Run], directions: Mapping[str, Better]) -> Better | None:

@@ -88,6 +88,7 @@ def summary(collection: CollectedWindow) -> dict[str, Any]:
         "status": collection.status,
         "kpis": {kpi.name: _kpi(kpi) for kpi in kpis},
         "slo": [asdict(result) for result in collection.slo],
+        "advice": list(collection.advice),
         "rows": [dict(zip(COLUMNS, _cells(row), strict=True)) for row in collection.rows],
     }
 

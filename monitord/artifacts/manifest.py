@@ -75,6 +75,7 @@ def manifest(
         "skew_seconds": collection.request.skew,
         "markers": dict(provenance.markers),
         "owner_uid": window.owner_uid,
+        "advice": list(collection.advice),
         "warnings": [*collection.warnings, *warnings, *provenance.warnings],
     }
 

@@ -2,6 +2,7 @@
 
 It assumes no distribution. `p` is the share of all equally likely assignments of the ranks to the two
 groups in which U is at least as far from its mean as it is here. Equal values share the mean of their ranks.
+Several tests at once are corrected by Holm's method.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from math import comb
 
 NAME = "Mann-Whitney U, exact, two-sided"
 LARGEST_GROUP = 20  # the work grows with the fourth power
+ALPHA = 0.05
+"""A difference is significant at this p or less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +27,51 @@ class RankTest:
     p: float
     least_p: float
 
-    @property
-    def is_significant(self) -> bool:
-        """Return whether the groups differ at the 5 % level, or as far as so few values can show."""
-        return self.p <= max(0.05, self.least_p)
-
 
 def mann_whitney(first: Sequence[float], second: Sequence[float]) -> RankTest:
     """Compare two groups, each of 1 to `LARGEST_GROUP` numbers, none of them NaN."""
     if not 1 <= len(first) <= LARGEST_GROUP or not 1 <= len(second) <= LARGEST_GROUP:
         raise ValueError(f"each group must have 1 to {LARGEST_GROUP} values")
     ranks = _doubled_ranks([*first, *second])
-    size, others = len(first), len(second)
+    size = len(first)
     found = sum(ranks[:size])
-    ways = _ways(tuple(sorted(ranks)), size)
-    mean = size * (size + others + 1)  # of the doubled rank sums
+    p, least_p = _tail(tuple(sorted(ranks)), size, found)
+    return RankTest((found - size * (size + 1)) / 2, p, least_p)
+
+
+def p_without_ties(u: float, size: int, others: int) -> float:
+    """Return p of a U if all values were different."""
+    return _tail(tuple(range(2, 2 * (size + others) + 1, 2)), size, round(2 * u) + size * (size + 1))[0]
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Return each p corrected for the number of tests, by Holm's step-down method."""
+    adjusted, least = [1.0] * len(ps), 0.0
+    for passed, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        least = max(least, min(1.0, (len(ps) - passed) * ps[place]))
+        adjusted[place] = least
+    return adjusted
+
+
+def repeats_needed(tests: int) -> int | None:
+    """Return how many repeats on each side make a significant difference possible in one of so many tests.
+
+    It is enough at best: if the repeats do not overlap. None when not even the largest groups could do.
+    """
+    sizes = range(1, LARGEST_GROUP + 1)
+    return next((size for size in sizes if tests * 2 / comb(2 * size, size) <= ALPHA), None)
+
+
+def _tail(ranks: tuple[int, ...], size: int, found: int) -> tuple[float, float]:
+    """Return p of a sum of doubled ranks, and the least p that a sum can have."""
+    ways = _ways(ranks, size)
+    mean = size * (len(ranks) + 1)  # of the doubled rank sums
     distances: Counter[int] = Counter()
     for total, count in ways.items():
         distances[abs(total - mean)] += count
-    every = comb(size + others, size)
+    every = comb(len(ranks), size)
     as_far = sum(count for distance, count in distances.items() if distance >= abs(found - mean))
-    furthest = distances[max(distances)]
-    return RankTest((found - size * (size + 1)) / 2, as_far / every, furthest / every)
+    return as_far / every, distances[max(distances)] / every
 
 
 def _doubled_ranks(values: Sequence[float]) -> list[int]:

@@ -19,11 +19,7 @@ def incomparable(runs: Sequence[Run]) -> list[str]:
     ]
     first = runs[0]
     for run in runs[1:]:
-        if run.scrape_interval != first.scrape_interval:
-            found.append(
-                f"the scrape interval is {_seconds(first.scrape_interval)} in {first.folder}"
-                f" and {_seconds(run.scrape_interval)} in {run.folder}"
-            )
+        found += [*_other_intervals(first, run), *_other_counts(first, run)]
         found += _other_definitions(first, run)
     shortest, longest = (pick(runs, key=lambda run: run.seconds) for pick in (min, max))
     if longest.seconds > LONGEST_TO_SHORTEST * shortest.seconds:
@@ -46,6 +42,33 @@ def ungated(rows: Iterable[Compared], limits: Mapping[str, float]) -> list[str]:
         elif any(row.better and row.change is None for row in meant):
             found.append(f"{name} has no value on one side")
     return found
+
+
+def _other_intervals(first: Run, run: Run) -> list[str]:
+    if run.scrape_interval != first.scrape_interval:
+        ours, theirs = _seconds(first.scrape_interval), _seconds(run.scrape_interval)
+        return [f"the scrape interval is {ours} in {first.folder} and {theirs} in {run.folder}"]
+    found = []
+    for job, intervals in first.intervals.items():
+        others = run.intervals.get(job, intervals)
+        if others != intervals:
+            ours, theirs = _each(intervals), _each(others)
+            found.append(
+                f"{job} is scraped every {ours} in {first.folder} and every {theirs} in {run.folder}"
+            )
+    return found
+
+
+def _other_counts(first: Run, run: Run) -> list[str]:
+    """Return differing numbers of targets and GPUs; an old manifest does not list its targets."""
+    counts = [("GPUs", first.gpus, run.gpus)]
+    if first.targets is not None and run.targets is not None:
+        counts.insert(0, ("targets", first.targets, run.targets))
+    return [
+        f"the number of {what} is {number} in {first.folder} and {other} in {run.folder}"
+        for what, number, other in counts
+        if number != other
+    ]
 
 
 def _other_definitions(first: Run, run: Run) -> list[str]:
@@ -72,3 +95,7 @@ def _other_definitions(first: Run, run: Run) -> list[str]:
 
 def _seconds(value: float | None) -> str:
     return "unknown" if value is None else f"{value:g} s"
+
+
+def _each(intervals: Iterable[float]) -> str:
+    return " or ".join(map(_seconds, sorted(intervals)))

@@ -30,7 +30,13 @@ from monitord.artifacts.sample_order import (
     unpack_asked,
 )
 from monitord.collect.collect import collect
-from monitord.errors import ExitCode, MonitordError, PassingError, PrometheusUnavailableError
+from monitord.errors import (
+    AccessRefusedError,
+    ExitCode,
+    MonitordError,
+    PassingError,
+    PrometheusUnavailableError,
+)
 from monitord.kpis.promql import session_matchers
 from monitord.prometheus.api.client import PrometheusClient, connect
 from monitord.prometheus.api.sample_block import SampleBlock
@@ -72,7 +78,8 @@ def _carry_out(order: Order, replies: BinaryIO) -> Reply:
 
             collected = collect(asked.request, client, extra_reasons=asked.reasons, keep=keep)
             files, rows = writer.close() if writer is not None else ({}, {})
-    except PrometheusUnavailableError as error:
+    except (PrometheusUnavailableError, AccessRefusedError) as error:
+        # Our own Prometheus takes another password when it has been started again.
         return Unavailable(str(error))
     except MonitordError as error:
         return Refused(str(error))

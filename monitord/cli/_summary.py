@@ -9,7 +9,7 @@ from monitord.artifacts.layout import MANIFEST, SUMMARY_JSON
 from monitord.cli._output import print_line, print_table
 from monitord.system.atomic import read_json
 
-COLUMNS = ("KPI", "STAT", "VALUE", "UNIT", "BUCKET", "COVERAGE", "STATUS")
+COLUMNS = ("KPI", "STAT", "VALUE", "UNIT", "BOUNDS", "COVERAGE", "STATUS")
 
 
 def print_summary(artifacts: Path) -> None:
@@ -22,10 +22,15 @@ def print_summary(artifacts: Path) -> None:
     for reason in manifest["reasons"]:
         print_line(f"  {reason['code']}: {reason['message']}")
     print_table(COLUMNS, [_row(row) for row in summary["rows"] if row["scope"] == "session"])
+    for advice in manifest.get("advice") or ():
+        print_line(f"  {advice}")
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
-    bounds = "" if row["bucket_lo"] is None else f"{_number(row['bucket_lo'])} to {_number(row['bucket_hi'])}"
+    low, high = row.get("value_lo"), row.get("value_hi")  # artifacts of earlier versions have none
+    if low is None:
+        low, high = row["bucket_lo"], row["bucket_hi"]
+    bounds = "" if low is None else f"{_number(low)} to {_number(high)}"
     status = f"{row['status']} ({row['reason']})" if row["reason"] else row["status"]
     value, coverage = _number(row["value"]), _percent(row["coverage"])
     return row["kpi"], row["stat"], value, row["unit"], bounds, coverage, status

@@ -65,19 +65,20 @@ def command(
     """Compare the results of two windows, or of repeats: before (A) and after (B).
 
     A and B are artifact folders. With repeats, their medians are compared, and the exact Mann-Whitney U
-    test decides whether they differ: a KPI counts as the same when p is above 0.05, or above the smallest
-    p that so few runs can give.
+    test decides whether they differ (p at most 0.05). A difference that it does not decide, or that lies
+    within the bounds of the values, is undecided; so is any difference of just one run on each side.
 
     Folders that were not measured in the same way are refused with the reasons (exit code 1). Exits with 4
-    when a KPI is worse by more than --max-regression, or when B breached one of its SLO conditions.
+    when a KPI is worse by more than --max-regression (p corrected by Holm's method for all KPIs that have a
+    limit), or when B breached one of its SLO conditions. An undecided KPI is reported, and is no regression.
 
     \b
     Example:
-      monitord compare artifacts/run01 artifacts/run02 --max-regression latency.p99=5
-      monitord compare old1,old2,old3 new1,new2,new3 --max-regression throughput.mean=2 -o junit
+      monitord compare artifacts/run01 artifacts/run02
+      monitord compare old1,old2,old3,old4 new1,new2,new3,new4 --max-regression throughput.mean=2 -o junit
     """
     from monitord.artifacts.compared_rows import compare
-    from monitord.artifacts.comparison_output import Comparison
+    from monitord.artifacts.comparison_output import Comparison, regression_lines, undecided_lines
     from monitord.artifacts.same_setup import incomparable, ungated
 
     old, new = _runs(before), _runs(after)
@@ -88,11 +89,8 @@ def command(
         raise InvalidInputError(f"not comparable:\n{listed}\nuse --force to compare them anyway")
     comparison = Comparison(tuple(old), tuple(new), tuple(rows), tuple(problems))
     _print(comparison, output)
-    for row in comparison.regressions:
-        name = f"{row.key[0]}.{row.key[1]}"
-        print_line(
-            f"monitord: {name} is worse by {abs(row.change or 0):.4g} %, more than {row.limit:g} %", err=True
-        )
+    for text in (*regression_lines(comparison), *undecided_lines(comparison)):
+        print_line(f"monitord: {text}", err=True)
     for text in comparison.breaches:
         print_line(f"monitord: B breached {text}", err=True)
     return ExitCode.SLO_BREACHED if comparison.regressions or comparison.breaches else ExitCode.OK

@@ -99,8 +99,9 @@ def finish(
     )
     slo = judge_slo(request.window, request.recipes, rows, coverage)
     return CollectedWindow(
-        request, rows, coverage, tuple(records), status, reasons, (*warnings, *advice(request, rows)),
+        request, rows, coverage, tuple(records), status, reasons, tuple(warnings),
         start, asking.now(), slo, readings.scraped_bytes, tuple(over_time),
+        advice(request, rows),
     )  # fmt: skip
 
 

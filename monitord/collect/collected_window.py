@@ -34,7 +34,7 @@ class QueryRecord:
 class CollectedWindow:
     """The result of a window; `start` and `end` (Unix seconds) are the time of the collection.
 
-    `request.recipes` are those in force, `scraped_bytes` is the size of its scrapes; None is
+    `request.recipes` are those in force, `advice` is what would make uncertain values certain enough, `scraped_bytes` is the size of its scrapes; None is
     unknown.
     """
 
@@ -50,3 +50,4 @@ class CollectedWindow:
     slo: tuple[SloResult, ...] = ()
     scraped_bytes: int | None = None
     timeseries: tuple[Course, ...] = ()
+    advice: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from monitord.collect.collected_window import QueryRecord
 from monitord.collect.coverage import Identity, identity_of
 from monitord.collect.verdict import Reason
-from monitord.errors import PrometheusError, PrometheusUnavailableError
+from monitord.errors import AccessRefusedError, PrometheusError, PrometheusUnavailableError
 from monitord.kpis.span import InstantQuery, Query
 from monitord.prometheus.api.raw_samples import RawAnswer, read_samples
 from monitord.prometheus.api.series import Answer
@@ -79,7 +79,7 @@ class Queries:
             answer = send()
             native = len(answer.histograms) if isinstance(answer, Answer) else 0
             record = replace(record, series=len(answer.series) + native, warnings=tuple(answer.warnings))
-        except PrometheusUnavailableError:
+        except (PrometheusUnavailableError, AccessRefusedError):
             raise
         except PrometheusError as error:
             record = replace(record, error=str(error) or type(error).__name__)

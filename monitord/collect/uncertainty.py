@@ -20,14 +20,13 @@ def advice(request: CollectionRequest, rows: Sequence[KpiRow]) -> tuple[str, ...
 
 def _each(request: CollectionRequest, rows: Sequence[KpiRow]) -> Iterator[str]:
     for row in rows:
-        if row.reason != why.EDGE_UNCERTAIN or row.value_lo is None or row.value_hi is None:
+        # Extremes are those of a part of the window: a longer window has more parts, not longer ones.
+        is_extreme = row.stat in {"min", "max"}
+        if row.reason != why.EDGE_UNCERTAIN or is_extreme or row.value_lo is None or row.value_hi is None:
             continue
         between = (
             f"{row.kpi}.{row.stat} lies between {row.value_lo:g} and {row.value_hi:g} {row.unit}".rstrip()
         )
-        if row.stat in {"min", "max"}:
-            yield f"{between}: a part of the window is known only so far"
-            continue
         if not row.value:
             yield f"{between}: what was counted at the window's edges is not known"
             continue

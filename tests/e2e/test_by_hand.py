@@ -33,7 +33,8 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 BUCKETS = {"p50": (10, 25), "p95": (50, 100), "p99": (50, 100)}  # ms
 GPUS = {"0": 40.0, "1": 80.0}
 SUMMARY = (
-    "run_id,kpi,stat,value,unit,scope,client,service,node,gpu,n,bucket_lo,bucket_hi,coverage,status,reason"
+    "run_id,kpi,stat,value,unit,scope,client,service,node,gpu,n,bucket_lo,bucket_hi,coverage,status,reason,"
+    "value_lo,value_hi"
 )
 COVERAGE = (
     "job,instance,client,service,node,expected_scrapes,scrapes,up_ratio,longest_gap_s,resets,"
@@ -344,20 +345,24 @@ def test_coverage_tells_of_every_target(bench: Bench) -> None:
 
 def test_the_queries_can_be_asked_again(bench: Bench) -> None:
     asked = read_json(bench, "run01", "queries.json")["queries"]
-    assert {query["use"].partition(".")[0] for query in asked} >= {
-        "coverage",
-        "throughput",
-        "latency",
-        "cpu_util",
-    }
+    assert {query["use"] for query in asked} >= {"targets", "samples"}
     for query in asked:
         assert query["promql"]
         assert query["error"] is None
         assert query["kind"] in {"instant", "range"}
-    latency = next(query for query in asked if query["use"].startswith("latency."))
-    again = urlencode({"query": latency["promql"], "time": latency["at"]})
+    samples = next(query for query in asked if query["use"] == "samples")
+    again = urlencode({"query": samples["promql"], "time": samples["at"]})
     answer = bench.ask(f"/api/v1/query?{again}")
-    assert len(answer["data"]["result"]) == latency["series"] > 0
+    assert len(answer["data"]["result"]) == samples["series"] > 0
+
+
+def test_the_promql_nearest_to_a_kpi_gives_what_lies_within_its_bounds(bench: Bench) -> None:
+    throughput = read_json(bench, "run01", "queries.json")["kpis"]["throughput"]
+    again = urlencode({"query": throughput["promql"]["mean"], "time": throughput["at"]})
+    ((_, value),) = [series["value"] for series in bench.ask(f"/api/v1/query?{again}")["data"]["result"]]
+    (row,) = (row for row in bench.table("run01", "metrics_summary.csv")
+              if (row["kpi"], row["stat"], row["scope"]) == ("throughput", "mean", "session"))  # fmt: skip
+    assert float(row["value_lo"]) <= float(value) <= float(row["value_hi"])
 
 
 def test_a_window_before_all_data_says_so_and_has_no_zero(bench: Bench) -> None:

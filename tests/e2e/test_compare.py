@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -63,38 +64,107 @@ def folder(bench: Bench, window_id: str) -> Path:
     return bench.session.artifacts / window_id
 
 
-def test_what_got_better_ends_with_0_and_what_got_worse_with_4(bench: Bench) -> None:
+def copies(bench: Bench, into: Path, window_id: str, count: int) -> str:
+    """Return as many repeats of a window, as `compare` takes them."""
+    return ",".join(
+        str(shutil.copytree(folder(bench, window_id), into / f"{window_id}{n}")) for n in range(count)
+    )
+
+
+def edit(name: Path, change: Callable[[Any], None]) -> None:
+    found = json.loads(name.read_bytes())
+    change(found)
+    name.write_text(json.dumps(found))
+
+
+def session_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the row of the mean throughput."""
+    searched = ("throughput", "mean", "session")
+    return next(row for row in rows if (row["kpi"], row["stat"], row["scope"]) == searched)
+
+
+LIMIT = ("--max-regression", "throughput.mean=50 %")
+
+
+def test_one_run_on_each_side_decides_nothing(bench: Bench) -> None:
     idle, busy = folder(bench, "idle"), folder(bench, "busy")
-    ran = bench.monitord("compare", idle, busy, "--max-regression", "throughput=0")
-    assert ran.stdout.splitlines()[:2] == [f"A: {idle}", f"B: {busy}"]
+    ran = bench.monitord("compare", busy, idle, *LIMIT)
+    assert ran.stdout.splitlines()[:2] == [f"A: {busy}", f"B: {idle}"]
     mean = next(line for line in ran.stdout.splitlines() if line.startswith("throughput  mean  session "))
-    assert mean.endswith("better")
-    ran = bench.monitord("compare", busy, idle, "--max-regression", "throughput.mean=50 %", code=4)
-    assert "throughput.mean is worse by 100 %, more than 50 %" in ran.stderr
+    assert "undecided" in mean
+    changed = "throughput.mean changed by -100 %, the limit is 50 %"
+    needed = "at best 4 repeats on each side would decide"
+    assert f"undecided: {changed}: {needed}" in ran.stderr
+    assert "nothing was decided" in ran.stderr
+    assert "nothing was decided" in ran.stdout
     bench.monitord("compare", busy, idle)
+
+
+def test_repeats_that_got_better_end_with_0_and_those_that_got_worse_with_4(
+    bench: Bench, tmp_path: Path
+) -> None:
+    idle, busy = (copies(bench, tmp_path, name, 4) for name in ("idle", "busy"))
+    ran = bench.monitord("compare", idle, busy, "--max-regression", "throughput.mean=0")
+    assert "better" in ran.stdout
+    assert not ran.stderr
+    ran = bench.monitord("compare", busy, idle, *LIMIT, code=4)
+    assert "throughput.mean is worse by 100 %, more than 50 %" in ran.stderr
+    assert "nothing was decided" not in ran.stdout
     bench.monitord("compare", busy, idle, "--max-regression", "throughput.mean=100")
+    # Three gated rows (mean, min, max): four repeats are too few.
+    ran = bench.monitord("compare", busy, idle, "--max-regression", "throughput=50")
+    assert "at best 5 repeats on each side would decide" in ran.stderr
 
 
 def test_json_and_junit_of_repeats(bench: Bench, tmp_path: Path) -> None:
-    copies = [
-        shutil.copytree(folder(bench, name), tmp_path / f"{name}{n}")
-        for name in ("busy", "idle")
-        for n in "123"
-    ]
-    groups = [",".join(map(str, copies[:3])), ",".join(map(str, copies[3:]))]
-    limit = ("--max-regression", "throughput.mean=5")
-    told = json.loads(bench.monitord("compare", *groups, *limit, "-o", "json", code=4).stdout)
-    row = next(
-        row
-        for row in told["rows"]
-        if (row["kpi"], row["stat"], row["scope"]) == ("throughput", "mean", "session")
-    )
+    groups = [copies(bench, tmp_path, name, 4) for name in ("busy", "idle")]
+    parsed = json.loads(bench.monitord("compare", *groups, *LIMIT, "-o", "json", code=4).stdout)
+    row = session_row(parsed["rows"])
     assert (row["b"]["median"], row["change_percent"], row["verdict"]) == (0.0, -100.0, "worse")
-    assert row["p"] == pytest.approx(0.1)
-    gpu = next(row for row in told["rows"] if row["kpi"] == "gpu_util")
-    assert (gpu["a"]["median"], gpu["a"]["missing"], gpu["change_percent"]) == (None, 3, None)
-    suite = ET.fromstring(bench.monitord("compare", *groups, *limit, "-o", "junit", code=4).stdout)
+    assert row["p"] == row["p_adjusted"] == pytest.approx(2 / 70)
+    gpu = next(row for row in parsed["rows"] if row["kpi"] == "gpu_util")
+    assert (gpu["a"]["median"], gpu["a"]["missing"], gpu["change_percent"]) == (None, 4, None)
+    suite = ET.fromstring(bench.monitord("compare", *groups, *LIMIT, "-o", "junit", code=4).stdout)
     assert suite.get("failures") == "1"
+
+
+def test_bounds_that_overlap_are_no_regression(bench: Bench, tmp_path: Path) -> None:
+    groups = [copies(bench, tmp_path, name, 4) for name in ("busy", "idle")]
+
+    def set_upper_bound(high: float | str) -> None:
+        for name in groups[1].split(","):
+            edit(
+                Path(name) / "metrics_summary.json",
+                lambda found: session_row(found["rows"]).update(value_lo=0.0, value_hi=high),
+            )
+
+    set_upper_bound(0.001)
+    bench.monitord("compare", *groups, *LIMIT, code=4)
+    set_upper_bound("inf")
+    parsed = json.loads(bench.monitord("compare", *groups, *LIMIT, "-o", "json").stdout)
+    row = session_row(parsed["rows"])
+    assert (row["verdict"], row["bounds_overlap"], row["b"]["hi"]) == ("undecided", True, "inf")
+    assert row["note"] == "the bounds overlap"
+
+
+def test_a_regression_of_partial_values_names_the_reason(bench: Bench, tmp_path: Path) -> None:
+    groups = [copies(bench, tmp_path, name, 4) for name in ("busy", "idle")]
+    edit(
+        Path(groups[1].split(",")[0]) / "metrics_summary.json",
+        lambda found: session_row(found["rows"]).update(status="partial", reason="series_born"),
+    )
+    ran = bench.monitord("compare", *groups, *LIMIT, code=4)
+    named = "B is partial: series_born (1 of 4 runs)"
+    assert f"throughput.mean is worse by 100 %, more than 50 %; {named}" in ran.stderr
+    assert named in ran.stdout
+
+
+def test_another_number_of_targets_is_refused_unless_forced(bench: Bench, tmp_path: Path) -> None:
+    busy, other = folder(bench, "busy"), Path(copies(bench, tmp_path, "busy", 1))
+    edit(other / "MANIFEST.json", lambda found: found["targets"].append(found["targets"][0]))
+    ran = bench.monitord("compare", busy, other, code=1)
+    assert f"the number of targets is 1 in {busy} and 2 in {other}" in ran.stderr
+    assert "the number of targets" in bench.monitord("compare", busy, other, "--force").stdout
 
 
 def test_another_definition_is_refused_unless_forced(bench: Bench) -> None:

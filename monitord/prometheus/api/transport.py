@@ -15,7 +15,7 @@ import msgspec
 import requests
 from requests.exceptions import ChunkedEncodingError
 
-from monitord.errors import InvalidInputError, PrometheusError, PrometheusUnavailableError
+from monitord.errors import AccessRefusedError, InvalidInputError, PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.prometheus.api.peer_uid import PeerUidAdapter
 from monitord.prometheus.api.pinned_tls import PinnedCertificateAdapter
@@ -143,11 +143,13 @@ class Transport:
             raise self._error_answer(status, payload)
         return payload
 
-    def refusal(self, status: int) -> PrometheusError:
+    def refusal(self, status: int) -> AccessRefusedError:
         """Return the error for a password that was refused."""
         named = "the file that `monitord status -o json` names as prometheus.password_file"
         where = self._password_file or named
-        return PrometheusError(f"{self.url} refused the password it was given (HTTP {status}); see {where}")
+        return AccessRefusedError(
+            f"{self.url} refused the password it was given (HTTP {status}); see {where}"
+        )
 
     def _tls_failure(self, error: requests.exceptions.SSLError) -> PrometheusError:
         if "ingerprint" in str(error):

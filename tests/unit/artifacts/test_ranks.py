@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.artifacts.ranks import LARGEST_GROUP, mann_whitney
+from monitord.artifacts.ranks import (
+    ALPHA,
+    LARGEST_GROUP,
+    holm,
+    mann_whitney,
+    p_without_ties,
+    repeats_needed,
+)
 
 GROUP = st.lists(st.integers(0, 6), min_size=1, max_size=5)
 
@@ -58,9 +65,60 @@ def test_known_values(first: list[float], second: list[float], p: float) -> None
     assert mann_whitney(first, second).p == pytest.approx(p)
 
 
-def test_three_against_three_tell_apart_only_what_does_not_overlap() -> None:
-    assert mann_whitney([1, 2, 3], [4, 5, 6]).is_significant
-    assert not mann_whitney([1, 2, 4], [3, 5, 6]).is_significant
+def test_p_without_ties_is_that_of_different_values() -> None:
+    for first, second in (([1, 2, 3], [4, 5, 6]), ([1, 5, 7, 8], [2, 3, 9]), ([1], [2])):
+        found = mann_whitney(first, second)
+        assert p_without_ties(found.u, len(first), len(second)) == found.p
+
+
+PS = st.lists(st.floats(0, 1), max_size=8)
+
+
+def by_definition(ps: Sequence[float], level: float) -> set[int]:
+    """Return what Holm's method rejects: from the smallest p on, until one is above level/(m - passed)."""
+    rejected: set[int] = set()
+    for passed, place in enumerate(sorted(range(len(ps)), key=lambda place: ps[place])):
+        if ps[place] * (len(ps) - passed) > level:
+            break
+        rejected.add(place)
+    return rejected
+
+
+@given(ps=PS, level=st.floats(0, 0.99))
+def test_holm_rejects_by_its_definition(ps: list[float], level: float) -> None:
+    rejected = {place for place, p in enumerate(holm(ps)) if p <= level}
+    assert rejected == by_definition(ps, level)
+
+
+@given(ps=PS)
+def test_holm_rejects_less_than_no_correction_and_more_than_bonferroni(ps: list[float]) -> None:
+    for p, adjusted in zip(ps, holm(ps), strict=True):
+        assert p <= adjusted <= min(1.0, len(ps) * p)
+
+
+@given(ps=PS.filter(bool), less=st.floats(0, 1), place=st.integers(0, 7))
+def test_holm_is_monotone(ps: list[float], less: float, place: int) -> None:
+    place %= len(ps)
+    smaller = [p * less if n == place else p for n, p in enumerate(ps)]
+    assert all(new <= old for new, old in zip(holm(smaller), holm(ps), strict=True))
+    ordered = sorted(zip(ps, holm(ps), strict=True))
+    assert [adjusted for _, adjusted in ordered] == sorted(adjusted for _, adjusted in ordered)
+
+
+def test_holm_of_known_values() -> None:
+    """As R's p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm") gives them."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@pytest.mark.parametrize(
+    ("tests", "repeats"), [(1, 4), (2, 5), (3, 5), (6, 5), (7, 6), (50, 7), (10**12, None)]
+)
+def test_repeats_needed(tests: int, repeats: int | None) -> None:
+    assert repeats_needed(tests) == repeats
+    if repeats:
+        for size, enough in ((repeats - 1, False), (repeats, True)):
+            p = mann_whitney(range(size), range(size, 2 * size)).p
+            assert (holm([p] * tests)[0] <= ALPHA) == enough
 
 
 def test_the_largest_groups() -> None:
