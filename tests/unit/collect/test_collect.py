@@ -119,9 +119,10 @@ def test_a_number_of_which_little_is_certain_is_partial_and_the_advice_says_what
     row = one_row(found, "total")
     assert row.value == pytest.approx(75)
     assert (bounds(row), row.status, row.reason) == ((60, 90), "partial", "edge_uncertain")
-    assert found.warnings[-1] == (
+    assert found.advice[-1] == (
         "k.total lies between 60 and 90 x, more than 10% apart: scrape every 1.25 s or measure for 100 s"
     )
+    assert found.warnings == ()
     assert (
         one_row(
             run(THROUGHPUT, [stored(A, "m", rate(3.0))], seconds=25.0, max_uncertainty=0.5), "total"
