@@ -23,13 +23,20 @@ class Histogram:
     """Cumulative counts by upper bound: a row for each bound, a column for each window.
 
     `mixed` means that histograms of several layouts were merged, and that `estimate` is not a number at
-    bounds that fall into a bucket of one of them."""
+    bounds that fall into a bucket of one of them. `beyond` is then the least and the most above each bound.
+    """
 
     layout: Layout
     low: Floats
     high: Floats
     estimate: Floats
     mixed: bool = False
+    beyond: tuple[Floats, Floats] | None = None
+
+    @property
+    def above(self) -> tuple[Floats, Floats]:
+        """The least and the most that can have been observed above each bound."""
+        return self.beyond or (_rest(self.low, self.low), _rest(self.high, self.high))
 
 
 class BucketSums:
@@ -95,7 +102,15 @@ def merge(histograms: Sequence[Histogram]) -> Histogram | None:
     estimate = np.sum([_at(layout, each, each.estimate) for each in histograms], axis=0)
     most = np.sum([_at(layout, each, each.estimate, above=True) for each in histograms], axis=0)
     estimate[estimate != most] = np.nan  # some were observed between two of a histogram's own bounds
-    return Histogram(layout, low, high, estimate, mixed=bool(np.isnan(estimate[:, 0]).any()))
+    least = np.sum([_rest(each.low, _at(layout, each, each.low, above=True)) for each in histograms], axis=0)
+    beyond = np.sum([_rest(each.high, _at(layout, each, each.high)) for each in histograms], axis=0)
+    return Histogram(layout, low, high, estimate, bool(np.isnan(estimate[:, 0]).any()), (least, beyond))
+
+
+def _rest(counts: Floats, within: Floats) -> Floats:
+    """Return what is left of all observations without those within each bound."""
+    every = counts[-1]
+    return np.where(np.isinf(every), np.inf, np.maximum(np.where(np.isinf(every), 0.0, every) - within, 0.0))
 
 
 def _at(layout: Layout, histogram: Histogram, counts: Floats, above: bool = False) -> Floats:

@@ -75,10 +75,8 @@ class CounterReading:
 
     def _over(self, counted: Sums, groups: Collection[Group]) -> Estimate:
         if self._divisor is None:
-            seconds = float(self._seconds[0])
-            return _estimate(
-                float(counted.estimate[0]) / seconds, _bounds(counted, 0).scaled(1 / seconds), counted
-            )
+            total = _estimate(float(counted.estimate[0]), _bounds(counted, 0), counted)
+            return total.scaled(1 / float(self._seconds[0]))
         divisor = self._divisor.of(groups)
         if divisor is None or divisor.estimate[0] == 0:
             return Estimate(None, counted.series, reason=why.DIVISOR_ZERO)
@@ -93,7 +91,7 @@ class CounterReading:
         """Return the bounds of the ratio over each window.
 
         A share is least when the counter counted least and all else most: what both counted at an edge rests
-        on the same two samples.
+        on the same two samples. Where nothing limits what was not seen, that may all be the counter's.
         """
         least, most = divisor.high, divisor.low
         if self._is_share:
@@ -103,7 +101,9 @@ class CounterReading:
             most = counted.high + np.maximum(divisor.low - counted.low, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             low, high = counted.low / least, counted.high / most
-        high = np.where(np.isnan(high), 1.0 if self._is_share else np.inf, high)
+        if self._is_share:
+            high = np.where(np.isfinite(divisor.high) & ~np.isnan(high), high, 1.0)
+        high = np.where(np.isnan(high), np.inf, high)
         return np.where(np.isnan(low), 0.0, low), high
 
     def _extreme(self, stat: str, counted: Sums, groups: Collection[Group]) -> Estimate:

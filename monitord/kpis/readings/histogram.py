@@ -60,9 +60,11 @@ class HistogramReading(ObservationReading):
         complete = all(group in self._buckets.groups for group in counted)
         bounds = None
         if complete:
-            low, high = quantile_between(
-                q, merged.layout, merged.low[:, 0].tolist(), merged.high[:, 0].tolist()
+            within, above = (
+                (least[:, 0].tolist(), most[:, 0].tolist())
+                for least, most in ((merged.low, merged.high), merged.above)
             )
+            low, high = quantile_between(q, merged.layout, within, above)
             bounds = Bounds(max(low, 0.0) if merged.layout[0] > 0 else low, high)
         found, bounds, capped = self._capped(q, groups, merged, found, bounds)
         n = round(float(count.estimate[0]))

@@ -4,7 +4,8 @@ L(k) and H(k) are the least and most that can have been observed at or below the
 same of all observations. Then at least L - L(k) and at most H - H(k) lay above k, for both ends of each
 difference rest on the same two samples. So the share at or below k is at most H(k) / (H(k) + L - L(k)) and at
 least L(k) / (L(k) + H - H(k)). Where the most is below q, the q-quantile lies above k. Where the least
-reaches q, it does not.
+reaches q, it does not. Of a histogram without a bound k, those above k are at least those above its next
+bound, and at most those above its bound before.
 """
 
 from __future__ import annotations
@@ -22,22 +23,24 @@ class Between(NamedTuple):
 
 
 def quantile_between(
-    q: float, bounds: Sequence[float], low: Sequence[float], high: Sequence[float]
+    q: float,
+    bounds: Sequence[float],
+    within: tuple[Sequence[float], Sequence[float]],
+    above: tuple[Sequence[float], Sequence[float]],
 ) -> Between:
     """Return the tightest bucket bounds around the q-quantile (0 < q < 1).
 
-    `bounds` are the upper bounds of the buckets in order, the last one infinite; `low` and `high` the
-    least and most that was observed at or below each.
+    `bounds` are the upper bounds of the buckets in order, the last one infinite; `within` is the least and
+    the most that was observed at or below each, `above` the same above each.
     """
-    all_low, all_high = low[-1], high[-1]
-    above, within = -math.inf, math.inf
-    for bound, least, most in zip(bounds, low, high, strict=True):
-        if _share(most, all_low - least) < q:
-            above = bound
-        elif _share(least, _difference(all_high, most)) >= q:
-            within = bound
+    below, reached = -math.inf, math.inf
+    for bound, least, most, least_above, most_above in zip(bounds, *within, *above, strict=True):
+        if _share(most, least_above) < q:
+            below = bound
+        elif _share(least, most_above) >= q:
+            reached = bound
             break
-    return Between(above, within)
+    return Between(below, reached)
 
 
 def _share(part: float, rest: float) -> float:
@@ -46,7 +49,3 @@ def _share(part: float, rest: float) -> float:
     if whole <= 0 or math.isinf(part):
         return math.nan
     return part / whole
-
-
-def _difference(whole: float, part: float) -> float:
-    return math.inf if math.isinf(whole) else max(0.0, whole - part)

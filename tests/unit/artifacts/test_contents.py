@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,7 @@ from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.request import CollectionRequest, ExpectedTarget
 from monitord.recipes.load import load_recipes
 from monitord.windows.model import Window
-from tests.fakes.query_client import FakeQueryClient, answer, series
+from tests.fakes.sample_client import SampleClient, stored
 
 LABELS = {"job": "t", "instance": "n1:1", "client": "c,1", "service": "t", "node": "n1"}
 
@@ -25,15 +24,15 @@ def collection() -> CollectedWindow:
     target = ExpectedTarget("http://user:pass@n1:1/metrics?token=x", LABELS, 5.0)
     window = Window("run01", 1_000_000.0, 1_000_100.5, {"model": "llama"})
     request = CollectionRequest("s", window, (target,), 5.0, 0.95, load_recipes())
-    count = answer(series(10.0, **LABELS))
-    buckets = answer(series(1.0, **LABELS, le="1"), series(10.0, **LABELS, le="+Inf"))
-    client = FakeQueryClient(
-        {
-            "up{": answer(series({1_000_002.0 + 5 * k: 1.0 for k in range(20)}, **LABELS)),
-            "duration_seconds_count": count,
-            "increase(http_server_request_duration_seconds_bucket": buckets,
-        }
-    )
+    name, scrapes = "http_server_request_duration_seconds", [1_000_002.0 + 5 * k for k in range(-3, 23)]
+    counted = {time: float(round(time - 999_000)) for time in scrapes}  # one each second
+    observed = {time: 0.95 * count for time, count in counted.items()}
+    client = SampleClient([
+        stored(LABELS, f"{name}_count", counted), stored(LABELS, f"{name}_sum", observed),
+        stored(LABELS, f"{name}_bucket", dict.fromkeys(scrapes, 0.0), le="0.9"),
+        stored(LABELS, f"{name}_bucket", counted, le="1"),
+        stored(LABELS, f"{name}_bucket", counted, le="+Inf"),
+    ])  # fmt: skip
     times = iter([1_000_130.0] + [1_000_131.0] * 100)
     return collect(request, client, now=lambda: next(times))
 
@@ -43,13 +42,15 @@ def test_the_summary_has_the_columns_of_the_contract(collection: CollectedWindow
     header, *lines = files["metrics_summary.csv"].decode().splitlines()
     assert header == (
         "run_id,kpi,stat,value,unit,scope,client,service,node,gpu,n,bucket_lo,bucket_hi,"
-        "coverage,status,reason"
+        "coverage,status,reason,value_lo,value_hi"
     )
     rows = list(csv.DictReader([header, *lines]))
     absent = next(row for row in rows if row["kpi"] == "gpu_util")
     assert (absent["run_id"], absent["value"], absent["status"]) == ("run01", "", "no_data")
     p99 = next(row for row in rows if row["stat"] == "p99" and row["scope"] == "client")
-    assert (p99["client"], p99["value"], p99["bucket_hi"], p99["n"]) == ("c,1", "1000.0", "inf", "10")
+    assert (p99["client"], p99["bucket_hi"]) == ("c,1", "1000.0")
+    assert float(p99["value"]) == pytest.approx(999)
+    assert (p99["value_lo"], p99["value_hi"], p99["n"]) == ("900.0", "1000.0", "100")
     sessions = {(row["kpi"], row["stat"]) for row in rows if row["scope"] == "session"}
     assert len(sessions) == 11
     assert files["inputs/prometheus.yml"] == b"x"
@@ -63,28 +64,32 @@ def test_json_says_the_same_as_csv(collection: CollectedWindow) -> None:
     for written, row in zip(rows, summary["rows"], strict=True):
         assert written == {name: cell(value) for name, value in row.items()}
     assert summary["kpis"]["latency"]["unit"] == "ms"
-    assert math.isinf(float(next(r for r in summary["rows"] if r["stat"] == "p99")["bucket_hi"]))
+    p99 = next(row for row in summary["rows"] if row["stat"] == "p99")
+    assert (p99["value_lo"], p99["value_hi"]) == (900, 1000)
 
 
 def test_coverage_and_queries(collection: CollectedWindow) -> None:
     files = window_files(collection, {})
     assert files["coverage.csv"].decode() == (
         "job,instance,client,service,node,expected_scrapes,scrapes,up_ratio,longest_gap_s,resets,"
-        "first_seen,last_seen\n"
-        't,n1:1,"c,1",t,n1,20,20,1.0,5.0,10,1970-01-12T13:46:42.000Z,1970-01-12T13:48:17.000Z\n'
+        "first_seen,last_seen,not_made,failed,error\n"
+        't,n1:1,"c,1",t,n1,20,20,1.0,5.0,0,1970-01-12T13:46:42.000Z,1970-01-12T13:48:17.000Z,0,0,\n'
     )
-    queries = json.loads(files["queries.json"])["queries"]
-    assert next(query for query in queries if query["use"] == "coverage") == {
-        "use": "coverage",
-        "promql": 'up{session="s"}[100500ms]',
+    written = json.loads(files["queries.json"])
+    assert next(query for query in written["queries"] if query["use"] == "samples") == {
+        "use": "samples",
+        "promql": '{session="s",job="t",instance=~"n1:1"}[130500ms]',
         "kind": "instant",
-        "at": "1970-01-12T13:48:20.500Z",
-        "series": 1,
+        "at": "1970-01-12T13:48:35.500Z",
+        "series": 7,
         "seconds": 0.0,
         "warnings": [],
         "error": None,
     }
-    assert {query["kind"] for query in queries} == {"instant", "range"}
+    assert written["kpis"]["latency"]["at"] == "1970-01-12T13:48:20.500Z"
+    assert written["kpis"]["latency"]["promql"]["mean"].endswith(
+        'sum(increase(http_server_request_duration_seconds_count{session="s"}[100500ms]))'
+    )
 
 
 def test_the_manifest(collection: CollectedWindow) -> None:

@@ -1,93 +1,131 @@
-"""Raw samples that cannot be had cost themselves only, and say why."""
+"""Raw samples as Parquet: what is written is read back, to the last bit."""
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitord.artifacts import parquet
-from monitord.artifacts.parquet import native_series
-from monitord.artifacts.sample_files import Samples, gather
-from monitord.errors import PrometheusError, PrometheusUnavailableError
-from monitord.kpis.span import Span
-from monitord.prometheus.api.raw_samples import read_samples
-from monitord.prometheus.api.series import Answer
-from tests.fakes.query_client import answer, series
+from monitord.artifacts.sample_files import SampleWriter
+from monitord.prometheus.api.raw_samples import RawHistogram
+from monitord.prometheus.api.sample_block import HistogramSeries, Labels, SampleBlock
 
-SPAN = Span("s", 1000.0, 1100.0, 5.0)
+FLOATS, NATIVE = "samples/service=j/part-0.parquet", "histograms/service=j/part-0.parquet"
+Samples = Sequence[tuple[int, float]]
 
 
-class Server:
-    """Has one metric, and answers a query for its samples with what it is told to."""
-
-    def __init__(self, sent: Any) -> None:
-        self.sent = sent
-
-    def query(self, promql: str, at: float) -> Answer:
-        return answer(series(1, job="j", __name__="m"))
-
-    def query_json(self, promql: str, at: float) -> bytes:
-        if isinstance(self.sent, Exception):
-            raise self.sent
-        return json.dumps(self.sent, separators=(",", ":")).encode()
-
-    def label_names(self, match: str, start: float, end: float) -> list[str]:
-        return ["__name__", "job"]
+def block_of(
+    series: Sequence[tuple[Labels, Samples]], histograms: Sequence[HistogramSeries] = ()
+) -> SampleBlock:
+    times, values = (
+        [sample[part] for _, samples in series for sample in samples] for part in (0, 1)
+    )  # fmt: skip
+    return SampleBlock(
+        [labels for labels, _ in series],
+        np.cumsum([len(samples) for _, samples in series], dtype=np.intp),
+        np.array(times, np.int64),
+        np.array(values, np.float64),
+        histograms,
+    )
 
 
-def matrix(*result: Any, **more: Any) -> dict[str, Any]:
-    return {"status": "success", "data": {"resultType": "matrix", "result": result}, **more}
+def native(labels: Labels, *samples: tuple[int, RawHistogram]) -> HistogramSeries:
+    times = np.array([time for time, _ in samples], np.int64)
+    return HistogramSeries(labels, times, [histogram for _, histogram in samples])
 
 
-@pytest.mark.parametrize(
-    ("sent", "said"),
-    [
-        (PrometheusError("query processing would load too many samples"), "too many samples"),
-        ({"status": "success"}, "the format of Prometheus's API"),
-        (matrix({"metric": {}, "values": {"1": "2"}}), "the format of Prometheus's API"),
-        (matrix({"metric": {}, "values": []}), "the format of Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, ""]]}), "the format of Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, "null"]]}), "the format of Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, "2", 3]]}), "the format of Prometheus's API"),
-        (matrix({"metric": {}, "values": [[1, "2"], [], [3, "4"]]}), "the format of Prometheus's API"),
-    ],
+def write(folder: Path, *blocks: SampleBlock, job: str = "j") -> tuple[dict[str, Path], dict[str, int]]:
+    series = [each for block in blocks for each in (*block.labels, *(h.labels for h in block.histograms))]
+    with SampleWriter(folder, sorted({name for labels in series for name in labels})) as writer:
+        for block in blocks:
+            writer.write(job, block)
+        return writer.close()
+
+
+def content(block: SampleBlock) -> list[Any]:
+    """Return all that a block has, NaN written out so that it compares."""
+    begins = [0, *block.ends.tolist()]
+    plain = [
+        (dict(labels), block.times[begin:end].tolist(), list(map(repr, block.values[begin:end].tolist())))
+        for labels, (begin, end) in zip(block.labels, pairwise(begins), strict=True)
+    ]
+    histograms = [
+        (dict(each.labels), each.times.tolist(), [_numbers(sample) for sample in each.samples])
+        for each in block.histograms
+    ]
+    return [*plain, *histograms]
+
+
+def _numbers(sample: RawHistogram) -> Any:
+    buckets = [(rule, *map(float, numbers)) for rule, *numbers in sample.buckets]
+    return repr((float(sample.count), float(sample.sum), buckets))
+
+
+def read(files: dict[str, Path]) -> list[Any]:
+    floats, histograms = (
+        [file for path, file in files.items() if path.startswith(kind)] for kind in ("samples", "histograms")
+    )
+    return [each for block in parquet.read_blocks(floats, histograms) for each in content(block)]
+
+
+NAMES = st.sampled_from(["__name__", "job", "le", "value", "metric", "timestamp", "metric_label", "é"])
+LABELS = st.dictionaries(NAMES, st.text(max_size=3)).map(lambda found: {"__name__": "m", **found})
+NUMBERS = st.one_of(st.floats(), st.integers(-(10**18), 10**18).map(float))
+TIMES = st.integers(0, 4_000_000_000_000)
+SAMPLES = st.lists(st.tuples(TIMES, NUMBERS), min_size=1, max_size=5)
+SERIES = st.lists(
+    st.tuples(LABELS, SAMPLES), max_size=5, unique_by=lambda each: tuple(sorted(each[0].items()))
 )
-def test_a_query_that_failed_is_a_warning(tmp_path: Path, sent: Any, said: str) -> None:
-    samples = gather(SPAN, Server(sent), tmp_path)
-    (warning,) = samples.warnings
-    assert samples == Samples(warnings=(warning,))
-    assert warning.startswith("raw samples were not kept: ")
-    assert said in warning
+BUCKETS = st.lists(st.tuples(st.integers(0, 3), *(NUMBERS.map(repr) for _ in range(3))), max_size=3)
+HISTOGRAM = st.builds(RawHistogram, NUMBERS.map(repr), NUMBERS.map(repr), BUCKETS)
+HISTOGRAMS = st.lists(
+    st.builds(
+        lambda labels, samples: native(labels, *samples),
+        LABELS,
+        st.lists(st.tuples(TIMES, HISTOGRAM), min_size=1, max_size=3),
+    ),
+    max_size=3,
+    unique_by=lambda each: tuple(sorted(each.labels.items())),
+)
 
 
-def test_a_server_that_is_gone_is_asked_again_later(tmp_path: Path) -> None:
-    gone = Server(PrometheusUnavailableError("gone"))
-    with pytest.raises(PrometheusUnavailableError):
-        gather(SPAN, gone, tmp_path)
+@settings(max_examples=50)
+@given(st.lists(st.builds(block_of, SERIES, HISTOGRAMS), max_size=3))
+def test_what_was_written_is_read_back(blocks: list[SampleBlock]) -> None:
+    with TemporaryDirectory() as folder:
+        files, rows = write(Path(folder), *blocks)
+        found = read(files)
+    plain = [each for block in blocks for each in content(replace(block, histograms=()))]
+    histograms = [each for block in blocks for each in content(block_of([], block.histograms))]
+    assert found == [*plain, *histograms]
+    assert rows.get(FLOATS, 0) == sum(len(block.times) for block in blocks)
+    assert rows.get(NATIVE, 0) == sum(len(each.samples) for block in blocks for each in block.histograms)
 
 
-def test_native_histograms_are_kept_beside_the_numbers_and_warnings_told(tmp_path: Path) -> None:
-    metric = {"__name__": "m", "job": "j"}
-    value = {"count": "3", "sum": "4.5", "buckets": [[3, "-1", "1", "1"], [0, "1", "2", "2"]]}
-    histogram = {"metric": metric, "histograms": [[1001, value], [1001.25, {"count": "0", "sum": "0"}]]}
-    both = matrix(histogram, {"metric": metric, "values": [[1001.5, "+Inf"]]}, infos=["odd"])
-    samples = gather(SPAN, Server(both), tmp_path)
-    assert samples.warnings == ("odd",)
-    files = {"samples/service=j/part-0.parquet": 1, "histograms/service=j/part-0.parquet": 2}
-    assert samples.rows == files
-    file, beside = (samples.files[path] for path in files)
-    (row,) = pq.ParquetFile(file).read().to_pylist()
-    full, empty = pq.ParquetFile(beside).read().to_pylist()
-    assert native_series(beside) == {("m", frozenset({("job", "j")}))}
-    assert (full["metric"], full["job"], full["timestamp"].timestamp()) == ("m", "j", 1001)
+def test_a_file_holds_what_a_reader_of_parquet_expects(tmp_path: Path) -> None:
+    labels = {"__name__": "m", "job": "j", "value": "taken"}
+    histogram = RawHistogram("3", "4.5", [(3, "-1", "1", "1"), (0, "1", "2", "2")])
+    empty = RawHistogram("0", "0")
+    block = block_of(
+        [(labels, [(1001500, math.inf)])], [native(labels, (1001000, histogram), (1001250, empty))]
+    )
+    files, rows = write(tmp_path, block)
+    assert rows == {FLOATS: 1, NATIVE: 2}
+    (row,) = pq.ParquetFile(files[FLOATS]).read().to_pylist()
+    assert (row["metric"], row["job"], row["value_label"], row["value"]) == ("m", "j", "taken", math.inf)
+    assert row["timestamp"].timestamp() == 1001.5
+    full, nothing = pq.ParquetFile(files[NATIVE]).read().to_pylist()
     assert full["histogram"] == {
         "count": 3.0,
         "sum": 4.5,
@@ -96,41 +134,29 @@ def test_native_histograms_are_kept_beside_the_numbers_and_warnings_told(tmp_pat
             {"boundaries": 0, "low": 1.0, "high": 2.0, "count": 2.0},
         ],
     }
-    assert (empty["histogram"], empty["timestamp"].timestamp()) == (
-        {"count": 0.0, "sum": 0.0, "buckets": []},
-        1001.25,
-    )
-    assert (row["metric"], row["job"], row["value"], row["timestamp"].timestamp()) == (
-        "m",
-        "j",
-        float("inf"),
-        1001.5,
-    )
+    assert nothing["histogram"] == {"count": 0.0, "sum": 0.0, "buckets": []}
+    assert nothing["timestamp"].timestamp() == 1001.25
+    assert [parquet.count_rows(files[path]) for path in (FLOATS, NATIVE)] == [1, 2]
 
 
-NUMBERS = st.one_of(st.floats(), st.integers(-(10**18), 10**18).map(float))
-TIMES = st.integers(0, 4_000_000_000_000)
+def test_each_job_has_files_and_its_name_is_escaped(tmp_path: Path) -> None:
+    block = block_of([({"__name__": "m"}, [(1, 1.0)])])
+    with SampleWriter(tmp_path, ["__name__"]) as writer:
+        for job in ("a", "b/c", "a"):
+            writer.write(job, block)
+        files, rows = writer.close()
+    assert rows == {"samples/service=a/part-0.parquet": 2, "samples/service=b%2Fc/part-0.parquet": 1}
+    assert {file.parent for file in files.values()} == {tmp_path}
 
 
-def written(value: float) -> str:
-    """Write a number as Prometheus does, which is as Go's strconv does."""
-    return {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN" if math.isnan(value) else repr(value))
+def test_what_cannot_be_written_is_raised(tmp_path: Path) -> None:
+    block = block_of([({"__name__": "m"}, [(1, 1.0)])])
+    with SampleWriter(tmp_path / "nowhere", []) as writer:
+        writer.write("j", block)
+        with pytest.raises(FileNotFoundError):
+            writer.close()
 
 
-@given(st.lists(st.lists(st.tuples(TIMES, NUMBERS), min_size=1), min_size=1, max_size=5))
-def test_every_number_and_time_is_read_exactly(of_series: list[list[tuple[int, float]]]) -> None:
-    sent = matrix(*(
-        {"metric": {"__name__": str(number)}, "values": [[ms / 1000, written(x)] for ms, x in samples]}
-        for number, samples in enumerate(of_series)
-    ))  # fmt: skip
-    content = json.dumps(sent, separators=(",", ":")).encode()
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "f.parquet"
-        with parquet.SampleFile(file, []) as writing:
-            writing.write(read_samples(content).series)
-        table = pq.ParquetFile(file).read()
-    found = zip(*(table.column(name).to_pylist() for name in ("metric", "value")), strict=True)
-    times = table.column("timestamp").cast("int64").to_pylist()
-    expected = [(str(n), repr(value)) for n, samples in enumerate(of_series) for _, value in samples]
-    assert [(metric, repr(value)) for metric, value in found] == expected
-    assert times == [ms for samples in of_series for ms, _ in samples]
+def test_what_is_no_parquet_has_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"no")
+    assert parquet.count_rows(tmp_path / "f") is None

@@ -119,9 +119,10 @@ def test_a_number_of_which_little_is_certain_is_partial_and_the_advice_says_what
     row = one_row(found, "total")
     assert row.value == pytest.approx(75)
     assert (bounds(row), row.status, row.reason) == ((60, 90), "partial", "edge_uncertain")
-    assert found.warnings[-1] == (
+    assert found.advice[-1] == (
         "k.total lies between 60 and 90 x, more than 10% apart: scrape every 1.25 s or measure for 100 s"
     )
+    assert found.warnings == ()
     assert (
         one_row(
             run(THROUGHPUT, [stored(A, "m", rate(3.0))], seconds=25.0, max_uncertainty=0.5), "total"
@@ -229,6 +230,24 @@ def test_a_share_of_the_same_metric_is_bounded_by_what_both_counted_at_the_edges
     row = one_row(run(share, [bad, good]), "mean")
     assert row.value == pytest.approx(10)
     assert bounds(row) == pytest.approx((100 * 495 / (495 + 9 * 505), 100 * 505 / (505 + 9 * 495)))
+
+
+def test_a_share_of_what_was_lost_may_be_all_of_it() -> None:
+    """A target that ended may have failed any number of times since its last scrape."""
+    share = kpi(kind="counter", metric="m", match='code="5"', per="m", scale=100, stats=["mean"])
+    ended = {time: value for time, value in rate(9.0).items() if time < START + 250}
+    found = run(share, [
+        stored(A, "m", rate(1.0), code="5"), stored(A, "m", rate(9.0), code="2"),
+        stored(B, "m", ended, code="2"),
+        stored(B, "up", scraped(lambda second: float(second < 250))),
+    ])  # fmt: skip
+    assert (bounds(one_row(found, "mean")), one_row(found, "mean").reason) == ((0, 100), "series_ended")
+
+
+def test_a_rate_lies_between_its_bounds_however_it_is_rounded() -> None:
+    burst = scraped(lambda second: 203.0 * (second > 50))
+    row = one_row(run(THROUGHPUT, [stored(A, "m", burst)], seconds=100.0), "mean")
+    assert row.value == row.value_lo == row.value_hi
 
 
 def test_a_ratio_over_nothing_is_unknown() -> None:

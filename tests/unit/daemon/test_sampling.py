@@ -1,4 +1,4 @@
-"""Raw samples by a process of its own: what becomes of that costs a window its raw samples at most."""
+"""Windows collected by another process: what becomes of that process costs a window at most a try."""
 
 from __future__ import annotations
 
@@ -11,23 +11,42 @@ from pathlib import Path
 
 import pytest
 
-from monitord.artifacts import parquet
-from monitord.artifacts.sample_files import NOT_INSTALLED, Samples
-from monitord.artifacts.sample_order import Order, Unavailable, read_reply, to_line
+from monitord.artifacts.sample_order import (
+    Asked,
+    Done,
+    Going,
+    Order,
+    Refused,
+    Unavailable,
+    Unwritten,
+    pack,
+    read_order,
+    read_reply,
+    to_line,
+    unpack_asked,
+)
+from monitord.collect.collect import collect
+from monitord.collect.request import CollectionRequest
+from monitord.collect.verdict import Reason
 from monitord.daemon import sampling as module
-from monitord.daemon.sampling import READER, Sampling
-from monitord.errors import PassingError, PrometheusUnavailableError
-from monitord.kpis.span import Span
+from monitord.daemon.sampling import READER, Collection, Samples, Sampling
+from monitord.errors import MonitordError, PassingError, PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.session.folder import Session
 from monitord.system.children import InteractiveChild, child_environment, spawn_interactive
+from monitord.windows.model import Window
 from tests.conftest import wait_until
 from tests.fakes.log import events, recording_log
+from tests.fakes.sample_client import SampleClient
 
-SERVER, SPAN = ConnectionInfo("http://127.0.0.1:1", 0.1), Span("s", 0.0, 10.0, 5.0)
-WRITTEN = Samples({"samples/a": Path("/a")}, {"samples/a": 7}, ("odd",))
-SAID = '{"type":"Written","files":{"samples/a":"/a"},"rows":{"samples/a":7},"warnings":["odd"]}'
-REPLY = f"print({SAID!r}, flush=True)"
+SERVER = ConnectionInfo("http://127.0.0.1:1", 0.1)
+REQUEST = CollectionRequest("s", Window("w", 0.0, 10.0), (), 5.0, 0.95, ())
+COLLECTED = collect(REQUEST, SampleClient(), lambda: 20.0)
+DONE = (COLLECTED, Samples({"samples/a": Path("/a")}, {"samples/a": 7}))
+REPLY = "; ".join(
+    f"print({to_line(reply).decode()!r}, flush=True)"
+    for reply in (Going(), Going(), Done(pack(COLLECTED), {"samples/a": "/a"}, {"samples/a": 7}))
+)
 SERVES = f"import sys\nfor line in sys.stdin: {REPLY}"
 
 Start = Callable[..., Sampling]
@@ -42,7 +61,7 @@ def session(tmp_path: Path) -> Session:
 
 @pytest.fixture
 def start(session: Session) -> Iterator[Start]:
-    """Return a function that has samples read by a program given as its code."""
+    """Return a function that has windows collected by a program given as its code."""
     started: list[Sampling] = []
 
     def begin(code: str, **more: float) -> Sampling:
@@ -55,9 +74,9 @@ def start(session: Session) -> Iterator[Start]:
         sampling.close()
 
 
-def read(sampling: Sampling) -> Samples:
-    with sampling.reading(SERVER, SPAN) as samples:
-        return samples()
+def run(sampling: Sampling, keep_samples: bool = True) -> Collection:
+    with sampling.collecting(SERVER, Asked(REQUEST), keep_samples) as found:
+        return found
 
 
 def is_there(pid: int) -> bool:
@@ -66,23 +85,32 @@ def is_there(pid: int) -> bool:
 
 def test_one_process_serves_many_windows_and_ends_with_the_daemon(start: Start, session: Session) -> None:
     sampling = start(SERVES)
-    assert read(sampling) == WRITTEN
+    assert run(sampling) == DONE
     pid = sampling.pid
     assert pid is not None
-    with sampling.reading(SERVER, SPAN) as first, sampling.reading(SERVER, SPAN) as second:
+    with (
+        sampling.collecting(SERVER, Asked(REQUEST), True) as first,
+        sampling.collecting(SERVER, Asked(REQUEST), True) as second,
+    ):
         assert len(list(session.artifacts.iterdir())) == 2
-        assert first() == second() == WRITTEN
+        assert first == second == DONE
     assert sampling.pid == pid
     wait_until(lambda: not list(session.artifacts.iterdir()), "what was read to be removed")
     sampling.close()
     assert not is_there(pid)
 
 
+def test_without_samples_to_be_kept_there_is_no_folder_for_them(start: Start, session: Session) -> None:
+    with start(SERVES).collecting(SERVER, Asked(REQUEST), False) as found:
+        assert found[0] == COLLECTED
+        assert not list(session.artifacts.iterdir())
+
+
 def test_it_ends_when_it_is_idle_and_is_started_again(start: Start) -> None:
     sampling = start(SERVES, idle=0.1)
-    assert read(sampling) == WRITTEN
+    assert run(sampling) == DONE
     wait_until(lambda: sampling.pid is None, "the end of the process")
-    assert read(sampling) == WRITTEN
+    assert run(sampling) == DONE
 
 
 def test_one_that_was_killed_is_started_again_and_the_window_loses_nothing(
@@ -99,7 +127,7 @@ if not pathlib.Path({str(died)!r}).exists():
 sys.stdin.read()
 """
     sampling = start(dies)
-    assert read(sampling) == WRITTEN
+    assert run(sampling) == DONE
     assert died.exists()
 
 
@@ -112,72 +140,96 @@ sys.stdin.read()
         ("print('what?', flush=True); import sys; sys.stdin.read()", "sent an invalid reply"),
     ],
 )
-def test_one_that_does_not_reply_costs_the_raw_samples_alone(
+def test_one_that_does_not_reply_costs_the_try_and_is_gone(
     start: Start, session: Session, code: str, said: str
 ) -> None:
     sampling = start(code, patience=0.5)
-    (warning,) = read(sampling).warnings
-    assert warning == f"raw samples were not kept: the process that reads them {said}"
+    expected = f"the process that collects windows {said}; monitord window recollect tries again"
+    with pytest.raises(MonitordError) as raised:
+        run(sampling)
+    assert (str(raised.value), isinstance(raised.value, PrometheusUnavailableError)) == (expected, False)
     assert sampling.pid is None
     wait_until(lambda: not list(session.artifacts.iterdir()), "what was read to be removed")
 
 
 def test_one_that_was_stopped_is_killed(start: Start) -> None:
     sampling = start(SERVES, patience=0.5)
-    assert read(sampling) == WRITTEN
+    assert run(sampling) == DONE
     pid = sampling.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
-    (warning,) = read(sampling).warnings
-    assert "did not reply for 0.5 s" in warning
+    with pytest.raises(MonitordError, match=r"did not reply for 0\.5 s"):
+        run(sampling)
     assert not is_there(pid)
-    assert read(sampling) == WRITTEN
+    assert run(sampling) == DONE
 
 
 def test_a_missing_program_is_reported(session: Session) -> None:
     log, said = recording_log()
     sampling = Sampling(log, session, ("/nowhere/python",))
-    (warning,) = read(sampling).warnings
-    assert warning.endswith("cannot be started: No such file or directory")
+    with pytest.raises(MonitordError, match="cannot be started: No such file or directory"):
+        run(sampling)
     assert events(said) == ["samples.lost"]
     sampling.close()
 
 
-def test_what_is_tried_again_later_is_raised(start: Start) -> None:
-    unavailable = """print('{"type":"Unavailable","reason":"gone"}', flush=True)"""
+def test_what_the_process_could_not_do_is_raised(start: Start) -> None:
+    def refusing(reply: Unavailable | Refused | Unwritten) -> Sampling:
+        return start(f"import sys\nfor line in sys.stdin: print({to_line(reply).decode()!r}, flush=True)")
+
     with pytest.raises(PrometheusUnavailableError, match="gone"):
-        read(start(f"import sys\nfor line in sys.stdin: {unavailable}"))
-    full = """print('{"type":"Unwritten","number":28,"reason":"No space","file":"/f"}', flush=True)"""
+        run(refusing(Unavailable("gone")))
+    with pytest.raises(PrometheusError, match="odd") as refused:
+        run(refusing(Refused("odd")))
+    assert not isinstance(refused.value, PrometheusUnavailableError)
     with pytest.raises(OSError, match="No space") as raised:
-        read(start(f"import sys\nfor line in sys.stdin: {full}"))
+        run(refusing(Unwritten(28, "No space", "/f")))
     assert (raised.value.errno, raised.value.filename) == (28, "/f")
+
+
+def test_the_process_is_told_what_is_asked_for_and_where_samples_go(
+    start: Start, session: Session, tmp_path: Path
+) -> None:
+    copy = tmp_path / "order"
+    code = f"""
+import sys
+with open({str(copy)!r}, 'w') as file: file.write(sys.stdin.readline())
+{REPLY}
+sys.stdin.read()
+"""
+    asked = Asked(REQUEST, (Reason("settle_timeout", "late"),))
+    with start(code).collecting(SERVER, asked, True):
+        order = read_order(copy.read_bytes())
+        assert order.server == SERVER
+        assert unpack_asked(order.request) == asked
+        assert [str(folder) for folder in session.artifacts.iterdir()] == [order.folder]
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])
 def test_closed_while_it_reads_it_ends_at_once(start: Start, is_stopped: bool) -> None:
     sampling = start("import sys; sys.stdin.read()")
-    with sampling.reading(SERVER, SPAN) as samples:
-        pid = wait_until(lambda: sampling.pid, "the process")
-        if is_stopped:
-            os.kill(pid, signal.SIGSTOP)
-        sampling.close()
-        assert samples().warnings
+    raised: list[MonitordError] = []
+
+    def waiting() -> None:
+        with pytest.raises(MonitordError) as error:
+            run(sampling)
+        raised.append(error.value)
+
+    thread = threading.Thread(target=waiting)
+    thread.start()
+    pid = wait_until(lambda: sampling.pid, "the process")
+    if is_stopped:
+        os.kill(pid, signal.SIGSTOP)
+    sampling.close()
+    thread.join(10.0)
+    assert raised
     wait_until(lambda: not is_there(pid), "its end")
-
-
-def test_without_pyarrow_no_process_is_started_and_a_warning_says_what_to_install(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parquet, "is_available", lambda: False)
-    sampling = start(SERVES)
-    assert read(sampling) == Samples(warnings=(NOT_INSTALLED,))
-    assert sampling.pid is None
 
 
 def test_the_reader_itself_outlives_sigterm_and_ends_with_its_input(tmp_path: Path) -> None:
     child = spawn_interactive(READER, child_environment(os.environ))
     for _ in range(2):
-        child.send_line(to_line(Order(SERVER, SPAN, str(tmp_path))))
+        child.send_line(to_line(Order(SERVER, pack(Asked(REQUEST)), str(tmp_path))))
         assert isinstance(read_reply(child.read_line(20.0) or b""), Unavailable)
         child.terminate()
     child.dismiss(5.0)
@@ -196,15 +248,15 @@ def test_one_that_cannot_be_started_for_a_while_is_waited_for(
 
     monkeypatch.setattr(module, "spawn_interactive", spawn)
     monkeypatch.setattr(module, "START_AGAIN_SECONDS", 0.01)
-    assert read(start(SERVES)) == WRITTEN
+    assert run(start(SERVES)) == DONE
 
 
-def test_one_that_never_can_be_started_costs_the_raw_samples_alone(
+def test_one_that_cannot_be_started_is_tried_again_with_a_later_window(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "START_AGAIN_SECONDS", 0.01)
-    (warning,) = read(start("raise SystemExit(75)", start_patience=0.1)).warnings
-    assert warning.endswith("could not start a thread")
+    with pytest.raises(PrometheusUnavailableError, match="could not start a thread"):
+        run(start("raise SystemExit(75)", start_patience=0.1))
 
 
 def test_without_a_thread_nothing_is_begun_and_a_later_window_has_one(
@@ -218,6 +270,6 @@ def test_without_a_thread_nothing_is_begun_and_a_later_window_has_one(
     with monkeypatch.context() as patched:
         patched.setattr(module, "start_thread", none)
         with pytest.raises(PassingError, match="no thread"):
-            read(sampling)
+            run(sampling)
     assert not list(session.artifacts.iterdir())
-    assert read(sampling) == WRITTEN
+    assert run(sampling) == DONE

@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from monitord.kpis.kind import quantile_of
 from monitord.kpis.kinds import KindName, kind_of
+from monitord.kpis.percentiles import quantile_of
 
 
 def test_each_name_gives_the_kind_of_that_name() -> None:

@@ -1,14 +1,13 @@
 """Quantiles: against a brute-force oracle, and against the observations themselves."""
 
 import math
-import statistics
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitord.kpis.quantile import bucket_quantile, merge_buckets, sample_quantile
+from monitord.kpis.quantile import bucket_quantile
 
 BOUNDS = st.lists(st.integers(1, 10**6).map(lambda n: n / 1000), min_size=1, max_size=12, unique=True).map(
     sorted
@@ -83,32 +82,3 @@ def test_counts_that_fall_are_raised_to_the_one_before() -> None:
 )
 def test_where_it_is_undefined_there_is_none(buckets: dict[float, float]) -> None:
     assert bucket_quantile(0.5, buckets) is None
-
-
-@settings(deadline=None)
-@given(bounds=BOUNDS, parts=st.lists(st.lists(st.floats(0.001, 1500)), min_size=1, max_size=4))
-def test_merged_histograms_are_the_histogram_of_all_observations(
-    bounds: list[float], parts: list[list[float]]
-) -> None:
-    merged, mixed = merge_buckets(histogram(bounds, part) for part in parts)
-    assert merged == histogram(bounds, [value for part in parts for value in part])
-    assert not mixed
-
-
-def test_bounds_that_some_lack_fall_away() -> None:
-    merged, mixed = merge_buckets([{1.0: 1, 2.0: 5, math.inf: 6}, {2.0: 10, math.inf: 10}])
-    assert merged == {2.0: 15, math.inf: 16}
-    assert mixed
-    assert merge_buckets([]) == ({}, False)
-
-
-@given(samples=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=50), percent=st.integers(1, 99))
-def test_a_quantile_of_samples_is_linear_between_ranks(samples: list[float], percent: int) -> None:
-    expected = statistics.quantiles(samples, n=100, method="inclusive")[percent - 1]
-    assert sample_quantile(percent / 100, samples) == pytest.approx(expected, rel=1e-9, abs=1e-6)
-
-
-def test_a_quantile_of_one_sample_or_among_infinities() -> None:
-    assert sample_quantile(0.99, [3.0]) == 3
-    assert sample_quantile(0.5, [math.inf, math.inf, 1.0]) == math.inf
-    assert sample_quantile(0.5, [1.0, 2.0, math.inf]) == 2

@@ -1,11 +1,12 @@
-"""Tiles cut a window exactly, and births are looked for around its start."""
+"""Tiles and steps cut a window exactly, and samples are read around it."""
 
-import re
+from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitord.kpis.span import Span
+from monitord.kpis.span import FEWEST_PARTS, MAX_PARTS, SCRAPES_PER_STEP, SCRAPES_PER_TILE, Span, most_parts
 
 
 @settings(deadline=None)
@@ -13,28 +14,52 @@ from monitord.kpis.span import Span
     start=st.floats(1e9, 2e9),
     seconds=st.floats(0.01, 1e6),
     interval=st.floats(0.1, 600),
+    most=st.integers(1, 120),
 )
-def test_tiles_cut_the_window_without_leaving_it(start: float, seconds: float, interval: float) -> None:
-    span = Span("s", start, start + seconds, interval)
-    query = span.over_tiles("x")
-    assert round((query.end - query.start) / query.step) == span.tiles - 1
-    assert query.end == span.end_ms / 1000
-    first_ms = round(query.start * 1000) - span.tile_ms
-    window_ms = span.end_ms - span.length_ms
-    assert window_ms <= first_ms < window_ms + span.tiles  # all of it, but for the rounding
-    assert 1 <= span.tiles <= 120
-    assert span.tiles == 1 or span.tile_ms >= 4 * interval * 1000 - 1
-
-
-@given(start=st.integers(10**9, 2 * 10**9), length_ms=st.integers(1, 10**8), interval=st.floats(0.1, 600))
-def test_a_birth_is_sought_inside_the_window_but_not_where_rates_reach_back(
-    start: int, length_ms: int, interval: float
+def test_tiles_and_steps_cut_the_window_without_leaving_it(
+    start: float, seconds: float, interval: float, most: int
 ) -> None:
-    span = Span("s", float(start), start + length_ms / 1000, interval)
-    match = re.fullmatch(r"\[(\d+)ms] offset (\d+)ms", span.around_start)
-    assert match
-    length, offset = map(int, match.groups())
-    after = span.length_ms - offset  # milliseconds into the window at which the range ends
-    assert after <= 1.1 * interval * 1000 + 1
-    assert offset >= 1
-    assert length - after >= 3 * interval * 1000 - 1 or span.length_ms == 1
+    span = Span("s", start, start + seconds, interval, most_parts=most)
+    whole, *parts = span.edges()
+    assert whole == (span.start_ms / 1000, span.end_ms / 1000)
+    assert len(parts) == span.tiles + span.steps
+    for cut, scrapes in ((parts[: span.tiles], SCRAPES_PER_TILE), (parts[span.tiles :], SCRAPES_PER_STEP)):
+        assert 1 <= len(cut) <= most
+        assert (cut[0][0], cut[-1][1]) == whole
+        assert all(before[1] == after[0] for before, after in pairwise(cut))
+        lengths = {round((end - begin) * 1000) for begin, end in cut[1:]}
+        assert len(lengths) <= 1
+        assert len(cut) == 1 or min(lengths) >= scrapes * interval * 1000 - 1
+    assert span.step_ends() == [end for _, end in parts[span.tiles :]]
+
+
+@given(start=st.floats(1e9, 2e9), seconds=st.floats(0.01, 1e6), interval=st.floats(0.1, 600))
+def test_queries_over_time_are_evaluated_at_the_end_of_each_step(
+    start: float, seconds: float, interval: float
+) -> None:
+    span = Span("s", start, start + seconds, interval)
+    query = span.over_steps("x")
+    times = [query.start + number * query.step for number in range(span.steps)]
+    assert times == pytest.approx(span.step_ends(), abs=0.0005)
+    assert query.end == span.end_ms / 1000
+    assert span.step == f"[{round(query.step * 1000)}ms]"
+
+
+def test_samples_are_sought_three_intervals_and_the_clocks_difference_around_the_window() -> None:
+    span = Span("s", 1000.0, 1100.123, 5.0, skew=0.5)
+    assert (span.earliest, span.latest) == (984.5, 1115.623)
+    assert (span.around, span.whole) == ("[131123ms]", "[100123ms]")
+    assert span.read("m{}") == span.at_latest("m{}[131123ms]")
+    assert span.at_end("x").at == 1100.123
+
+
+def test_a_server_with_left_open_ranges_is_asked_for_one_millisecond_more_at_the_same_times() -> None:
+    closed, left_open = (Span("s", 1000.0, 1100.0, 5.0, each) for each in (False, True))
+    assert (closed.whole, left_open.whole) == ("[100000ms]", "[100001ms]")
+    assert (closed.around, left_open.around) == ("[130000ms]", "[130001ms]")
+    assert (closed.step, left_open.step) == ("[20000ms]", "[20001ms]")
+    assert closed.over_steps("x") == left_open.over_steps("x")
+
+
+def test_with_many_targets_there_are_fewer_parts() -> None:
+    assert [most_parts(targets) for targets in (0, 30, 60, 10_000)] == [MAX_PARTS, 120, 60, FEWEST_PARTS]

@@ -47,7 +47,7 @@ def test_a_kpi_of_several_metrics_is_one_for_each_with_keys_of_its_own() -> None
         ("kind: counter, metric: a, stats: [std]", "it has mean, rate, min, max, total"),
         ("kind: counter, metric: a, per: b, stats: [total]", "stat total cannot be used with `per`"),
         ("kind: counter, metric: a, per: b, stats: [rate]", "stat rate cannot be used with `per`"),
-        ("kind: gauge, metric: a, stats: [rate]", "it has mean, min, max, std, p50"),
+        ("kind: gauge, metric: a, stats: [rate]", "it has mean, sum, min, max, std, p50"),
         ("kind: gauge, metric: a, per: b, stats: [mean]", "`per` is for kind counter only"),
         ("kind: gauge, metric: a, expr: b, stats: [mean]", "expr is for kind expr"),
         ("kind: gauge, metric: a, stats: []", "the list is empty"),

@@ -1,19 +1,13 @@
 """Packs apply to windows that hold what they measure."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from monitord.errors import InvalidFileError
-from monitord.kpis.span import Span
-from monitord.prometheus.api.series import Answer
 from monitord.recipes.load import check_recipe
-from monitord.recipes.model import Kpi, Recipe
-from monitord.recipes.presence import choose_metrics, in_force, presence_query
-from tests.fakes.query_client import answer, series
-
-SPAN = Span("bench01", 1000.0, 1100.0, 5.0)
+from monitord.recipes.model import Recipe
+from monitord.recipes.presence import in_force
 
 
 def recipe(name: str, *kpis: dict[str, Any], **keys: Any) -> Recipe:
@@ -41,17 +35,8 @@ def names(recipes: tuple[Recipe, ...]) -> list[str]:
     return [each.name for each in recipes]
 
 
-def present(*metrics: str, job: str = "vllm") -> Answer:
-    return answer(*(series(1.0, __name__=name, job=job) for name in metrics))
-
-
-def test_one_query_asks_for_the_metrics_of_all_packs() -> None:
-    query = presence_query((ALWAYS, PACK, RATIO), SPAN)
-    assert query == SPAN.at_end(
-        'group by (__name__, job) (last_over_time({__name__=~"a_total|b_total|h_count",'
-        'session="bench01"}[100000ms]))'
-    )
-    assert presence_query((ALWAYS,), SPAN) is None
+def present(*metrics: str, job: str = "vllm") -> set[tuple[str, str]]:
+    return {(name, job) for name in metrics}
 
 
 def test_a_pack_is_in_force_when_one_of_its_kpis_has_its_metric() -> None:
@@ -61,9 +46,7 @@ def test_a_pack_is_in_force_when_one_of_its_kpis_has_its_metric() -> None:
 
 
 def test_a_histogram_is_present_in_either_form_where_there_are_two() -> None:
-    query = presence_query((PACK,), replace(SPAN, native=True))
-    assert query is not None
-    assert '__name__=~"a_total|h|h_count"' in query.promql
+    assert names(in_force((PACK,), present("h_count"))) == ["pack"]
     assert names(in_force((PACK,), present("h"))) == ["pack"]
 
 
@@ -81,33 +64,8 @@ RENAMED = recipe(
 
 
 def test_a_pack_is_present_by_an_older_name_of_a_metric() -> None:
-    query = presence_query((RENAMED,), SPAN)
-    assert query is not None
-    assert '__name__=~"new|old|oldest|other"' in query.promql
+    assert names(in_force((RENAMED,), present("else"))) == []
     assert names(in_force((RENAMED,), present("oldest"))) == ["renamed"]
-
-
-@pytest.mark.parametrize(
-    ("held", "chosen"),
-    [
-        ({"new", "old"}, ("new", 1.0)),
-        ({"old", "oldest"}, ("old", 100.0)),
-        ({"oldest"}, ("oldest", 1.0)),
-        (set(), ("new", 1.0)),
-    ],
-)
-def test_the_first_metric_that_the_window_holds_is_used(held: set[str], chosen: tuple[str, float]) -> None:
-    asked = []
-
-    def holds(kpi: Kpi) -> bool:
-        asked.append(kpi.metric)
-        return kpi.metric in held
-
-    several, single = choose_metrics(RENAMED, holds).kpis
-    assert (several.metric, several.scale) == chosen
-    assert several.alternatives() == (several,)
-    assert single == RENAMED.kpis[1]
-    assert "other" not in asked
 
 
 def test_metrics_of_jobs_that_a_pack_does_not_fit_do_not_count() -> None:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import accumulate
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitord.kpis.readings.quantile_bounds import quantile_between
+from monitord.kpis.readings.quantile_bounds import Between, quantile_between
 
 BOUNDS = (0.1, 0.25, 0.5, 1.0, math.inf)
+
+
+def between(q: float, low: Sequence[float], high: Sequence[float]) -> Between:
+    """Return the bounds of a quantile of one histogram, of which cumulative counts have bounds."""
+    above = [
+        [max(0.0, counts[-1] - count) if math.isfinite(counts[-1]) else math.inf for count in counts]
+        for counts in (low, high)
+    ]
+    return quantile_between(q, BOUNDS, (low, high), (above[0], above[1]))
+
+
 COUNTS = st.lists(st.integers(0, 50), min_size=len(BOUNDS), max_size=len(BOUNDS))
 
 
@@ -22,7 +34,7 @@ def test_the_true_bucket_lies_inside(
     low = list(accumulate(certain))
     truth = list(accumulate(a + b for a, b in zip(certain, here, strict=True)))
     high = list(accumulate(a + b + c for a, b, c in zip(certain, here, outside, strict=True)))
-    found = quantile_between(q, BOUNDS, low, high)
+    found = between(q, low, high)
     if truth[-1]:
         rank = math.ceil(q * truth[-1])
         of = next(bound for bound, count in zip(BOUNDS, truth, strict=True) if count >= rank)
@@ -33,12 +45,12 @@ def test_the_true_bucket_lies_inside(
 
 def test_exact_counts_give_the_very_bucket() -> None:
     counts = [10.0, 60.0, 90.0, 99.0, 100.0]
-    assert quantile_between(0.5, BOUNDS, counts, counts) == (0.1, 0.25)
-    assert quantile_between(0.99, BOUNDS, counts, counts) == (0.5, 1.0)
-    assert quantile_between(0.999, BOUNDS, counts, counts) == (1.0, math.inf)
+    assert between(0.5, counts, counts) == (0.1, 0.25)
+    assert between(0.99, counts, counts) == (0.5, 1.0)
+    assert between(0.999, counts, counts) == (1.0, math.inf)
 
 
 def test_nothing_is_certain_without_observations_or_without_an_upper_bound() -> None:
     zeros = [0.0] * 5
-    assert quantile_between(0.5, BOUNDS, zeros, zeros) == (-math.inf, math.inf)
-    assert quantile_between(0.5, BOUNDS, zeros, [math.inf] * 5) == (-math.inf, math.inf)
+    assert between(0.5, zeros, zeros) == (-math.inf, math.inf)
+    assert between(0.5, zeros, [math.inf] * 5) == (-math.inf, math.inf)
