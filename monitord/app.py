@@ -21,6 +21,7 @@ from monitord import __version__
 from monitord.client.status import daemon_status
 from monitord.daemon.addresses import AddressCheck
 from monitord.daemon.allocation import AllocationWatch
+from monitord.daemon.collector import Collector
 from monitord.daemon.credential_check import AccessCheck
 from monitord.daemon.folder_work import FolderWork
 from monitord.daemon.handover import Handover
@@ -31,7 +32,6 @@ from monitord.daemon.parts import FolderPart, MainPart
 from monitord.daemon.phase import Phase
 from monitord.daemon.reading import TargetReader
 from monitord.daemon.reload import Reload
-from monitord.daemon.sampling import Sampling
 from monitord.daemon.service_notify import ServiceNotify
 from monitord.daemon.settling import Settling
 from monitord.daemon.shared import FOLDER_SECONDS, Shared, build_shared
@@ -132,10 +132,10 @@ def build(shared: Shared, read_settings: Callable[[], Settings], teardown: ExitS
         clock, targets, prometheus.connect, prometheus.is_ready, wake=shared.waker(FolderPart.HEALTH)
     )
 
-    sampling = Sampling(shared.log, session)
-    teardown.callback(sampling.close)
-    usage = UsageLog(clock, prometheus, sampling)
-    windows = _build_windows(shared, targets, prometheus, supervision, sampling, usage)
+    collector = Collector(shared.log, session)
+    teardown.callback(collector.close)
+    usage = UsageLog(clock, prometheus, collector)
+    windows = _build_windows(shared, targets, prometheus, supervision, collector, usage)
     teardown.callback(windows.stop)
     watched[FolderPart.WINDOWS] = (session.windows, windows.folder)
 
@@ -219,11 +219,11 @@ def _restore_outages(session: Session, earlier: dict[str, Any]) -> OutageLog:
 
 def _build_windows(
     shared: Shared, targets: TargetReconciler, prometheus: StatusBoard, supervision: Supervision,
-    sampling: Sampling, usage: UsageLog,
+    collector: Collector, usage: UsageLog,
 ) -> WindowReconciler:  # fmt: skip
     settings, wake = shared.settings, shared.waker(FolderPart.WINDOWS)
     measurement = Measurement(
-        shared.session, settings.current, prometheus.connect, lambda: targets.registry, sampling,
+        shared.session, settings.current, prometheus.connect, lambda: targets.registry, collector,
         prometheus.outages, usage.until_now, prometheus.data_folder,
         stalls=shared.stalls.touching, term=shared.holder.term,
     )  # fmt: skip

@@ -28,7 +28,7 @@ class Moment:
     at: float
     daemon: Usage | None
     prometheus: Usage | None
-    sample_reader: Usage | None = None
+    collector: Usage | None = None
 
 
 def scraped_bytes_query(span: Span) -> InstantQuery:
@@ -46,7 +46,7 @@ def own_cost(moments: Sequence[Moment], start: float, end: float) -> dict[str, A
     return {
         "daemon": _of([(moment.at, moment.daemon) for moment in moments], start, end),
         "prometheus": _of([(moment.at, moment.prometheus) for moment in moments], start, end),
-        "sample_reader": _of([(moment.at, moment.sample_reader) for moment in moments], start, end),
+        "collector": _of([(moment.at, moment.collector) for moment in moments], start, end),
     }
 
 

@@ -18,9 +18,9 @@ from typing import Any
 from monitord import __version__
 from monitord.artifacts import store
 from monitord.artifacts.attempt import Attempt
+from monitord.artifacts.collector_messages import Asked
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.manifest import KEPT, Provenance, has_data, manifest, reasons_of, renewed
-from monitord.artifacts.sample_order import Asked
 from monitord.artifacts.tsdb import Blocks, blocks_of, without_blocks
 from monitord.collect.collected_window import CollectedWindow
 from monitord.collect.cost import Moment, own_cost
@@ -30,7 +30,7 @@ from monitord.collect.slo import worst_of
 from monitord.collect.stall import Stall
 from monitord.collect.verdict import Reason
 from monitord.daemon.collection_threads import Collected
-from monitord.daemon.sampling import Samples, Sampling
+from monitord.daemon.collector import Collector, Samples
 from monitord.daemon.skew import Skew, measure_skew
 from monitord.dropfolder.files import read_file
 from monitord.errors import InvalidInputError, MonitordError
@@ -62,7 +62,7 @@ class Measurement:
     settings: Settings
     connect: Callable[[float], PrometheusClient]
     registry: Callable[[], Registry]
-    sampling: Sampling
+    collector: Collector
     outages: Callable[[], Outages] = Outages
     usage: Callable[[], Sequence[Moment]] = tuple
     data_folder: Callable[[], Path] = Path
@@ -111,7 +111,7 @@ class Measurement:
             )
             server = client.connection_info
         asked = Asked(request, (*refused, *self._reasons(unsettled)))
-        with self.sampling.collecting(server, asked, self.settings.windows.samples) as (collection, samples):
+        with self.collector.collecting(server, asked, self.settings.windows.samples) as (collection, samples):
             provenance = self._provenance(collection, version, skew)
             if kept := self._kept(collection, provenance, permit):
                 return kept

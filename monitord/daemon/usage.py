@@ -32,7 +32,7 @@ class UsageLog:
 
     clock: Clock
     prometheus: Process
-    sample_reader: Process
+    collector: Process
     _moments: deque[Moment] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def note(self) -> None:
@@ -45,7 +45,7 @@ class UsageLog:
 
     def _now(self) -> Moment:
         prometheus, reader = (
-            None if pid is None else read_usage(pid) for pid in (self.prometheus.pid, self.sample_reader.pid)
+            None if pid is None else read_usage(pid) for pid in (self.prometheus.pid, self.collector.pid)
         )
         return Moment(self.clock.now(), read_usage(os.getpid()), prometheus, reader)
 

@@ -22,8 +22,8 @@ import structlog
 
 from monitord.artifacts.attempt import Attempt
 from monitord.artifacts.store import read_manifest
+from monitord.daemon.collector import Collector
 from monitord.daemon.measure import Measurement
-from monitord.daemon.sampling import Sampling
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.session.folder import Session
 from monitord.session.held import hold
@@ -56,8 +56,8 @@ def read(way: str, url: str, past: Past, root: Path) -> Taken:
 def whole(url: str, past: Past, root: Path) -> None:
     """Collect the window as the daemon does: KPIs, their course, CSV and JSON, raw samples as Parquet."""
     session = Session(root, "past")
-    sampling = Sampling(structlog.get_logger(), session)
-    measurement = _measurement(url, session, sampling)
+    collector = Collector(structlog.get_logger(), session)
+    measurement = _measurement(url, session, collector)
     # Another window has come before, as it has for a daemon but once.
     measurement.measure(
         replace(past.window, id="before", end=START + INTERVAL), unsettled=False, attempt=Attempt()
@@ -69,9 +69,9 @@ def whole(url: str, past: Past, root: Path) -> None:
     if collected.status != "complete":
         raise RuntimeError(f"the window is {collected.status}: {collected.reasons}")
     files = (read_manifest(Path(collected.folder)) or {})["files"]
-    pids = [os.getpid(), *([sampling.pid] if sampling.pid else [])]
+    pids = [os.getpid(), *([collector.pid] if collector.pid else [])]
     tell(seconds, sum(file["rows"] for file in files if file["path"].endswith(".parquet")), pids)
-    sampling.close()
+    collector.close()
 
 
 def bare(url: str, past: Past, root: Path) -> None:
@@ -85,11 +85,11 @@ def bare(url: str, past: Past, root: Path) -> None:
     tell(time.perf_counter() - started, len(SAMPLE.findall(content)))
 
 
-def _measurement(url: str, session: Session, sampling: Sampling) -> Measurement:
+def _measurement(url: str, session: Session, collector: Collector) -> Measurement:
     settings, _ = load_settings(session.settings_file)
     registry = registry_of(session)
     return Measurement(
-        hold(session, unguarded), settings, partial(PrometheusClient, url, None), lambda: registry, sampling
+        hold(session, unguarded), settings, partial(PrometheusClient, url, None), lambda: registry, collector
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitord.client.daemon_command import MONITORD
-from monitord.daemon.sampling import READER
+from monitord.daemon.collector import READER
 
 REPOSITORY = Path(__file__).parents[2]
 PLANTED = ("click", "msgspec", "requests", "structlog", "yaml", "json", "monitord", "prometheus_client")

@@ -33,7 +33,7 @@ def test_the_peak_is_the_most_that_was_seen_in_the_window() -> None:
 
 def test_what_nobody_saw_is_unknown() -> None:
     unknown = {"cpu_seconds": None, "peak_resident_bytes": None}
-    assert own_cost([], 0.0, 1.0) == {"daemon": unknown, "prometheus": unknown, "sample_reader": unknown}
+    assert own_cost([], 0.0, 1.0) == {"daemon": unknown, "prometheus": unknown, "collector": unknown}
     moments = [moment(10.0, 1.0), moment(20.0, 2.0)]
     assert own_cost(moments, 5.0, 15.0)["prometheus"]["cpu_seconds"] is None
     assert own_cost(moments, 15.0, 25.0)["prometheus"]["cpu_seconds"] is None

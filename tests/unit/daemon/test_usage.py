@@ -35,4 +35,4 @@ def test_what_was_noted_comes_with_how_it_is_now() -> None:
     first, now = log.until_now()
     assert (now.at - first.at, now.prometheus) == (5.0, None)
     assert now.daemon is not None
-    assert now.sample_reader is not None
+    assert now.collector is not None

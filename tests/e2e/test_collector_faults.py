@@ -25,7 +25,7 @@ def readers(session: Session) -> list[psutil.Process]:
             command = process.cmdline()
         except psutil.Error:
             continue
-        if "monitord.artifacts.sample_reader" in command and str(session.folder) in command:
+        if "monitord.artifacts.window_collector" in command and str(session.folder) in command:
             found.append(process)
     return found
 
@@ -55,7 +55,7 @@ def test_killed_while_it_reads_it_is_started_again_and_nothing_is_missing(
 ) -> None:
     reader.kill()
     assert bench.wait_window("second")["state"] == "done"
-    assert bench.count("samples.reader_ended", 1)
+    assert bench.count("collector.ended", 1)
     assert bench.manifest("second")["warnings"] == []
     assert "recomputed" in whole_result(bench, "second")
     (another,) = readers(bench.session)
@@ -91,7 +91,7 @@ def test_what_it_cost_is_told_and_no_secret_is_in_its_command_or_environment(
     assert all(password.encode() not in text for text in seen)
     reader.resume()
     assert bench.wait_window("second")["state"] == "done"
-    assert bench.manifest("second")["own_cost"]["sample_reader"]["cpu_seconds"] is not None
+    assert bench.manifest("second")["own_cost"]["collector"]["cpu_seconds"] is not None
 
 
 def whole_result(bench: Bench, window_id: str) -> str:

@@ -22,7 +22,7 @@ from signal import Signals
 from msgspec import DecodeError
 from structlog.typing import FilteringBoundLogger
 
-from monitord.artifacts.sample_order import (
+from monitord.artifacts.collector_messages import (
     Asked,
     Done,
     Going,
@@ -43,7 +43,7 @@ from monitord.system.atomic import TEMPORARY_PREFIX
 from monitord.system.background import start_thread
 from monitord.system.children import InteractiveChild, child_environment, python_module, spawn_interactive
 
-READER = python_module("monitord.artifacts.sample_reader")
+READER = python_module("monitord.artifacts.window_collector")
 IDLE_SECONDS = 60.0
 PATIENCE_SECONDS = 75.0
 """After how long without a line it is taken to hang: an answer of Prometheus may take a minute."""
@@ -76,7 +76,7 @@ class Samples:
 Collection = tuple[CollectedWindow, Samples]
 
 
-class Sampling:
+class Collector:
     """The process that collects windows, and the thread that waits for it."""
 
     def __init__(
@@ -172,14 +172,12 @@ class Sampling:
             try:
                 return self._exchange_once_started(order)
             except _EndedError as error:
-                self._log.warning(
-                    "samples.reader_ended", reason=str(error), consequence="it is started again"
-                )
+                self._log.warning("collector.ended", reason=str(error), consequence="it is started again")
                 return self._exchange_once_started(order)
         except _NoProcessError as error:
             raise PrometheusUnavailableError(f"the process that collects windows {error}") from error
         except _LostError as error:
-            self._log.error("samples.lost", reason=str(error), consequence="the window is not collected")
+            self._log.error("collector.lost", reason=str(error), consequence="the window is not collected")
             raise MonitordError(
                 f"the process that collects windows {error}; monitord window recollect tries again"
             ) from error

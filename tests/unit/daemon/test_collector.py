@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from monitord.artifacts.sample_order import (
+from monitord.artifacts.collector_messages import (
     Asked,
     Done,
     Going,
@@ -28,8 +28,8 @@ from monitord.artifacts.sample_order import (
 from monitord.collect.collect import collect
 from monitord.collect.request import CollectionRequest
 from monitord.collect.verdict import Reason
-from monitord.daemon import sampling as module
-from monitord.daemon.sampling import READER, Collection, Samples, Sampling
+from monitord.daemon import collector as module
+from monitord.daemon.collector import READER, Collection, Collector, Samples
 from monitord.errors import MonitordError, PassingError, PrometheusError, PrometheusUnavailableError
 from monitord.prometheus.api.connection_info import ConnectionInfo
 from monitord.session.folder import Session
@@ -49,7 +49,7 @@ REPLY = "; ".join(
 )
 SERVES = f"import sys\nfor line in sys.stdin: {REPLY}"
 
-Start = Callable[..., Sampling]
+Start = Callable[..., Collector]
 
 
 @pytest.fixture
@@ -62,20 +62,20 @@ def session(tmp_path: Path) -> Session:
 @pytest.fixture
 def start(session: Session) -> Iterator[Start]:
     """Return a function that has windows collected by a program given as its code."""
-    started: list[Sampling] = []
+    started: list[Collector] = []
 
-    def begin(code: str, **more: float) -> Sampling:
+    def begin(code: str, **more: float) -> Collector:
         log, _ = recording_log()
-        started.append(Sampling(log, session, (sys.executable, "-c", code), **more))
+        started.append(Collector(log, session, (sys.executable, "-c", code), **more))
         return started[-1]
 
     yield begin
-    for sampling in started:
-        sampling.close()
+    for collector in started:
+        collector.close()
 
 
-def run(sampling: Sampling, keep_samples: bool = True) -> Collection:
-    with sampling.collecting(SERVER, Asked(REQUEST), keep_samples) as found:
+def run(collector: Collector, keep_samples: bool = True) -> Collection:
+    with collector.collecting(SERVER, Asked(REQUEST), keep_samples) as found:
         return found
 
 
@@ -84,19 +84,19 @@ def is_there(pid: int) -> bool:
 
 
 def test_one_process_serves_many_windows_and_ends_with_the_daemon(start: Start, session: Session) -> None:
-    sampling = start(SERVES)
-    assert run(sampling) == DONE
-    pid = sampling.pid
+    collector = start(SERVES)
+    assert run(collector) == DONE
+    pid = collector.pid
     assert pid is not None
     with (
-        sampling.collecting(SERVER, Asked(REQUEST), True) as first,
-        sampling.collecting(SERVER, Asked(REQUEST), True) as second,
+        collector.collecting(SERVER, Asked(REQUEST), True) as first,
+        collector.collecting(SERVER, Asked(REQUEST), True) as second,
     ):
         assert len(list(session.artifacts.iterdir())) == 2
         assert first == second == DONE
-    assert sampling.pid == pid
+    assert collector.pid == pid
     wait_until(lambda: not list(session.artifacts.iterdir()), "what was read to be removed")
-    sampling.close()
+    collector.close()
     assert not is_there(pid)
 
 
@@ -107,10 +107,10 @@ def test_without_samples_to_be_kept_there_is_no_folder_for_them(start: Start, se
 
 
 def test_it_ends_when_it_is_idle_and_is_started_again(start: Start) -> None:
-    sampling = start(SERVES, idle=0.1)
-    assert run(sampling) == DONE
-    wait_until(lambda: sampling.pid is None, "the end of the process")
-    assert run(sampling) == DONE
+    collector = start(SERVES, idle=0.1)
+    assert run(collector) == DONE
+    wait_until(lambda: collector.pid is None, "the end of the process")
+    assert run(collector) == DONE
 
 
 def test_one_that_was_killed_is_started_again_and_the_window_loses_nothing(
@@ -126,8 +126,8 @@ if not pathlib.Path({str(died)!r}).exists():
 {REPLY}
 sys.stdin.read()
 """
-    sampling = start(dies)
-    assert run(sampling) == DONE
+    collector = start(dies)
+    assert run(collector) == DONE
     assert died.exists()
 
 
@@ -143,38 +143,38 @@ sys.stdin.read()
 def test_one_that_does_not_reply_costs_the_try_and_is_gone(
     start: Start, session: Session, code: str, said: str
 ) -> None:
-    sampling = start(code, patience=0.5)
+    collector = start(code, patience=0.5)
     expected = f"the process that collects windows {said}; monitord window recollect tries again"
     with pytest.raises(MonitordError) as raised:
-        run(sampling)
+        run(collector)
     assert (str(raised.value), isinstance(raised.value, PrometheusUnavailableError)) == (expected, False)
-    assert sampling.pid is None
+    assert collector.pid is None
     wait_until(lambda: not list(session.artifacts.iterdir()), "what was read to be removed")
 
 
 def test_one_that_was_stopped_is_killed(start: Start) -> None:
-    sampling = start(SERVES, patience=0.5)
-    assert run(sampling) == DONE
-    pid = sampling.pid
+    collector = start(SERVES, patience=0.5)
+    assert run(collector) == DONE
+    pid = collector.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(MonitordError, match=r"did not reply for 0\.5 s"):
-        run(sampling)
+        run(collector)
     assert not is_there(pid)
-    assert run(sampling) == DONE
+    assert run(collector) == DONE
 
 
 def test_a_missing_program_is_reported(session: Session) -> None:
     log, said = recording_log()
-    sampling = Sampling(log, session, ("/nowhere/python",))
+    collector = Collector(log, session, ("/nowhere/python",))
     with pytest.raises(MonitordError, match="cannot be started: No such file or directory"):
-        run(sampling)
-    assert events(said) == ["samples.lost"]
-    sampling.close()
+        run(collector)
+    assert events(said) == ["collector.lost"]
+    collector.close()
 
 
 def test_what_the_process_could_not_do_is_raised(start: Start) -> None:
-    def refusing(reply: Unavailable | Refused | Unwritten) -> Sampling:
+    def refusing(reply: Unavailable | Refused | Unwritten) -> Collector:
         return start(f"import sys\nfor line in sys.stdin: print({to_line(reply).decode()!r}, flush=True)")
 
     with pytest.raises(PrometheusUnavailableError, match="gone"):
@@ -207,20 +207,20 @@ sys.stdin.read()
 
 @pytest.mark.parametrize("is_stopped", [False, True])
 def test_closed_while_it_reads_it_ends_at_once(start: Start, is_stopped: bool) -> None:
-    sampling = start("import sys; sys.stdin.read()")
+    collector = start("import sys; sys.stdin.read()")
     raised: list[MonitordError] = []
 
     def waiting() -> None:
         with pytest.raises(MonitordError) as error:
-            run(sampling)
+            run(collector)
         raised.append(error.value)
 
     thread = threading.Thread(target=waiting)
     thread.start()
-    pid = wait_until(lambda: sampling.pid, "the process")
+    pid = wait_until(lambda: collector.pid, "the process")
     if is_stopped:
         os.kill(pid, signal.SIGSTOP)
-    sampling.close()
+    collector.close()
     thread.join(10.0)
     assert raised
     wait_until(lambda: not is_there(pid), "its end")
@@ -262,7 +262,7 @@ def test_one_that_cannot_be_started_is_tried_again_with_a_later_window(
 def test_without_a_thread_nothing_is_begun_and_a_later_window_has_one(
     start: Start, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sampling = start(SERVES)
+    collector = start(SERVES)
 
     def none(*_: object) -> threading.Thread:
         raise PassingError("no thread")
@@ -270,6 +270,6 @@ def test_without_a_thread_nothing_is_begun_and_a_later_window_has_one(
     with monkeypatch.context() as patched:
         patched.setattr(module, "start_thread", none)
         with pytest.raises(PassingError, match="no thread"):
-            run(sampling)
+            run(collector)
     assert not list(session.artifacts.iterdir())
-    assert run(sampling) == DONE
+    assert run(collector) == DONE

@@ -1,4 +1,4 @@
-"""`python -P -m monitord.artifacts.sample_reader`: collects one window after another.
+"""`python -P -m monitord.artifacts.window_collector`: collects one window after another.
 
 A process of its own, so that the daemon neither waits for it nor holds numpy, pyarrow and samples. Orders
 come as lines on its standard input, replies go to its standard output. It exits at once when the input
@@ -14,8 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
 
-from monitord.artifacts.sample_files import SampleWriter
-from monitord.artifacts.sample_order import (
+from monitord.artifacts.collector_messages import (
     Asked,
     Done,
     Going,
@@ -29,6 +28,7 @@ from monitord.artifacts.sample_order import (
     to_line,
     unpack_asked,
 )
+from monitord.artifacts.sample_files import SampleWriter
 from monitord.collect.collect import collect
 from monitord.errors import (
     AccessRefusedError,
