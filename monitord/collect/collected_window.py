@@ -34,9 +34,8 @@ class QueryRecord:
 class CollectedWindow:
     """The result of a window; `start` and `end` (Unix seconds) are the time of the collection.
 
-    `request.recipes` are those in force, `advice` is what would make uncertain values certain enough, `scraped_bytes` is the size of its scrapes; None is
-    unknown.
-    """
+    `request.recipes` are those in force, `advice` is what would make uncertain values certain enough,
+    `scraped_bytes` is the size of its scrapes; None is unknown."""
 
     request: CollectionRequest
     rows: tuple[KpiRow, ...]

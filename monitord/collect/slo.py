@@ -1,7 +1,8 @@
 """Whether a window kept its SLO conditions. Pure.
 
-A condition is `met` or `breached` if there is a value, else `unknown`: missing data neither meets nor
-breaches a condition. A recipe's conditions are about its own KPIs.
+A condition is `met` only where all that the value can be meets it, `breached` where nothing does, else
+`unknown`: what is not known neither meets nor breaches a condition. A recipe's conditions are about its own
+KPIs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from monitord.documents.conditions import (
     parse_condition,
     unit_problem,
 )
-from monitord.kpis import estimate as why
 from monitord.recipes.model import Recipe, measures_of
 from monitord.windows.model import Window
 
@@ -56,7 +56,10 @@ def worst_of(statuses: Iterable[SloStatus]) -> SloStatus | None:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A number that a condition is about; `low` and `high` bound a percentile's bucket."""
+    """A number that a condition is about; the true one lies from `low` to `high`, its bounds included.
+
+    None for both: the value is all that is known.
+    """
 
     value: float | None
     unit: str
@@ -106,29 +109,41 @@ def _judge(
 def _status(condition: Condition, measured: _Measured, limit: float) -> SloStatus:
     if measured.value is None or math.isnan(measured.value):
         return "unknown"
-    holds = condition.holds(measured.value, limit)
-    if measured.reason == why.ABOVE_HIGHEST_BUCKET and holds == condition.operator.startswith("<"):
-        return "unknown"  # the true value is somewhere above the value
-    return "met" if holds else "breached"
+    ends = {measured.value, measured.low, measured.high} - {None}
+    holds = {condition.holds(end, limit) for end in ends if end is not None}
+    if len(holds) > 1:
+        return "unknown"
+    return "met" if True in holds else "breached"
 
 
 def _reason(measured: _Measured, limit: float) -> str:
     facts = [measured.place, measured.reason]
-    if measured.low is not None and measured.high is not None and measured.low < limit < measured.high:
-        facts.append(
-            f"the limit lies inside the bucket from {measured.low:g} to {measured.high:g},"
-            " where the value is interpolated"
-        )
+    low, high = measured.low, measured.high
+    if low is not None and high is not None and low < high and low <= limit <= high:
+        facts.append(f"the true value lies between {low:g} and {high:g}")
     return "; ".join(filter(None, facts))
 
 
 def _of_rows(condition: Condition, rows: Iterable[KpiRow]) -> list[_Measured]:
     return [
-        _Measured(row.value, row.unit, _place(row), row.reason, row.bucket_lo, row.bucket_hi)
+        _Measured(row.value, row.unit, _place(row), row.reason, *_interval(row))
         for row in rows
         if (row.kpi, row.stat, row.scope) == (condition.kpi, condition.stat, condition.scope)
         and all(getattr(row, label) == value for label, value in condition.labels.items())
     ]
+
+
+def _interval(row: KpiRow) -> tuple[float | None, float | None]:
+    """Return the bounds of a row's value, both included.
+
+    A percentile lies above its lower bound. That it lies at its upper bound, which is one of a bucket, is
+    taken to be impossible: else no limit could be met that was chosen to be a bucket's.
+    """
+    if row.bucket_lo is None or row.bucket_hi is None:
+        return row.value_lo, row.value_hi
+    low = row.bucket_lo if row.value_lo is None else row.value_lo
+    high = row.bucket_hi if row.value_hi is None else row.value_hi
+    return math.nextafter(low, math.inf), math.nextafter(high, -math.inf)
 
 
 def _place(row: KpiRow) -> str:

@@ -41,9 +41,35 @@ def test_the_limit_is_converted_into_the_unit_of_the_kpi() -> None:
     assert judged("latency.p99 < 0.1 s", LATENCY).status == "breached"
 
 
-def test_a_limit_inside_the_bucket_of_a_percentile_is_told() -> None:
-    assert "inside the bucket from 100 to 250" in judged("latency.p99 < 220", LATENCY).reason
-    assert not judged("latency.p99 < 250", LATENCY).reason
+def test_a_limit_inside_the_bucket_of_a_percentile_decides_nothing() -> None:
+    found = judged("latency.p99 < 220", LATENCY)
+    assert (found.status, found.reason) == ("unknown", "the true value lies between 100 and 250")
+    assert (judged("latency.p99 < 250", LATENCY).status, judged("latency.p99 < 250", LATENCY).reason) == (
+        "met", "",
+    )  # fmt: skip
+    assert judged("latency.p99 <= 100", LATENCY).status == "breached"
+
+
+def test_the_bounds_of_a_percentile_are_wider_than_its_bucket_where_the_counts_are_uncertain() -> None:
+    wide = replace(LATENCY, value_lo=50.0, value_hi=500.0)
+    assert judged("latency.p99 < 250", wide).status == "unknown"
+    assert judged("latency.p99 < 500", wide).status == "met"
+    assert judged("latency.p99 < 50", wide).status == "breached"
+
+
+@given(
+    ends=st.tuples(st.integers(-50, 50), st.integers(-50, 50), st.integers(-50, 50)).map(sorted),
+    comparison=st.sampled_from(sorted(OPERATORS)),
+    limit=st.integers(-60, 60),
+)
+def test_it_is_met_where_all_values_meet_it_and_breached_where_none_does(
+    ends: list[int], comparison: str, limit: int
+) -> None:
+    low, value, high = map(float, ends)
+    row = replace(LATENCY, value=value, value_lo=low, value_hi=high, bucket_lo=None, bucket_hi=None)
+    holds = {OPERATORS[comparison](each, limit) for each in range(int(low), int(high) + 1)}
+    expected = "unknown" if len(holds) > 1 else "met" if True in holds else "breached"
+    assert judged(f"latency.p99 {comparison} {limit}", row).status == expected
 
 
 @pytest.mark.parametrize(
