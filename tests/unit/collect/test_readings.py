@@ -29,14 +29,12 @@ def samples(*found: Mapping[str, str], up: float = 1.0, target: Mapping[str, str
 
 
 def readings(*kpis: Mapping[str, Any], services: tuple[str, ...] = ("*",)) -> tuple[Readings, Recipe]:
-    found = [
-        {"name": f"k{n}", "help": "h", "unit": "x/s", "stats": ["mean"], **kpi} for n, kpi in enumerate(kpis)
-    ]
+    keys = {"help": "h", "unit": "x/s", "stats": ["mean"]}
+    found = [{"name": f"k{number}", **keys, **kpi} for number, kpi in enumerate(kpis)]
     recipe = Recipe.model_validate({"name": "r", "help": "h", "kpis": found, "services": list(services)})
     targets = (ExpectedTarget("http://x", TARGET, 5.0),)
-    return Readings(
-        CollectionRequest("s", Window("w", 1000.0, 1100.0), targets, 5.0, 0.95, (recipe,))
-    ), recipe
+    request = CollectionRequest("s", Window("w", 1000.0, 1100.0), targets, 5.0, 0.95, (recipe,))
+    return Readings(request), recipe
 
 
 def rate(reading: MetricReading) -> float | None:
@@ -78,8 +76,7 @@ def test_series_are_those_that_match_of_jobs_that_fit() -> None:
     )  # fmt: skip
     found.take(samples(*({"__name__": "m", "a": a} for a in "123")))
     found.take(samples({"__name__": "m", "a": "1"}, target={**TARGET, "job": "other"}))
-    narrowed, every = (rate(found.reading(recipe, kpi)) for kpi in recipe.kpis)
-    assert (narrowed, every) == (pytest.approx(2), pytest.approx(3))
+    assert [rate(found.reading(recipe, kpi)) for kpi in recipe.kpis] == pytest.approx([2, 3])
 
 
 def test_one_metric_may_be_read_for_several_kpis() -> None:

@@ -68,7 +68,7 @@ class Service:
         while time < END + 5 * interval:
             at, took = round(time, 3), random.random() * slow * interval
             read = at + random.random() * took
-            is_there = self.born <= read <= self.died and random.random() > 0.05
+            is_there = self.born <= read <= self.died and (time < START or random.random() > 0.05)
             up[at], durations[at] = float(is_there), took
             if is_there:
                 for labels, value in self._exported(read):
@@ -106,17 +106,19 @@ class Service:
 
 
 def service(random: Random, client: str) -> Service:
-    born = random.choice([-math.inf, -math.inf, random.uniform(START - 10, END)])
+    born = random.choice([-math.inf, -math.inf, random.uniform(START, END)])
     died = random.choice([math.inf, math.inf, random.uniform(START, END + 10)])
     begin, end = random.choice([(START - 90, END + 90), (START + 30, START + 40), (START + 3, END - 3)])
     times = [random.uniform(begin, end) for _ in range(random.choice([0, 3, 50, 300]))]
     burst = random.uniform(START - 10, END + 10)
     times += [random.gauss(burst, 0.3) for _ in range(random.choice([0, 0, 100]))]
     times = sorted(time for time in times if born <= time <= died)
+    # Of a life that ended before the first scrape nobody knows.
+    restarts = [random.uniform(START, END)] if born < START and random.random() < 0.25 else []
     return Service(
         client, times, [random.choice([0.05, 0.3, 0.7, 3.0]) * random.random() for _ in times],
         [random.choice(["2", "2", "2", "5"]) for _ in times],
-        [random.uniform(START - 10, END) for _ in range(random.choice([0, 0, 0, 1]))], born, died,
+        restarts, born, died,
         random.choice(LAYOUTS), random.random() < 0.2,
     )  # fmt: skip
 
