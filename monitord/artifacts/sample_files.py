@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,20 +13,22 @@ from urllib.parse import quote
 from monitord.artifacts import parquet
 from monitord.artifacts.layout import HISTOGRAMS, SAMPLES
 from monitord.prometheus.api.sample_block import SampleBlock
+from monitord.system.background import Workers
 
 
 class SampleWriter:
     """Writes samples into files in a folder, which is the caller's to remove: two for each job, as they come.
 
     A thread writes a block while the next one is read. `labels` are all that a series may have. Raises
-    OSError when they cannot be written, be it a call later.
+    OSError when they cannot be written, be it a call later, and PassingError when no thread can be started.
     """
 
     def __init__(self, folder: Path, labels: Sequence[str]) -> None:
         self._folder = folder
         self._labels = sorted(set(labels) - {"__name__"})
         self._stack = ExitStack()
-        self._thread = self._stack.enter_context(ThreadPoolExecutor(1, "parquet"))
+        self._thread: Workers[None] = Workers(1)
+        self._stack.callback(self._thread.close)
         self._writing: Future[None] | None = None
         self._open: dict[tuple[str, str], tuple[Path, parquet.SampleFile]] = {}
 

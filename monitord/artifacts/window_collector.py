@@ -78,7 +78,7 @@ def _carry_out(order: Order, replies: BinaryIO) -> Reply:
 
             collected = collect(asked.request, client, extra_reasons=asked.reasons, keep=keep)
             files, rows = writer.close() if writer is not None else ({}, {})
-    except (PrometheusUnavailableError, AccessRefusedError) as error:
+    except (PrometheusUnavailableError, AccessRefusedError, PassingError) as error:
         # Our own Prometheus takes another password when it has been started again.
         return Unavailable(str(error))
     except MonitordError as error:

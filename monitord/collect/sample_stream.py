@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from monitord.collect.queries import Queries
 from monitord.collect.sample_queries import (
@@ -20,20 +19,25 @@ from monitord.kpis.span import Span
 from monitord.prometheus.api.raw_samples import RawAnswer
 from monitord.prometheus.api.sample_block import SampleBlock, to_block
 from monitord.prometheus.api.series import Answer
+from monitord.system.background import Workers
 
 
 def sample_blocks(span: Span, queries: Queries, most: int) -> Iterator[tuple[str, SampleBlock]]:
     """Yield each job's samples, one block after another; while one is measured the next is fetched.
 
     A block has about `most` samples. One that Prometheus refuses is left out, and recorded.
+    Raises PassingError when no thread can be started.
     """
     answers = _answers(span, queries, most)
-    with ThreadPoolExecutor(1, "samples") as fetching:
+    fetching: Workers[tuple[str, RawAnswer] | None] = Workers(1)
+    try:
         following = fetching.submit(next, answers, None)
         while (found := following.result()) is not None:
             following = fetching.submit(next, answers, None)
             job, answer = found
             yield job, to_block(answer.series)
+    finally:
+        fetching.close()
 
 
 def _answers(span: Span, queries: Queries, most: int) -> Iterator[tuple[str, RawAnswer]]:

@@ -108,7 +108,7 @@ class Workers(Generic[T]):
         self._count = count
         self._run = run
         self._running = 0
-        self._work: SimpleQueue[tuple[Future[T], Callable[..., T], tuple[Any, ...]]] = SimpleQueue()
+        self._work: SimpleQueue[tuple[Future[T], Callable[..., T], tuple[Any, ...]] | None] = SimpleQueue()
 
     def submit(self, task: Callable[..., T], *arguments: Any) -> Future[T]:
         """Submit a task; return the future of its result.
@@ -125,14 +125,19 @@ class Workers(Generic[T]):
         self._work.put((future, task, arguments))
         return future
 
+    def close(self) -> None:
+        """End the threads, each after what was submitted before; nothing can be submitted any more."""
+        for _ in range(self._running):
+            self._work.put(None)
+
     def _start(self) -> None:
         while self._running < self._count:
             self._run(self._serve)
             self._running += 1
 
     def _serve(self) -> None:
-        while True:
-            future, task, arguments = self._work.get()
+        while (work := self._work.get()) is not None:
+            future, task, arguments = work
             if not future.set_running_or_notify_cancel():
                 continue
             try:
