@@ -1,6 +1,6 @@
 """Random loads on simulated services, and what Prometheus has of them after its scrapes.
 
-Every observation is known, so that what is true of a window can be computed, and compared with what is measured.
+Every observation is known, so that the truth of a window can be computed, and compared with what is measured.
 """
 
 from __future__ import annotations

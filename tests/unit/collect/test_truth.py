@@ -10,6 +10,7 @@ from monitord.collect.collect import collect
 from monitord.collect.collected_window import CollectedWindow
 from tests.fakes.sample_client import SESSION, SampleClient
 from tests.loads import Load, assert_inside, random_load, rows_with_truth
+from tests.tightest_bounds import assert_tight, tightest
 
 START = 1000.0
 
@@ -26,6 +27,16 @@ def test_the_truth_lies_inside_the_published_bounds(seed: int) -> None:
     load, collection = measured(seed)
     for row, true in rows_with_truth(load, collection):
         assert_inside(row, true)
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32))
+def test_the_bounds_are_as_tight_as_the_scrapes_allow(seed: int) -> None:
+    load, collection = measured(seed)
+    for row, _ in rows_with_truth(load, collection):
+        best = tightest(load, row, collection.request.span)
+        if best is not None:
+            assert_tight(row, best)
 
 
 @settings(max_examples=100)
