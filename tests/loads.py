@@ -216,11 +216,18 @@ def rows_with_truth(load: Load, collection: CollectedWindow) -> Iterator[tuple[K
             yield row, true
 
 
+def is_inside(row: KpiRow, number: float) -> bool:
+    """Return whether a row's bounds hold a number, but for rounding."""
+    assert row.value_lo is not None
+    assert row.value_hi is not None
+    rounding = 1e-9 * max(1.0, abs(number))
+    return row.value_lo - rounding <= number <= row.value_hi + rounding
+
+
 def assert_inside(row: KpiRow, true: float) -> None:
     """Require that a row's bounds hold its value and the truth."""
     assert row.value is not None
     assert row.value_lo is not None
     assert row.value_hi is not None
     assert row.value_lo <= row.value <= row.value_hi, row
-    rounding = 1e-9 * max(1.0, abs(true))
-    assert row.value_lo - rounding <= true <= row.value_hi + rounding, (row, true)
+    assert is_inside(row, true), (row, true)
