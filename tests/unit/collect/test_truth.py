@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitord.collect.collect import collect
@@ -41,6 +41,7 @@ def test_the_bounds_are_as_tight_as_the_scrapes_allow(seed: int) -> None:
 
 @settings(max_examples=100)
 @given(st.integers(0, 2**32), st.integers(1, 3000))
+@example(105, 165)  # targets in another order, whose sums would be rounded otherwise
 def test_in_how_many_answers_the_samples_come_makes_no_difference(seed: int, most: int) -> None:
     (_, one), (_, several) = measured(seed), measured(seed, most)
     assert several.rows == one.rows
