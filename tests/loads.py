@@ -9,7 +9,8 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
+from itertools import accumulate, pairwise
 from random import Random
 from typing import Any
 
@@ -60,31 +61,38 @@ class Service:
     def between(self, start: float, end: float) -> range:
         return range(bisect_left(self.times, start), bisect_left(self.times, end))
 
+    @cached_property
+    def _totals(self) -> dict[object, list[float]]:
+        """What all requests before each one come to: by code, by bucket bound, and their seconds."""
+        found: dict[object, list[float]] = {"seconds": list(accumulate(self.seconds, initial=0.0))}
+        for code in ("2", "5"):
+            found[code] = list(accumulate((float(each == code) for each in self.codes), initial=0.0))
+        for bound in (0.0, *self.layout):
+            found[bound] = list(accumulate((float(x <= bound) for x in self.seconds), initial=0.0))
+        return found
+
     def exported(self, read: float) -> Iterator[tuple[tuple[tuple[str, str], ...], float | RawHistogram]]:
         """Yield what the service exports when it is read: the labels of each series, and its value."""
         since = max((restart for restart in self.restarts if restart <= read), default=-math.inf)
         yield (("__name__", "process_start_time_seconds"),), max(since, self.born, 1.0)
-        counted = range(bisect_left(self.times, since), bisect_right(self.times, read))
+        first, last = bisect_left(self.times, since), bisect_right(self.times, read)
+        total = {name: found[last] - found[first] for name, found in self._totals.items()}
         for code in ("2", "5"):
-            n = sum(self.codes[i] == code for i in counted)
-            if n or code == "2":
-                yield (("__name__", "requests_total"), ("code", code)), float(n)
-        took = [self.seconds[i] for i in counted]
+            if total[code] or code == "2":
+                yield (("__name__", "requests_total"), ("code", code)), total[code]
         if self.native:
-            edges = (0.0, *self.layout)
-            inside = [sum(low < x <= high for x in took) for low, high in pairwise(edges)]
             buckets = [
-                (0, str(low), "+Inf" if math.isinf(high) else str(high), str(n))
-                for low, high, n in zip(edges, edges[1:], inside, strict=False)
-                if n
+                (0, str(low), "+Inf" if math.isinf(high) else str(high), str(round(total[high] - total[low])))
+                for low, high in pairwise((0.0, *self.layout))
+                if total[high] > total[low]
             ]
-            yield (("__name__", "latency"),), RawHistogram(str(len(took)), repr(math.fsum(took)), buckets)
+            yield (("__name__", "latency"),), RawHistogram(str(last - first), repr(total["seconds"]), buckets)
             return
-        yield (("__name__", "latency_count"),), float(len(took))
-        yield (("__name__", "latency_sum"),), math.fsum(took)
+        yield (("__name__", "latency_count"),), float(last - first)
+        yield (("__name__", "latency_sum"),), total["seconds"]
         for bound in self.layout:
             le = "+Inf" if math.isinf(bound) else str(bound)
-            yield (("__name__", "latency_bucket"), ("le", le)), float(sum(x <= bound for x in took))
+            yield (("__name__", "latency_bucket"), ("le", le)), total[bound]
 
 
 @dataclass
