@@ -1,7 +1,7 @@
 """What a session's scrapes cost, when they have become many. Pure.
 
-100,000 samples a second take a twelfth of a core to scrape (Prometheus 3.5), but a window of ten minutes holds 60
-million of them, which take a minute or more to collect.
+100,000 samples a second take a twelfth of a core to scrape (Prometheus 3.5), but ten minutes of them are
+60 million, which take a minute or more to collect.
 """
 
 from __future__ import annotations
