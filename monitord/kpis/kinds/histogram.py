@@ -14,11 +14,18 @@ class Histogram(ObservationKind):
 
     name = "histogram"
 
+    def check_buckets(self, kpi: KpiFields) -> None:
+        """Accept buckets of another name: only histograms have them."""
+
     def required_metrics(self, kpi: KpiFields, native: bool) -> tuple[tuple[str, ...], ...]:
+        if kpi.buckets:
+            return ((kpi.buckets,),)
         classic = super().required_metrics(kpi, native)
         return (*classic, (kpi.metric or "",)) if native else classic
 
     def check_stat(self, kpi: KpiFields, stat: str) -> None:
+        if kpi.buckets and stat in {"mean", "total"}:
+            raise ValueError(f"stat {stat} needs the sum of observations, which `buckets` alone do not have")
         threshold = threshold_of(stat)
         if threshold is None:
             super().check_stat(kpi, stat)
@@ -32,12 +39,14 @@ class Histogram(ObservationKind):
         return 100.0 if threshold_of(stat) else super().scale_of(kpi, stat)
 
     def sources(self, kpi: KpiFields) -> tuple[Source, ...]:
+        if kpi.buckets:
+            return (Source("bare", kpi.buckets, kpi.match or ""),)
         buckets = Source("buckets", f"{kpi.metric}_bucket", kpi.match or "")
         needed = any(quantile_of(stat) or threshold_of(stat) for stat in kpi.stats)
         return (*super().sources(kpi), *([buckets] if needed else []))
 
     def native_source(self, kpi: KpiFields) -> Source | None:
-        return Source("native", kpi.metric or "", kpi.match or "")
+        return None if kpi.buckets else Source("native", kpi.metric or "", kpi.match or "")
 
     def reading(self, kpi: KpiFields, span: Span) -> MetricReading:
         from monitord.kpis.readings.histogram import HistogramReading
@@ -56,11 +65,12 @@ class Histogram(ObservationKind):
         return reading if isinstance(reading, HistogramReading) else None
 
     def nearest_promql(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, str]:
-        buckets = f"sum by (le) (increase({selector(kpi, services, span, '_bucket')}{span.whole}))"
+        series = _buckets(kpi, services, span)
+        buckets = f"sum by (le) (increase({series}{span.whole}))"
         percentiles = {
             stat: f"histogram_quantile({q:g}, {buckets})" for stat in kpi.stats if (q := quantile_of(stat))
         }
-        of_bound = selector(kpi, services, span, "_bucket").removesuffix("}")
+        of_bound = series.removesuffix("}")
         shares = {
             stat: " / ".join(
                 f'sum(increase({of_bound},le="{bound}"}}{span.whole}))'
@@ -69,4 +79,11 @@ class Histogram(ObservationKind):
             for stat in kpi.stats
             if (threshold := threshold_of(stat)) and (value := threshold.within(kpi.unit, kpi.scale))
         }
-        return super().nearest_promql(kpi, services, span) | percentiles | shares
+        counted = {} if kpi.buckets else super().nearest_promql(kpi, services, span)
+        return counted | percentiles | shares
+
+
+def _buckets(kpi: KpiFields, services: tuple[str, ...], span: Span) -> str:
+    """Return the selector of the bucket series."""
+    found = selector(kpi, services, span, "_bucket")
+    return f"{kpi.buckets}{found[found.index('{') :]}" if kpi.buckets else found

@@ -38,6 +38,10 @@ class HistogramReading(ObservationReading):
     def take(self, role: str, target: TargetSamples, metric: Metric) -> None:
         if role == "buckets":
             self._buckets.take(target, metric)
+        elif role == "bare":  # there is no other count than that of the last bucket
+            self._buckets.take(target, metric)
+            everything = [row for row, labels in enumerate(metric.labels) if labels.get("le") == "+Inf"]
+            self._count.take(target, metric.rows(everything))
         else:
             super().take(role, target, metric)
 
