@@ -26,7 +26,7 @@ def collect_and_keep(
     request: CollectionRequest, client: PrometheusClient, folder: Path, most: int = MAX_SAMPLES
 ) -> Kept:
     """Collect a window and write its samples into files in a folder."""
-    span = request.span
+    span = request.whole
     labels = client.label_names(f"{{{session_matchers(span.session)}}}", span.earliest, span.latest)
     with SampleWriter(folder, labels) as writer:
         collection = collect(request, client, keep=writer.write, most=most)

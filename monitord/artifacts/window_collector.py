@@ -91,7 +91,7 @@ def _carry_out(order: Order, replies: BinaryIO) -> Reply:
 
 
 def _writer(order: Order, asked: Asked, client: PrometheusClient) -> SampleWriter:
-    span = asked.request.span
+    span = asked.request.whole
     labels = client.label_names(f"{{{session_matchers(span.session)}}}", span.earliest, span.latest)
     return SampleWriter(Path(order.folder or ""), labels)
 
