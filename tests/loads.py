@@ -35,7 +35,7 @@ RECIPE = Recipe.model_validate(
         {"name": "failed", "help": "h", "unit": "%", "kind": "counter", "metric": "requests_total",
          "match": 'code="5"', "per": "requests_total", "scale": 100, "stats": ["mean"], "by": ["client"]},
         {"name": "latency", "help": "h", "unit": "s", "kind": "histogram", "metric": "latency",
-         "stats": ["mean", "count", "total", "p50", "p99"], "by": ["client"]},
+         "stats": ["mean", "count", "total", "p50", "p99", "under 500 ms"], "by": ["client"]},
     ]}
 )  # fmt: skip
 
@@ -200,6 +200,8 @@ def truth(load: Load, row: KpiRow, span: Span) -> float | None:
     q = quantile_of(row.stat)
     if q is not None:
         return took[max(0, math.ceil(q * len(took) - 1e-9) - 1)] if took else None
+    if row.stat == "under 500 ms":
+        return 100 * sum(each <= 0.5 for each in took) / len(took) if took else None
     if row.kpi == "failed":
         failed = sum(one.codes[i] == "5" for one, i in found)
         return 100 * failed / len(found) if found else None

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from monitord.collect.summary import KpiRow
 from monitord.kpis.percentiles import quantile_of
@@ -29,6 +30,15 @@ class Counter:
 
     labels: dict[str, str]
     values: dict[int, float]
+
+
+class Bucket(NamedTuple):
+    """A bucket by itself: its edges, and the least and the most that it counted."""
+
+    low: float
+    high: float
+    least: float
+    most: float
 
 
 class Scraped:
@@ -131,6 +141,8 @@ def _tightest(services: Sequence[Scraped], row: KpiRow, span: Span) -> Interval 
     if row.kpi == "requests":
         low, high = _sum(services, span.start, span.end, "requests_total")
         return (low, high) if row.stat == "total" else (low / span.seconds, high / span.seconds)
+    if row.stat == "under 500 ms":
+        return _share_up_to(0.5, services, span)
     count = _sum(services, span.start, span.end, "latency_count")
     observed = _sum(services, span.start, span.end, "latency_sum")
     return {"count": count, "total": observed, "mean": _ratio(observed, count)}[row.stat]
@@ -164,34 +176,53 @@ def _sum(services: Iterable[Scraped], start: float, end: float, name: str, **lab
 
 
 def _quantile(q: float, services: Sequence[Scraped], span: Span) -> Interval | None:
-    """Return the bucket bounds around the quantile, from what each bucket counted by itself."""
-    buckets = [bucket for one in services for bucket in _buckets(one, span)]
-    if not buckets or any(math.isinf(most) for *_, most in buckets):
-        return None
+    """Return the bucket bounds around the quantile."""
+    buckets = _finite_buckets(services, span)
     low, high = 0.0, math.inf
-    for bound in sorted({high for _, high, _, _ in buckets}):
-        # Most at or below: all that any bucket which begins below it may hold, and the least of all others.
-        most = sum(n for begin, _, _, n in buckets if begin < bound)
-        least_above = sum(n for begin, _, n, _ in buckets if begin >= bound)
-        least = sum(n for _, end, n, _ in buckets if end <= bound)
-        most_above = sum(n for _, end, _, n in buckets if end > bound)
-        if most + least_above > 0 and most / (most + least_above) < q:
+    for bound in sorted({bucket.high for bucket in buckets}):
+        (least, most_above), (most, least_above) = _around(bound, buckets)
+        if _over(most, most + least_above, math.nan) < q:
             low = bound
-        if least + most_above > 0 and least / (least + most_above) >= q:
+        if _over(least, least + most_above, math.nan) >= q:
             high = bound
             break
-    return low, high
+    return (low, high) if buckets else None
 
 
-def _buckets(one: Scraped, span: Span) -> Iterator[tuple[float, float, float, float]]:
-    """Yield each bucket by itself: its edges, and the least and the most that it counted."""
+def _share_up_to(threshold: float, services: Sequence[Scraped], span: Span) -> Interval | None:
+    buckets = _finite_buckets(services, span)
+    if not buckets:
+        return None
+    (least, most_above), (most, least_above) = _around(threshold, buckets)
+    return 100 * _over(least, least + most_above, 0.0), 100 * _over(most, most + least_above, 0.0)
+
+
+def _around(bound: float, buckets: Sequence[Bucket]) -> tuple[Interval, Interval]:
+    """Return how much lay at or below a bound, and above it: with the least below, and with the most.
+
+    A bucket in which the bound lies may hold all on either side of it.
+    """
+    least = sum(each.least for each in buckets if each.high <= bound)
+    most_above = sum(each.most for each in buckets if each.high > bound)
+    most = sum(each.most for each in buckets if each.low < bound)
+    least_above = sum(each.least for each in buckets if each.low >= bound)
+    return (least, most_above), (most, least_above)
+
+
+def _finite_buckets(services: Sequence[Scraped], span: Span) -> list[Bucket]:
+    """Return the buckets of all services; none where a counter has no upper bound."""
+    found = [bucket for one in services for bucket in _buckets(one, span)]
+    return [] if any(math.isinf(each.most) for each in found) else found
+
+
+def _buckets(one: Scraped, span: Span) -> Iterator[Bucket]:
     bounds = sorted(
         ((float(each.labels["le"]), each) for each in one.named("latency_bucket")), key=lambda found: found[0]
     )
     below, edge = Counter({}, {}), 0.0
     for bound, counter in bounds:
         own = {i: n - below.values.get(i, 0.0) for i, n in counter.values.items()}
-        yield edge, bound, *one.increase(Counter({}, own), span.start, span.end)
+        yield Bucket(edge, bound, *one.increase(Counter({}, own), span.start, span.end))
         below, edge = counter, bound
 
 
