@@ -26,6 +26,7 @@ from tests.fakes.sample_client import Stored, stored
 
 LAYOUTS = ((0.1, 0.5, 1.0, math.inf), (0.25, 0.5, 2.0, math.inf), (1.0, math.inf))
 INTERVALS = (0.5, 1.0, 5.0, 15.0)
+WINDOWS = (10, 100)  # seconds
 TIMESTAMP_LEAD = 0.003
 """Prometheus dates a scrape up to 2 ms before it starts, and cuts that to whole milliseconds."""
 RECIPE = Recipe.model_validate(
@@ -126,8 +127,9 @@ class Load:
 
 
 def random_load(seed: int, start: float, native: bool = False) -> Load:
-    """Return a load on one to three services in a window of 100 s: some in bursts, born, restarted, dead."""
-    random, end = Random(seed), start + 100
+    """Return a load on one to three services: some in bursts, born, restarted, dead."""
+    random = Random(seed)
+    end = start + random.choice(WINDOWS)
     services = [
         random_service(random, client, start, end, native) for client in random.choice(["a", "ab", "abc"])
     ]
@@ -215,9 +217,16 @@ def rows_with_truth(load: Load, collection: CollectedWindow) -> Iterator[tuple[K
     """Yield the rows that have bounds, each with the truth.
 
     Those that cover a service that was never scraped in the window are left out: of what was born and died
-    between two scrapes nobody knows.
+    between two scrapes nobody knows. One that lives all along is known by the scrapes around the window.
     """
-    seen = {each.instance for each in collection.coverage if each.successes}
+    lasting = {
+        one.target["instance"] for one in load.services if (one.born, one.died) == (-math.inf, math.inf)
+    }
+    seen = {
+        each.instance
+        for each in collection.coverage
+        if each.successes or (not each.scrapes and each.instance in lasting)
+    }
     for row in collection.rows:
         true = truth(load, row, collection.request.span)
         if row.value_lo is None or row.value_hi is None or true is None:
