@@ -7,7 +7,7 @@ edges as independent of the others; those of a quantile are bucket bounds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -134,34 +134,56 @@ def _tightest(services: Sequence[Scraped], row: KpiRow, span: Span) -> Interval 
     q = quantile_of(row.stat)
     if q is not None:
         return _quantile(q, services, span)
-    if row.kpi == "failed":
-        return _share(services, span)
     if row.stat in {"min", "max"}:
-        return _extreme(min if row.stat == "min" else max, services, span)
-    if row.kpi == "requests":
-        low, high = _sum(services, span.start, span.end, "requests_total")
-        return (low, high) if row.stat == "total" else (low / span.seconds, high / span.seconds)
-    if row.stat == "under 500 ms":
+        return _extreme(row, services, span)
+    if row.kpi == "latency":
+        return _observed(row.stat, services, span)
+    if row.stat == "total":
+        return _sum(services, span.start, span.end, "requests_total")
+    return _mean(row.kpi, services, span.start, span.end)
+
+
+def _observed(stat: str, services: Sequence[Scraped], span: Span) -> Interval | None:
+    if stat == "under 500 ms":
         return _share_up_to(0.5, services, span)
     count = _sum(services, span.start, span.end, "latency_count")
     observed = _sum(services, span.start, span.end, "latency_sum")
-    return {"count": count, "total": observed, "mean": _ratio(observed, count)}[row.stat]
+    return {"count": count, "total": observed, "mean": _ratio(observed, count)}[stat]
 
 
-def _share(services: Sequence[Scraped], span: Span) -> Interval | None:
-    failed = _sum(services, span.start, span.end, "requests_total", code="5")
-    other = _sum(services, span.start, span.end, "requests_total", code="2")
-    if math.isinf(failed[1] + other[1]):
+def _mean(kpi: str, services: Sequence[Scraped], start: float, end: float) -> Interval | None:
+    requests = _sum(services, start, end, "requests_total")
+    if kpi == "requests":
+        return requests[0] / (end - start), requests[1] / (end - start)
+    if math.isinf(requests[1]):
         return None
+    if kpi == "busy":
+        return _ratio(_sum(services, start, end, "busy_seconds_total"), requests)
+    failed = _sum(services, start, end, "requests_total", code="5")
+    other = _sum(services, start, end, "requests_total", code="2")
     low, high = (_over(failed[side], failed[side] + other[1 - side], float(side)) for side in (0, 1))
     return 100 * low, 100 * high
 
 
-def _extreme(pick: Callable[[Iterable[float]], float], services: Sequence[Scraped], span: Span) -> Interval:
-    tiles = span.edges()[1 : 1 + span.tiles]
-    rates = [(_sum(services, start, end, "requests_total"), end - start) for start, end in tiles]
-    low, high = (pick(counted[side] / seconds for counted, seconds in rates) for side in (0, 1))
-    return low, high
+def _extreme(row: KpiRow, services: Sequence[Scraped], span: Span) -> Interval | None:
+    """Return the bounds of the least or greatest of the tiles' means.
+
+    A ratio is undefined in a tile without requests: one in which there may be none limits it on one side.
+    """
+    pick = min if row.stat == "min" else max
+    possible, certain = [], []
+    for start, end in span.edges()[1 : 1 + span.tiles]:
+        requests, found = _sum(services, start, end, "requests_total"), _mean(row.kpi, services, start, end)
+        if found is None:
+            return None
+        if requests[1] > 0 or row.kpi == "requests":
+            possible.append(found)
+        if requests[0] > 0 or row.kpi == "requests":
+            certain.append(found)
+    if not certain:
+        return min(low for low, _ in possible), max(high for _, high in possible)
+    lows, highs = (possible, certain) if row.stat == "min" else (certain, possible)
+    return pick(low for low, _ in lows), pick(high for _, high in highs)
 
 
 def _ratio(part: Interval, whole: Interval) -> Interval | None:
