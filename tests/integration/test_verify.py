@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from monitord.artifacts import store
+from monitord.artifacts.collected_files import CollectedFiles, collect_into_files
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.derive import derive
 from monitord.artifacts.manifest import Provenance, manifest
@@ -24,7 +25,6 @@ from monitord.recipes.load import check_recipe, load_recipes, packaged_folder
 from monitord.windows.model import Reported, Window
 from tests.fakes.backfill import write_block
 from tests.fakes.guard import permit
-from tests.kept import Kept, collect_and_keep
 
 pytestmark = pytest.mark.real
 
@@ -89,14 +89,14 @@ def block(tmp_path_factory: pytest.TempPathFactory, start: float) -> Path:
     return write_block(tmp_path_factory.mktemp("block"), lines)
 
 
-def collected(client: PrometheusClient, start: float, version: str, folder: Path) -> Kept:
+def collected(client: PrometheusClient, start: float, version: str, folder: Path) -> CollectedFiles:
     targets = tuple(
         ExpectedTarget(f"http://{name}:1/metrics", labels_of(name), STEP)
         for name in (*SCRAPED, "never there")
     )
     window = Window("w", start, start + SECONDS, reported={"tokens": Reported(5.0)})
     recipes = (*load_recipes(), check_recipe(OWN))
-    return collect_and_keep(
+    return collect_into_files(
         CollectionRequest("s", window, targets, STEP, 0.95, recipes, left_open=has_left_open_ranges(version)),
         client, folder,
     )  # fmt: skip
