@@ -46,7 +46,7 @@ def collect_into_files(
     """
     with ExitStack() as stack:
         series = stack.enter_context(_series_writer(request.span, client, folder))
-        writer = stack.enter_context(_sample_writer(request.span, client, folder)) if keep_samples else None
+        writer = stack.enter_context(_sample_writer(request.whole, client, folder)) if keep_samples else None
 
         def keep(job: str, block: SampleBlock) -> None:
             if writer is not None:

@@ -166,7 +166,14 @@ def _request(folder: Path) -> CollectionRequest:
     asked_for = tuple(recipe.name for recipe in recipes)
     return CollectionRequest(
         session=manifest["session"],
-        window=Window(window["id"], from_iso(window["from"]), from_iso(window["to"]), recipes=asked_for),
+        window=Window(
+            window["id"],
+            from_iso(window["from"]),
+            from_iso(window["to"]),
+            recipes=asked_for,
+            warmup=window.get("warmup_seconds", 0.0),
+            cooldown=window.get("cooldown_seconds", 0.0),
+        ),
         targets=tuple(
             ExpectedTarget(target["url"], target["labels"], target["interval_seconds"])
             for target in manifest["targets"]

@@ -63,7 +63,7 @@ def collect(
     readings = Readings(request)
     known: dict[Identity, TargetScrapes] = {}
     most = max(1, most // (NATIVE_SIZE if request.native_histograms else 1))
-    for job, block in sample_blocks(request.span, queries, most):
+    for job, block in sample_blocks(request.whole, queries, most):
         keep(job, block)
         targets = targets_of(block, known)
         summarize(targets)
@@ -83,7 +83,6 @@ def finish(
     """Return the result of a window of which all samples were read; `asking` evaluates free expressions."""
     chosen = _in_force(request, readings)
     request = replace(request, recipes=chosen)
-    span = request.span
     coverage = _with_errors(readings.coverage(), asking)
     of_kpis: list[list[KpiRow]] = []
     over_time: list[Course] = []
@@ -91,10 +90,11 @@ def finish(
         for kpi in recipe.kpis:
             targets = fitting_targets(coverage, recipe.services)
             subject = Subject(request.window.id, kpi, request.min_coverage, targets, request.max_uncertainty)
+            span = request.span_of(recipe)
             read = _reading(recipe, kpi, readings, span, asking)
             of_kpis.append(failed_rows(subject) if read is None else kpi_rows(subject, read))
             if read is not None and any(row.value is not None for row in of_kpis[-1]):
-                over_time += courses(span, kpi, read)
+                over_time += courses(request.whole.start_ms, span, kpi, read)
     # What has data comes first: most recipes are for services that a session does not run.
     of_kpis.sort(key=lambda rows: all(row.status == "no_data" for row in rows))
     rows = tuple(row for group in (*of_kpis, reported_rows(request.window)) for row in group)

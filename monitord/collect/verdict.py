@@ -25,6 +25,7 @@ CODES = (
     "window_truncated",
     "settle_timeout",
     "window_too_short",
+    "warmup_too_long",
     "low_coverage",
 )
 MIN_SCRAPES = 4
@@ -88,6 +89,11 @@ def _stall_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]
 
 def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:
     window = request.window
+    if window.is_all_warmup:
+        yield Reason(
+            "warmup_too_long",
+            f"warmup and cooldown leave nothing of the {window.seconds:g} s, so all of it was measured",
+        )
     if window.truncated:
         yield Reason("window_truncated", "the window was closed before its client closed it")
     if not targets and not request.targets:
@@ -97,7 +103,7 @@ def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage
     if fewest < MIN_SCRAPES:
         yield Reason(
             "window_too_short",
-            f"a target is scraped only {fewest} times in {window.seconds:g} s, but rates need"
+            f"a target is scraped only {fewest} times in {request.span.seconds:g} s, but rates need"
             f" {MIN_SCRAPES} scrapes; measure for longer or set a shorter scrape_interval",
         )
 

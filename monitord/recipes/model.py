@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema, PydanticKnownError
 
 from monitord.documents.conditions import REPORTED, ConditionText, Measure, misfit, parse_condition
 from monitord.documents.strict_yaml import Refused
-from monitord.documents.validation import Model, Name, Unit, refuse
+from monitord.documents.validation import Duration, Model, Name, Unit, refuse
 from monitord.kpis.kinds import KindName, kind_of
 
 T = TypeVar("T")
@@ -275,6 +275,12 @@ class Recipe(Model, title="recipe"):
     services: JobPatterns = Field(default=("*",), description="job names (with * and ?) that it fits")
     applies: Literal["always", "when_present"] = Field(
         default="always", description="when_present: only to windows that hold a metric of one of its KPIs"
+    )
+    warmup: Duration | None = Field(
+        default=None, description="time at a window's start that its KPIs leave out, such as 30s"
+    )
+    cooldown: Duration | None = Field(
+        default=None, description="time at a window's end that its KPIs leave out"
     )
     kpis: Annotated[
         tuple[Kpi, ...], Field(strict=False, json_schema_extra={"minItems": 1}), AfterValidator(_some)

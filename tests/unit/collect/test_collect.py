@@ -710,3 +710,48 @@ def test_a_kpi_is_read_from_the_first_of_its_metrics_that_the_window_holds(kind:
     # 1 per second, or a sum by a count that grow alike; the gauge's values are those of the counter.
     middle = 1000 + sum(second for second in TIMES if 0 <= second <= SECONDS) / 100
     assert row.value == pytest.approx(100 * (middle if kind == "gauge" else 1))
+
+
+def cooling(second: float) -> float:
+    """Return a counter of 10 a second for 100 seconds, and of 1 a second afterwards."""
+    return 1e4 + 10 * min(second, 100) + max(second - 100, 0)
+
+
+def test_a_warm_up_is_kept_but_not_measured() -> None:
+    busy_at_first = stored(A, "m", scraped(cooling))
+    one_kpi = kpi(kind="counter", metric="m")
+    window = Window("w1", START, START + SECONDS, warmup=150.0, cooldown=50.0)
+    (row,) = run(one_kpi, [busy_at_first], window=window).rows
+    assert row.value == pytest.approx(1)
+    assert row.value_lo is not None
+    assert row.value_hi is not None
+    assert row.value_lo * 300 == pytest.approx(295, abs=0.1)
+    assert row.value_hi * 300 == pytest.approx(305, abs=0.1)
+    kept: list[float] = []
+    request = request_for(one_kpi, A, window=window)
+    found = collect(
+        request, SampleClient([busy_at_first]), keep=lambda _, block: kept.extend(block.times / 1000)
+    )
+    assert min(kept) < START
+    assert found.coverage[0].expected_scrapes == 60
+    (course,) = found.timeseries
+    assert course.moments[-1].elapsed_s == SECONDS - 50
+
+
+def test_a_recipe_may_have_a_warm_up_of_its_own() -> None:
+    busy_at_first = stored(A, "m", scraped(cooling))
+    one_kpi = kpi(kind="counter", metric="m")
+    recipes = tuple(
+        Recipe.model_validate({"name": name, "help": "h", "kpis": [one_kpi], "warmup": warmup})
+        for name, warmup in (("cold", None), ("warm", "150s"))
+    )
+    cold, warm = run(one_kpi, [busy_at_first], recipes=recipes).rows
+    assert warm.value == pytest.approx(1)
+    assert cold.value == pytest.approx((1000 + 400) / 500, rel=0.01)
+
+
+def test_a_window_that_is_all_warm_up_is_measured_whole_and_says_so() -> None:
+    window = Window("w1", START, START + SECONDS, warmup=500.0)
+    found = run(kpi(kind="counter", metric="m"), [stored(A, "m", rate(2))], window=window)
+    assert found.rows[0].value == pytest.approx(2)
+    assert [reason.code for reason in found.reasons] == ["warmup_too_long"]
