@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from monitord.errors import InvalidInputError
 from monitord.prometheus.api.raw_samples import RawHistogram
 from monitord.prometheus.api.sample_block import Floats, HistogramSeries, Labels, Milliseconds, SampleBlock
 
@@ -42,6 +43,25 @@ def read_blocks(files: Sequence[Path], histograms: Sequence[Path]) -> Iterator[S
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 yield _histogram_block(file.read_row_group(group))
+
+
+def read_table(
+    file: Path, texts: Sequence[str], numbers: Sequence[str]
+) -> tuple[list[tuple[str, ...]], Floats]:
+    """Return the rows of a table file: the texts of each, and its numbers as a row, null as NaN.
+
+    Raises InvalidInputError when it is not such a file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(file).read([*texts, *numbers])
+        rows = list(zip(*(table[name].to_pylist() for name in texts), strict=True))
+        columns = [table[name].cast("float64").to_numpy() for name in numbers]
+    except (pa.ArrowException, KeyError) as error:
+        raise InvalidInputError(f"{file} is not a table of this kind: {error}") from error
+    return rows, np.column_stack(columns)
 
 
 def _block(table: Any) -> SampleBlock:

@@ -74,3 +74,8 @@ class SeriesWriter(ThreadedWriter):
                 f"{csv_line(of_row)},{round(n)},{','.join(map(cell, others))}\n"
                 for of_row, (n, *others) in zip(texts, numbers.tolist(), strict=True)
             )
+
+
+def read_series(file: Path) -> SeriesRows:
+    """Return the rows of a summary in Parquet; raises InvalidInputError when it is none, and OSError."""
+    return SeriesRows(*parquet.read_table(file, TEXTS, NUMBERS))

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from monitord.artifacts import store
@@ -145,6 +147,20 @@ def test_a_point_that_the_samples_do_not_give_is_named(folder: Path) -> None:
     assert all(text.startswith("timeseries.csv: throughput mean session ") for text in found)
     assert sum("value is 12345.0, the samples give" in text for text in found) == 1
     assert sum("has no row, but the samples give one" in text for text in found) == 1
+
+
+def test_a_series_that_the_samples_do_not_give_so_is_named(folder: Path) -> None:
+    file = folder / "series_summary.parquet"
+    rows = pq.ParquetFile(file).read()
+    place = rows["metric"].to_pylist().index("queue_length")
+    means = rows["mean"].to_pylist()
+    means[place] += 1
+    changed = rows.set_column(rows.schema.get_field_index("mean"), "mean", pa.array(means))
+    pq.write_table(changed.slice(0, rows.num_rows - 1), file)
+    found = sorted(str(difference) for difference in derive(folder).differences)
+    assert len(found) == 2
+    assert any(re.search(r"queue_length .*: mean is .*, the samples give", text) for text in found)
+    assert any("has no row, but the samples give one" in text for text in found)
 
 
 def test_the_command_says_what_was_derived(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

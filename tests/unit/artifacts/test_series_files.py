@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,6 +18,7 @@ from monitord.artifacts.formats import read_csv
 from monitord.artifacts.series_files import SeriesWriter
 from monitord.collect.metric_types import MetricTypes
 from monitord.collect.series_summary import COLUMNS, NUMBERS, SeriesSummary
+from monitord.errors import InvalidInputError
 from monitord.kpis.readings.target_samples import Series, TargetSamples, target_samples
 from monitord.kpis.span import Span
 
@@ -116,6 +118,27 @@ def test_a_window_without_series_has_files_without_rows(tmp_path: Path) -> None:
     files, rows = write(tmp_path, [])
     assert set(rows.values()) == {0}
     assert in_parquet(files["series_summary.parquet"]) == in_csv(files["series_summary.csv"]) == []
+
+
+def test_rows_are_read_back(tmp_path: Path) -> None:
+    files, _ = write(tmp_path, [target("h:1", "served_total", "queue", zone="a")])
+    found = series_files.read_series(files["series_summary.parquet"])
+    (expected,) = SUMMARY.rows(target("h:1", "served_total", "queue", zone="a"))
+    assert found.texts == expected.texts
+    assert np.array_equal(found.numbers, expected.numbers, equal_nan=True)
+    empty, _ = write(tmp_path, [])
+    assert series_files.read_series(empty["series_summary.parquet"]).texts == []
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PAR1PAR1"])
+def test_what_is_no_such_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "series_summary.parquet"
+    file.write_bytes(content)
+    with pytest.raises(InvalidInputError, match="is not a table of this kind"):
+        series_files.read_series(file)
+    pq.write_table(pa.table({"metric": ["m"]}), file)
+    with pytest.raises(InvalidInputError, match="is not a table of this kind"):
+        series_files.read_series(file)
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
