@@ -19,15 +19,12 @@ def series_lines(comparison: SeriesComparison) -> list[str]:
     """Return lines that sum up the comparison, and sentences on the metrics that changed most."""
     changed = comparison.changed
     lines = [
-        f"every series: {len(comparison.rows):,} on both sides, {len(changed):,} of them changed",
+        f"every series: {len(comparison.rows):,} are on both sides; A and B are apart in {len(changed):,}",
         *_tests(comparison),
         *_one_sided("A", comparison.only_before),
         *_one_sided("B", comparison.only_after),
     ]
-    lines += [
-        f"labels of {job or 'no job'} without a value on both sides, left out: {', '.join(sorted(labels))}"
-        for job, labels in sorted(comparison.ignored.items())
-    ]
+    lines += _ignored(comparison)
     by_metric = comparison.by_metric()
     lines += [sentence(each, comparison) for each in by_metric[:LARGEST]]
     if len(by_metric) > LARGEST:
@@ -76,6 +73,14 @@ def _one_sided(side: str, metrics: Sequence[str]) -> Iterable[str]:
         yield f"metrics only in {side}: {', '.join(metrics[:_NAMED])}{more}"
 
 
+def _ignored(comparison: SeriesComparison) -> Iterable[str]:
+    jobs: dict[str, list[str]] = {}
+    for job, labels in sorted(comparison.ignored.items()):
+        jobs.setdefault(", ".join(sorted(labels)), []).append(job)
+    for named, of_jobs in jobs.items():
+        yield f"left out, as no value of theirs is on both sides: {named} (of {', '.join(of_jobs)})"
+
+
 def _name(key: SeriesKey) -> str:
     labels = ",".join(f'{name}="{value}"' for name, value in key.labels)
     name = f"{key.metric}{{{labels}}}" if labels else key.metric
@@ -89,7 +94,7 @@ def _certainty(row: ChangedSeries, comparison: SeriesComparison) -> str:
     if first == second == 1:
         return _of_single_runs(row)
     q = f" (q {row.q:.2g})" if row.q is not None else ""
-    if not row.is_certain:
+    if not row.is_apart:
         return f"in most repeats{q}"
     present = len(row.before.values), len(row.after.values)
     every = f"all {first} repeats" if first == second else f"every repeat of {first} and {second}"
