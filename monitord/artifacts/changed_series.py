@@ -129,6 +129,19 @@ class SeriesComparison:
             found.append(MetricChange(largest, len(rows) - 1))
         return sorted(found, key=lambda each: each.largest.weight, reverse=True)
 
+    def varying_labels(self, of: Iterable[SeriesKey]) -> dict[tuple[str, str], set[str]]:
+        """Return which labels vary within a metric of a job, for the metrics of some series."""
+        values: dict[tuple[str, str], dict[str, set[str]]] = {(key.job, key.metric): {} for key in of}
+        for row in self.rows:
+            found = values.get((row.key.job, row.key.metric))
+            if found is not None:
+                for name, value in row.key.labels:
+                    found.setdefault(name, set()).add(value)
+        return {
+            of_metric: {name for name, each in found.items() if len(each) > 1}
+            for of_metric, found in values.items()
+        }
+
 
 def compare_series(before: Sequence[SeriesRows], after: Sequence[SeriesRows]) -> SeriesComparison:
     """Compare every series that runs of both sides have."""

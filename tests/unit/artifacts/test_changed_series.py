@@ -92,7 +92,7 @@ def test_the_largest_effect_comes_first_and_a_histogram_is_one_metric() -> None:
     [
         (
             [counter("a_total", 3.0, 1.0, code="1")], [counter("a_total", 9.0, 1.0, code="1")],
-            'web: a_total{code="1"} rose from 3 to 9 per second (x3), by its bounds at least x2',
+            'web: a_total rose from 3 to 9 per second (x3), by its bounds at least x2',
         ),
         (
             [counter("a_total", 9.0, 1.0)], [counter("a_total", 3.0, 1.0)],
@@ -131,6 +131,22 @@ def test_the_largest_effect_comes_first_and_a_histogram_is_one_metric() -> None:
 def test_a_change_in_words(before: list[Row], after: list[Row], words: str | None) -> None:
     found = compare_series([run_of(row) for row in before], [run_of(row) for row in after])
     assert [line for line in series_lines(found) if line.startswith("web: ")] == ([words] if words else [])
+
+
+def test_a_sentence_has_the_labels_that_vary() -> None:
+    def side(changed: float) -> list[Row]:
+        return [
+            gauge("queue", 3.0, zone="a", model="m"),
+            gauge("queue", changed, zone="b", model="m"),
+            gauge("size", changed, zone="b", model="m"),
+        ]
+
+    found = compare_series([run_of(*side(1.0))] * 2, [run_of(*side(2.0))] * 2)
+    assert series_lines(found)[-2:] == [
+        'web: queue{zone="b"} rose from 1 to 2 (x2), in both repeats (q 0.33)',
+        "web: size rose from 1 to 2 (x2), in both repeats (q 0.33)",
+    ]
+    assert series_json(found)["changed"][0]["labels"] == {"zone": "b", "model": "m"}
 
 
 def test_labels_that_are_left_out_are_named() -> None:
