@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -203,14 +202,9 @@ def test_the_truth_lies_inside_the_published_bounds(seed: int) -> None:
 @given(st.integers(0, 2**32), st.integers(1, 3000))
 def test_in_how_many_answers_the_samples_come_makes_no_difference(seed: int, most: int) -> None:
     one, several = measured(seed).collection, measured(seed, most).collection
-    assert list(map(rounded, several.rows)) == list(map(rounded, one.rows))
+    assert several.rows == one.rows
     assert several.coverage == one.coverage
-    assert list(map(rounded, several.timeseries)) == list(map(rounded, one.timeseries))
-
-
-def rounded(value: object) -> str:
-    """Return the text of a row or course without the digits that depend on the order of a sum."""
-    return re.sub(r"\d+\.\d+(e[+-]\d+)?", lambda number: f"{float(number[0]):.12g}", repr(value))
+    assert list(map(repr, several.timeseries)) == list(map(repr, one.timeseries))
 
 
 def test_a_window_that_is_read_in_parts_has_more_than_one_answer() -> None:
