@@ -159,7 +159,7 @@ def four_windows() -> Iterator[str]:
         answer = next(found for found in _compared(load) if found.row.stat == "mean")
         row = answer.row
         numbers = (answer.true, answer.theirs, row.value, row.value_lo, row.value_hi)
-        yield _row(number, *(f"{found:.1f}" for found in numbers), " ".join((row.status, row.reason)).strip())
+        yield _row(number, *(f"{found:.1f}" for found in numbers), f"{row.status} {row.reason}".strip())
 
 
 def _answers(make: Make, scrapes: int) -> Iterator[Answer]:
