@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from monitord.kpis.kind import KpiFields, MetricReading, NativeReading, Source, selector
+from typing import TYPE_CHECKING
+
+from monitord.kpis.kind import KpiFields, MetricReading, NativeReading, Source, once, selector
 from monitord.kpis.kinds._observations import ObservationKind
 from monitord.kpis.percentiles import quantile_of
 from monitord.kpis.span import Span
+
+if TYPE_CHECKING:
+    from monitord.kpis.readings.distinct import Mergeable
 
 
 class Histogram(ObservationKind):
@@ -24,18 +29,20 @@ class Histogram(ObservationKind):
     def native_source(self, kpi: KpiFields) -> Source | None:
         return Source("native", kpi.metric or "", kpi.match or "")
 
-    def reading(self, kpi: KpiFields, span: Span) -> MetricReading:  # noqa: ARG002
+    def new_reading(self, kpi: KpiFields, span: Span) -> Mergeable:  # noqa: ARG002
         from monitord.kpis.readings.histogram import HistogramReading
 
         return HistogramReading(span)
 
     def native_reading(self, reading: MetricReading) -> NativeReading | None:
+        from monitord.kpis.readings.distinct import DistinctReading
         from monitord.kpis.readings.histogram import HistogramReading
 
-        return reading if isinstance(reading, HistogramReading) else None
+        return reading if isinstance(reading, HistogramReading | DistinctReading) else None
 
     def nearest_promql(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, str]:
-        buckets = f"sum by (le) (increase({selector(kpi, services, span, '_bucket')}{span.whole}))"
+        increase = f"increase({selector(kpi, services, span, '_bucket')}{span.whole})"
+        buckets = f"sum by (le) ({once(kpi, increase, 'le')})"
         percentiles = {
             stat: f"histogram_quantile({q:g}, {buckets})" for stat in kpi.stats if (q := quantile_of(stat))
         }
