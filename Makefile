@@ -50,9 +50,9 @@ coverage: tools  ## lines and branches that all tests reach, or those in TESTS="
 pythons: setup  ## unit tests on each other Python from 3.11 to 3.13 that this machine has
 	@tests/setup/pythons all "$(VENV)" -n 4 --dist loadfile tests/unit
 
-soak: tools  ## all faults of Prometheus on every version, and a hundred rounds of kills: half an hour
+soak: tools  ## all faults of Prometheus on every version, 2,000 loads, a hundred rounds of kills: half an hour
 	MONITORD_TEST_ROUNDS=100 python -m pytest --timeout 7200 -m "" \
-	    tests/integration/prometheus/test_supervised.py tests/e2e/test_prometheus_faults.py \
+	    tests/integration/test_truth_of_bounds.py tests/integration/prometheus/test_supervised.py tests/e2e/test_prometheus_faults.py \
 	    tests/e2e/test_collection_faults.py tests/e2e/test_slurm_ends.py tests/e2e/test_hung_file_system.py
 
 $(VENV)/peer/.installed: pyproject.toml constraints.txt

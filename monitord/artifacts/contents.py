@@ -109,8 +109,8 @@ def queries(collection: CollectedWindow) -> dict[str, Any]:
         "queries": [_query(record) for record in collection.queries],
         "kpis": {
             kpi.name: {
-                "at": to_iso(request.span.end),
-                "promql": kind_of(kpi.kind).nearest_promql(kpi, recipe.services, request.span),
+                "at": to_iso(request.span_of(recipe).end),
+                "promql": kind_of(kpi.kind).nearest_promql(kpi, recipe.services, request.span_of(recipe)),
             }
             for recipe in request.recipes
             for kpi in recipe.kpis

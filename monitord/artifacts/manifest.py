@@ -43,15 +43,19 @@ def manifest(
     collection: CollectedWindow, provenance: Provenance, warnings: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return the manifest without its `files`, which are added when they have been written."""
-    window, span = collection.request.window, collection.request.span
+    window = collection.request.window
+    whole, span = collection.request.whole, collection.request.span
     return {
         "schema": SCHEMA,
         "session": collection.request.session,
         "window": {
             "id": window.id,
-            "from": to_iso((span.end_ms - span.length_ms) / 1000),
-            "to": to_iso(span.end_ms / 1000),
+            "from": to_iso(whole.start_ms / 1000),
+            "to": to_iso(whole.end_ms / 1000),
             "seconds": window.seconds,
+            "warmup_seconds": window.warmup,
+            "cooldown_seconds": window.cooldown,
+            "measured": {"from": to_iso(span.start_ms / 1000), "to": to_iso(span.end_ms / 1000)},
             "labels": dict(window.labels),
             "slo": list(window.slo),
         },

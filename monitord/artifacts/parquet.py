@@ -1,17 +1,18 @@
-"""Raw samples as Parquet. The only place that imports pyarrow, which is large."""
+"""Raw samples and tables as Parquet. The only place that imports pyarrow, which is large."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
+from monitord.errors import InvalidInputError
 from monitord.prometheus.api.raw_samples import RawHistogram
-from monitord.prometheus.api.sample_block import HistogramSeries, Labels, Milliseconds, SampleBlock
+from monitord.prometheus.api.sample_block import Floats, HistogramSeries, Labels, Milliseconds, SampleBlock
 
 OWN_COLUMNS = ("timestamp", "metric", "value")
 _HISTOGRAM = "histogram"
@@ -42,6 +43,25 @@ def read_blocks(files: Sequence[Path], histograms: Sequence[Path]) -> Iterator[S
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 yield _histogram_block(file.read_row_group(group))
+
+
+def read_table(
+    file: Path, texts: Sequence[str], numbers: Sequence[str]
+) -> tuple[list[tuple[str, ...]], Floats]:
+    """Return the rows of a table file: the texts of each, and its numbers as a row, null as NaN.
+
+    Raises InvalidInputError when it is not such a file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(file).read([*texts, *numbers])
+        rows = list(zip(*(table[name].to_pylist() for name in texts), strict=True))
+        columns = [table[name].cast("float64").to_numpy() for name in numbers]
+    except (pa.ArrowException, KeyError) as error:
+        raise InvalidInputError(f"{file} is not a table of this kind: {error}") from error
+    return rows, np.column_stack(columns)
 
 
 def _block(table: Any) -> SampleBlock:
@@ -232,3 +252,44 @@ def _plain(histogram: RawHistogram) -> dict[str, Any]:
             for rule, low, high, count in histogram.buckets
         ],
     }
+
+
+class TableFile:
+    """A Parquet file of a table being written: columns of text, then of numbers, NaN written as null.
+
+    `whole` are columns of whole numbers. `rows` counts what was written.
+    """
+
+    def __init__(self, path: Path, texts: Sequence[str], numbers: Sequence[str], whole: Set[str]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = [(name, pa.string()) for name in texts]
+        types += [(name, pa.int64() if name in whole else pa.float64()) for name in numbers]
+        self._schema = pa.schema(types)
+        self._texts = len(texts)
+        self._writer = pq.ParquetWriter(
+            path, self._schema, compression="zstd", use_dictionary=list(texts), write_statistics=list(texts)
+        )
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+
+    def write(self, texts: Sequence[Sequence[str]], numbers: Floats) -> None:
+        """Append rows, as one row group: the texts of each, and its numbers as a row."""
+        import pyarrow as pa
+
+        columns = [pa.array(column, pa.string()) for column in zip(*texts, strict=True)]
+        for field, column in zip(list(self._schema)[self._texts :], numbers.T, strict=True):
+            columns.append(pa.array(column, from_pandas=True).cast(field.type))
+        self._writer.write_table(pa.table(columns, schema=self._schema), row_group_size=len(texts))
+        self.rows += len(texts)

@@ -16,7 +16,7 @@ from monitord.errors import ExitCode
 
 @click.command("demo")
 @click.option(
-    "--seconds", type=SECONDS, default="20", show_default=True, metavar="20", help="Length of the window."
+    "--seconds", type=SECONDS, default="30", show_default=True, metavar="30", help="Length of the window."
 )
 @root_option
 def command(seconds: float, root: Path) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -12,7 +14,26 @@ from monitord.cli._slo import print_conditions, slo_option
 from monitord.errors import ExitCode, MonitordError
 from monitord.session.folder import open_session
 
+_Command = TypeVar("_Command", bound=Callable[..., int])
+
 _id_option = click.option("--id", "window_id", required=True, metavar="ID", help="The window's name.")
+
+
+def _trim_options(function: _Command) -> _Command:
+    """Add what is not measured at the window's edges."""
+    for name, where in (("--cooldown", "end"), ("--warmup", "start")):
+        option = click.option(
+            name, callback=_checked, metavar="30s", help=f"Time at the window's {where} that is not measured."
+        )
+        function = option(function)
+    return function
+
+
+def _checked(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """Refuse what is no duration; the marker keeps the text."""
+    if text is not None:
+        DURATION.convert(text, parameter, context)
+    return text
 
 
 @click.group("window")
@@ -30,12 +51,15 @@ def command() -> None:
 @_id_option
 @label_option
 @slo_option
+@_trim_options
 def start(
     session_name: str,
     root: Path,
     window_id: str,
     labels: tuple[tuple[str, str], ...],
     slo: tuple[str, ...],
+    warmup: str | None,
+    cooldown: str | None,
 ) -> int:
     """Open a window.
 
@@ -48,7 +72,8 @@ def start(
     from monitord.client.windows import open_window
 
     session = open_session(root, session_name)
-    print_line(open_window(session, window_id, labels=dict(labels), slo=slo).path)
+    opened = open_window(session, window_id, labels=dict(labels), slo=slo, warmup=warmup, cooldown=cooldown)
+    print_line(opened.path)
     return ExitCode.OK
 
 
@@ -116,6 +141,7 @@ def list_windows(session_name: str, root: Path, output: str) -> int:
 @_id_option
 @label_option
 @slo_option
+@_trim_options
 @click.option("--timeout", type=DURATION, default="120s", show_default=True, metavar="120s",
               help="How long to wait for the results after the command.")  # fmt: skip
 @click.option("--no-wait", is_flag=True, help="Do not wait for the results.")
@@ -126,6 +152,8 @@ def run(
     window_id: str,
     labels: tuple[tuple[str, str], ...],
     slo: tuple[str, ...],
+    warmup: str | None,
+    cooldown: str | None,
     timeout: float,
     no_wait: bool,
     arguments: tuple[str, ...],
@@ -152,7 +180,7 @@ def run(
     session = open_session(root, session_name)
     if slo and no_wait:
         raise click.UsageError("--slo needs the results: remove --no-wait")
-    opened = open_window(session, window_id, labels=dict(labels), slo=slo)
+    opened = open_window(session, window_id, labels=dict(labels), slo=slo, warmup=warmup, cooldown=cooldown)
     try:
         code = run_attached(arguments)
     finally:

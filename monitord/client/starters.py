@@ -46,6 +46,7 @@ to: 2026-01-31T09:40:00Z
 
 # labels: {variant: baseline}  # kept in the manifest
 # recipes: [http, node]        # default: all that are in force
+# warmup: 30s                  # not measured, at its start; cooldown: likewise at its end
 
 # slo:                         # conditions that it must meet
 #   - latency.p99 < 250 ms

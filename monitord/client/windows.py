@@ -33,12 +33,22 @@ class DroppedMarker:
 
 
 def open_window(
-    session: Session, window_id: str, *, labels: Mapping[str, str] | None = None, slo: Sequence[str] = ()
+    session: Session,
+    window_id: str,
+    *,
+    labels: Mapping[str, str] | None = None,
+    slo: Sequence[str] = (),
+    warmup: str | None = None,
+    cooldown: str | None = None,
 ) -> DroppedMarker:
-    """Open a window now. `slo` are conditions that it must keep."""
+    """Open a window now. `slo` are conditions that it must keep.
+
+    `warmup` and `cooldown` are durations, such as 30s, that are not measured at its start and its end.
+    """
     _refuse_if_open(session, window_id)
     check_conditions(session, slo)
-    return _drop(session, window_id, "start", {"labels": dict(labels or {}), "slo": list(slo)})
+    trimmed = {key: text for key, text in (("warmup", warmup), ("cooldown", cooldown)) if text}
+    return _drop(session, window_id, "start", {"labels": dict(labels or {}), "slo": list(slo), **trimmed})
 
 
 def close_window(session: Session, window_id: str) -> DroppedMarker:

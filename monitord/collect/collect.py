@@ -21,7 +21,7 @@ from monitord.collect.uncertainty import advice
 from monitord.collect.verdict import Reason, judge
 from monitord.kpis.kind import QueryKind, Reading
 from monitord.kpis.kinds import kind_of
-from monitord.kpis.readings.target_samples import Identity, TargetScrapes, targets_of
+from monitord.kpis.readings.target_samples import Identity, TargetSamples, TargetScrapes, targets_of
 from monitord.kpis.span import Query, Span
 from monitord.prometheus.api.sample_block import SampleBlock
 from monitord.prometheus.api.series import Answer
@@ -38,6 +38,8 @@ _NAME_GUESS = "metric might not be a counter"
 
 Keep = Callable[[str, SampleBlock], None]
 """Keeps the samples of a job."""
+Summarize = Callable[[Sequence[TargetSamples]], None]
+"""Summarizes the series of some targets."""
 
 
 def collect(
@@ -47,21 +49,25 @@ def collect(
     extra_reasons: Sequence[Reason] = (),
     keep: Keep = lambda _job, _block: None,
     most: int = MAX_SAMPLES,
+    summarize: Summarize = lambda _targets: None,
 ) -> CollectedWindow:
     """Collect a window.
 
     The recipes named by the window's marker apply, or else those whose metrics the window has. A
     query that Prometheus refuses is reported as a reason, and costs what it was to read. Every sample that is
-    read is passed to `keep`, about `most` at a time. Raises PrometheusUnavailableError when Prometheus cannot
-    answer now: the caller should try again; and what `keep` raises.
+    read is passed to `keep`, about `most` at a time, and to `summarize` by target. Raises
+    PrometheusUnavailableError when Prometheus cannot answer now: the caller should try again; and what `keep`
+    and `summarize` raise.
     """
     queries, start = Queries(client, now), now()
     readings = Readings(request)
     known: dict[Identity, TargetScrapes] = {}
     most = max(1, most // (NATIVE_SIZE if request.native_histograms else 1))
-    for job, block in sample_blocks(request.span, queries, most):
+    for job, block in sample_blocks(request.whole, queries, most):
         keep(job, block)
-        for target in targets_of(block, known):
+        targets = targets_of(block, known)
+        summarize(targets)
+        for target in targets:
             known = {target.scrapes.identity: target.scrapes}  # the next block may be about the same target
             readings.take(target)
     return finish(request, readings, queries, start, extra_reasons)
@@ -77,7 +83,6 @@ def finish(
     """Return the result of a window of which all samples were read; `asking` evaluates free expressions."""
     chosen = _in_force(request, readings)
     request = replace(request, recipes=chosen)
-    span = request.span
     coverage = _with_errors(readings.coverage(), asking)
     of_kpis: list[list[KpiRow]] = []
     over_time: list[Course] = []
@@ -85,10 +90,11 @@ def finish(
         for kpi in recipe.kpis:
             targets = fitting_targets(coverage, recipe.services)
             subject = Subject(request.window.id, kpi, request.min_coverage, targets, request.max_uncertainty)
+            span = request.span_of(recipe)
             read = _reading(recipe, kpi, readings, span, asking)
             of_kpis.append(failed_rows(subject) if read is None else kpi_rows(subject, read))
             if read is not None and any(row.value is not None for row in of_kpis[-1]):
-                over_time += courses(span, kpi, read)
+                over_time += courses(request.whole.start_ms, span, kpi, read)
     # What has data comes first: most recipes are for services that a session does not run.
     of_kpis.sort(key=lambda rows: all(row.status == "no_data" for row in rows))
     rows = tuple(row for group in (*of_kpis, reported_rows(request.window)) for row in group)

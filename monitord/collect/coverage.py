@@ -138,7 +138,7 @@ def cover_target(
 
     `interval` is None for a target that was not declared.
     """
-    start, end = request.window.start, request.window.end
+    start, end = request.window.measured()
     # Of scrapes at both edges only one was due in the window.
     inside = [(time, succeeded) for time, succeeded in scrapes if start < time <= end]
     times = [time for time, _ in inside]

@@ -123,7 +123,7 @@ class Readings:
         if not isinstance(kind, MetricKind):
             return
         for each in kpi.alternatives():
-            reading = kind.reading(each, self._span)
+            reading = kind.reading(each, self._request.span_of(recipe))
             self._of_kpi.setdefault((recipe.name, kpi.name), []).append((each, reading))
             for source in kind.sources(each):
                 use = _Use(recipe.services, source, _fits_of(source), reading)

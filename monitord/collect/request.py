@@ -52,10 +52,22 @@ class CollectionRequest:
     skew: float = 0.0
 
     @property
+    def whole(self) -> Span:
+        """The window with its warm-up and cool-down: what is read and kept."""
+        return self._span(self.window.start, self.window.end)
+
+    @property
     def span(self) -> Span:
+        """The part of the window that is measured."""
+        return self._span(*self.window.measured())
+
+    def span_of(self, recipe: Recipe) -> Span:
+        """Return the part of the window that a recipe's KPIs are measured over."""
+        return self._span(*self.window.measured(recipe.warmup or 0.0, recipe.cooldown or 0.0))
+
+    def _span(self, start: float, end: float) -> Span:
         interval = max((self.scrape_interval, *(target.interval for target in self.targets)))
-        window, native = self.window, self.native_histograms
         return Span(
-            self.session, window.start, window.end, interval, self.left_open,
-            most_parts(len(self.targets)), native, self.skew,
+            self.session, start, end, interval, self.left_open, most_parts(len(self.targets)),
+            self.native_histograms, self.skew,
         )  # fmt: skip

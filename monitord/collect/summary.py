@@ -96,11 +96,15 @@ def kpi_rows(subject: Subject, reading: Reading) -> list[KpiRow]:
 
 
 def groups_by_scope(scope: str, groups: Collection[Group]) -> dict[Key, tuple[Group, ...]]:
-    """Split groups by the scope's labels; what lacks one of them is in no part."""
+    """Split groups by the scope's labels; what lacks one of them is in no part.
+
+    They are in order, so that sums are rounded alike in whichever order the targets were read.
+    """
+    in_order = sorted(groups)
     if scope == "session":
-        return {(): tuple(groups)}
+        return {(): tuple(in_order)}
     parts: dict[Key, list[Group]] = defaultdict(list)
-    for group in groups:
+    for group in in_order:
         key = tuple(getattr(group, label) for label in SCOPES[scope])
         if all(key):
             parts[key].append(group)

@@ -67,12 +67,13 @@ class Course(NamedTuple):
             yield TimePoint(*moment, *self.what, value)
 
 
-def courses(span: Span, kpi: Kpi, reading: Reading) -> Iterator[Course]:
-    """Yield a KPI's values over time, for whatever has a value at any step of the window."""
+def courses(start_ms: int, span: Span, kpi: Kpi, reading: Reading) -> Iterator[Course]:
+    """Yield a KPI's values over time, for whatever has a value at any step of what is measured.
+
+    `start_ms` (Unix milliseconds) is where the window starts, which moments are counted from.
+    """
     kind = kind_of(kpi.kind)
-    moments = [
-        Moment(to_iso(end), round((end - span.start_ms / 1000) * 1000) / 1000) for end in span.step_ends()
-    ]
+    moments = [Moment(to_iso(end), (round(end * 1000) - start_ms) / 1000) for end in span.step_ends()]
     # A client with one service on one node is the same in three scopes.
     known: dict[tuple[str, str, tuple[Group, ...]], Sequence[float | None]] = {}
     for scope in ("session", *kpi.by):

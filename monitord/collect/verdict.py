@@ -25,6 +25,7 @@ CODES = (
     "window_truncated",
     "settle_timeout",
     "window_too_short",
+    "warmup_too_long",
     "low_coverage",
 )
 MIN_SCRAPES = 4
@@ -88,6 +89,11 @@ def _stall_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]
 
 def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage]) -> Iterable[Reason]:
     window = request.window
+    if window.is_all_warmup:
+        yield Reason(
+            "warmup_too_long",
+            f"warmup and cooldown leave nothing of the {window.seconds:g} s, so all of it was measured",
+        )
     if window.truncated:
         yield Reason("window_truncated", "the window was closed before its client closed it")
     if not targets and not request.targets:
@@ -97,7 +103,7 @@ def _window_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage
     if fewest < MIN_SCRAPES:
         yield Reason(
             "window_too_short",
-            f"a target is scraped only {fewest} times in {window.seconds:g} s, but rates need"
+            f"a target is scraped only {fewest} times in {request.span.seconds:g} s, but rates need"
             f" {MIN_SCRAPES} scrapes; measure for longer or set a shorter scrape_interval",
         )
 
@@ -114,10 +120,21 @@ def _target_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage
     if absent:
         yield Reason("target_absent", f"never scraped in the window: {_names(absent)}")
     if down:
-        yield Reason("target_down", f"every scrape failed: {_names(down)}")
+        facts = [f"{_name(t)}{f' ({t.error})' if t.error else ''}" for t in down]
+        yield Reason("target_down", f"every scrape failed: {_some(facts)}")
     if low:
-        facts = [f"{_name(t)} ({t.successes} of {t.expected_scrapes} scrapes)" for t in low]
+        facts = [f"{_name(t)} ({t.successes} of {t.expected_scrapes} scrapes{_lost(t)})" for t in low]
         yield Reason("low_coverage", f"coverage below {request.min_coverage:g}: {_some(facts)}")
+
+
+def _lost(target: TargetCoverage) -> str:
+    """Return what became of the other scrapes: Prometheus did not make them, or they failed."""
+    error = f": {target.error}" if target.error else ""
+    facts = [
+        f"{target.not_made} not made" if target.not_made else "",
+        f"{target.failed} failed{error}" if target.failed else "",
+    ]
+    return "".join(f"; {fact}" for fact in facts if fact)
 
 
 def _rank(reason: Reason) -> int:

@@ -182,7 +182,7 @@ class Measurement:
             return
         with (
             self.connect(BLOCKS_TIMEOUT_SECONDS) as client,
-            blocks_of(collection.request.span, client.snapshot, self.data_folder()) as blocks,
+            blocks_of(collection.request.whole, client.snapshot, self.data_folder()) as blocks,
         ):
             yield blocks
 

@@ -37,6 +37,8 @@ class KpiFields(Protocol):
     @property
     def per(self) -> str | None: ...
     @property
+    def buckets(self) -> str | None: ...
+    @property
     def expr(self) -> str | None: ...
     @property
     def scale(self) -> float: ...
@@ -103,6 +105,7 @@ class Kind(ABC):
         """Raise ValueError with the first thing in the KPI that this kind does not allow."""
         self.check_source(kpi)
         self.check_divisor(kpi)
+        self.check_buckets(kpi)
         for stat in kpi.stats:
             self.check_stat(kpi, stat)
 
@@ -113,6 +116,10 @@ class Kind(ABC):
     def check_divisor(self, kpi: KpiFields) -> None:
         if kpi.per is not None:
             raise ValueError("`per` is for kind counter only")
+
+    def check_buckets(self, kpi: KpiFields) -> None:
+        if kpi.buckets is not None:
+            raise ValueError("`buckets` is for kind histogram only")
 
     def check_stat(self, kpi: KpiFields, stat: str) -> None:  # noqa: ARG002
         if stat not in self.stats and not (self.has_percentiles and quantile_of(stat)):

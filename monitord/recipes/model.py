@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema, PydanticKnownError
 
 from monitord.documents.conditions import REPORTED, ConditionText, Measure, misfit, parse_condition
 from monitord.documents.strict_yaml import Refused
-from monitord.documents.validation import Model, Name, Unit, refuse
+from monitord.documents.validation import Duration, Model, Name, Unit, refuse
 from monitord.kpis.kinds import KindName, kind_of
 
 T = TypeVar("T")
@@ -126,6 +126,7 @@ class Source(Model, title="metric"):
     name: MetricName = Field(description="the metric's name")
     match: Matchers | None = Field(default=None, description="`match` of this metric")
     per: Selector | None = Field(default=None, description="`per` of this metric")
+    buckets: MetricName | None = Field(default=None, description="`buckets` of this metric")
     scale: Scale | None = Field(default=None, description="`scale` of this metric")
 
 
@@ -173,7 +174,7 @@ Sources = Annotated[
 ]
 
 
-_OWN = ("match", "per", "scale")  # the keys of a source that replace the KPI's own
+_OWN = ("match", "per", "buckets", "scale")  # the keys of a source that replace the KPI's own
 # What each kind requires, as far as a schema can express it without knowing what is null.
 _KINDS: dict[str, JsonValue] = {
     "if": {"properties": {"kind": {"const": "expr"}}},
@@ -186,7 +187,8 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     """One key performance indicator.
 
     `metric` may be a list, of which the first one that the window holds is used. `match` narrows it by
-    label matchers. `per` (counters only) is a second counter whose increase divides the first's, so that
+    label matchers. `buckets` (histograms only) names bucket series that have no count and sum beside them.
+    `per` (counters only) is a second counter whose increase divides the first's, so that
     `mean` is a ratio instead of a rate per second. `scale` turns what is measured into `unit`. `by` names
     the scopes beside `session` that get rows. Series that agree in all labels under `distinct` are the same
     thing, seen through several targets or several series, and count once.
@@ -210,6 +212,10 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     )
     per: Selector | None = Field(
         default=None, description="counters only: a second counter, whose increase divides the first's"
+    )
+    buckets: MetricName | None = Field(
+        default=None,
+        description="histograms only: the series with the label `le`, where they are not METRIC_bucket",
     )
     expr: Annotated[str, Field(min_length=1, max_length=10_000)] | None = Field(
         default=None, description="kind expr only: PromQL with $selector, $window and $by"
@@ -288,6 +294,12 @@ class Recipe(Model, title="recipe"):
     services: JobPatterns = Field(default=("*",), description="job names (with * and ?) that it fits")
     applies: Literal["always", "when_present"] = Field(
         default="always", description="when_present: only to windows that hold a metric of one of its KPIs"
+    )
+    warmup: Duration | None = Field(
+        default=None, description="time at a window's start that its KPIs leave out, such as 30s"
+    )
+    cooldown: Duration | None = Field(
+        default=None, description="time at a window's end that its KPIs leave out"
     )
     kpis: Annotated[
         tuple[Kpi, ...], Field(strict=False, json_schema_extra={"minItems": 1}), AfterValidator(_some)

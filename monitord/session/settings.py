@@ -219,7 +219,7 @@ class Settings(Model):
     """All settings of a session."""
 
     session: Name = Field(default="session", description="the session's name")
-    scrape_interval: ScrapeInterval = Field(default=5.0, description="how often targets are scraped")
+    scrape_interval: ScrapeInterval = Field(default=1.0, description="how often targets are scraped")
     shutdown_timeout: Duration = Field(default=25.0, description="time to collect open windows after SIGTERM")
     watch: WatchSettings = Field(default=WatchSettings(), description="how the drop folders are watched")
     targets: TargetSettings = Field(default=TargetSettings(), description="which targets may be scraped")

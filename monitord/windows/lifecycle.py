@@ -184,6 +184,8 @@ def _past_window(marker: Marker, stamps: Mapping[str, int], now: float) -> Decis
             reported,
             stamps,
             owner_uid=marker.uid,
+            warmup=spec.warmup or 0.0,
+            cooldown=spec.cooldown or 0.0,
         )
     )
 
@@ -216,13 +218,19 @@ def _window(markers: Markers, start: float, end: float) -> Window:
     recipes: tuple[str, ...] = ()
     slo: tuple[str, ...] = ()
     reported: dict[str, Reported] = {}
+    warmup = cooldown = 0.0
     for kind in ("start", "stop"):
         spec = markers[kind].spec if kind in markers else None
         if isinstance(spec, MarkerSpec):
             labels |= spec.labels
             recipes = tuple(spec.recipes) or recipes
             slo += tuple(spec.slo)
+            warmup = warmup if spec.warmup is None else spec.warmup
+            cooldown = cooldown if spec.cooldown is None else spec.cooldown
         if isinstance(spec, StopMarkerSpec):
             reported = {name: Reported(item.value, item.unit) for name, item in spec.results.items()}
     opening = markers["start"]
-    return Window(opening.window_id, start, end, labels, recipes, slo, reported, owner_uid=opening.uid)
+    return Window(
+        opening.window_id, start, end, labels, recipes, slo, reported,
+        owner_uid=opening.uid, warmup=warmup, cooldown=cooldown,
+    )  # fmt: skip

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema
 
 from monitord.documents.conditions import ConditionText
 from monitord.documents.strict_yaml import Refused, read_document
-from monitord.documents.validation import Labels, Model, Name, UnitOrNone, refuse, validate
+from monitord.documents.validation import Duration, Labels, Model, Name, UnitOrNone, refuse, validate
 from monitord.errors import InvalidFileError, Problem
 from monitord.system.names import bad_name, is_name
 from monitord.system.timestamps import YEAR_10000, check_moment, from_iso
@@ -80,6 +80,12 @@ class MarkerSpec(Model):
     slo: list[ConditionText] = Field(
         default=[], description="conditions such as latency.p99 < 250 ms, judged when it is collected"
     )
+    warmup: Duration | None = Field(
+        default=None, description="time at the window's start that is not measured, such as 30s"
+    )
+    cooldown: Duration | None = Field(
+        default=None, description="time at the window's end that is not measured"
+    )
 
 
 class StopMarkerSpec(MarkerSpec, title="marker"):
@@ -99,6 +105,12 @@ class WindowSpec(Model, title="past window"):
     recipes: list[Name] = Field(default=[], description="recipes to compute; default: all that are in force")
     slo: list[ConditionText] = Field(
         default=[], description="conditions such as latency.p99 < 250 ms, judged when it is collected"
+    )
+    warmup: Duration | None = Field(
+        default=None, description="time at the window's start that is not measured, such as 30s"
+    )
+    cooldown: Duration | None = Field(
+        default=None, description="time at the window's end that is not measured"
     )
     results: Results = Field(
         default={}, description="what the client itself measured: name: number, or name: {value, unit}"

@@ -20,7 +20,8 @@ class Window:
 
     `recipes` names the recipes asked for; empty means all that are in force. `markers` holds the
     modification times (ns) of the marker files that ask for it, by name. `truncated` says that the
-    daemon closed it, not its client. `owner_uid` is the user whose start or past-window marker it is.
+    daemon closed it, not its client. `warmup` and `cooldown` (seconds) at its start and its end are
+    not measured. `owner_uid` is the user whose start or past-window marker it is.
     """
 
     id: str
@@ -33,7 +34,22 @@ class Window:
     markers: Mapping[str, int] = field(default_factory=dict)
     truncated: bool = False
     owner_uid: int | None = None
+    warmup: float = 0.0
+    cooldown: float = 0.0
 
     @property
     def seconds(self) -> float:
         return self.end - self.start
+
+    def measured(self, warmup: float = 0.0, cooldown: float = 0.0) -> tuple[float, float]:
+        """Return from when to when the window is measured, with a longer warm-up or cool-down if given.
+
+        If they leave nothing, that is all of it.
+        """
+        start, end = self.start + max(self.warmup, warmup), self.end - max(self.cooldown, cooldown)
+        return (start, end) if start < end else (self.start, self.end)
+
+    @property
+    def is_all_warmup(self) -> bool:
+        """Whether warm-up and cool-down leave nothing to be measured."""
+        return self.warmup + self.cooldown >= self.seconds

@@ -52,7 +52,7 @@ class Past:
 
     def session(self, root: Path) -> Session:
         """Create a session with the targets, as its daemon would have left it."""
-        session = created_session(root, "past")
+        session = created_session(root, "past", scrape_interval=f"{INTERVAL:g}s")
         session.prometheus_config.write_text("scrape_configs: []\n")
         for number in range(self.nodes):
             (session.targets / f"client{number}.yaml").write_text(_target_file(number))

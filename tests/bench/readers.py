@@ -70,7 +70,7 @@ def whole(url: str, past: Past, root: Path) -> None:
         raise RuntimeError(f"the window is {collected.status}: {collected.reasons}")
     files = (read_manifest(Path(collected.folder)) or {})["files"]
     pids = [os.getpid(), *([collector.pid] if collector.pid else [])]
-    tell(seconds, sum(file["rows"] for file in files if file["path"].endswith(".parquet")), pids)
+    tell(seconds, sum(file["rows"] for file in files if file["path"].startswith("samples/")), pids)
     collector.close()
 
 

@@ -176,8 +176,7 @@ PACKS: Mapping[tuple[str, ...], Mapping[str, Mapping[str, float]]] = {
         "minio_received": {"total": 4e6},
         "minio_sent": {"total": 6e7},
         "minio_inflight": {"max": 6},
-        "minio_ttfb_p50": {"value": 50},
-        "minio_ttfb_p99": {"value": 99},
+        "minio_ttfb": {"p50": 50, "p99": 99},
     },
     ("minio@v2",): {
         "minio_requests": {"total": 200},
@@ -185,8 +184,7 @@ PACKS: Mapping[tuple[str, ...], Mapping[str, Mapping[str, float]]] = {
         "minio_received": {"total": 4e6},
         "minio_sent": {"total": 6e7},
         "minio_inflight": {"max": 6},
-        "minio_ttfb_p50": {"value": 50},
-        "minio_ttfb_p99": {"value": 99},
+        "minio_ttfb": {"p50": 50, "p99": 99},
     },
     ("lustre",): {
         "lustre_read": {"total": 4e8},

@@ -8,6 +8,7 @@ from monitord.kpis.kind import KpiFields, MetricReading, NativeReading, Source, 
 from monitord.kpis.kinds._observations import ObservationKind
 from monitord.kpis.percentiles import quantile_of
 from monitord.kpis.span import Span
+from monitord.kpis.thresholds import SHARE_UNIT, threshold_of
 
 if TYPE_CHECKING:
     from monitord.kpis.readings.distinct import Mergeable
@@ -18,21 +19,50 @@ class Histogram(ObservationKind):
 
     name = "histogram"
 
+    def check_buckets(self, kpi: KpiFields) -> None:
+        """Accept buckets of another name: only histograms have them."""
+
     def required_metrics(self, kpi: KpiFields, native: bool) -> tuple[tuple[str, ...], ...]:
+        if kpi.buckets:
+            return ((kpi.buckets,),)
         classic = super().required_metrics(kpi, native)
         return (*classic, (kpi.metric or "",)) if native else classic
 
+    def check_stat(self, kpi: KpiFields, stat: str) -> None:
+        if kpi.buckets and stat in {"mean", "total"}:
+            raise ValueError(f"stat {stat} needs the sum of observations, which `buckets` alone do not have")
+        threshold = threshold_of(stat)
+        if threshold is None:
+            super().check_stat(kpi, stat)
+        elif threshold.within(kpi.unit, kpi.scale) is None:
+            raise ValueError(f"stat {stat!r}: {threshold.unit} cannot be converted to {kpi.unit}")
+
+    def unit_of(self, kpi: KpiFields, stat: str) -> str:
+        return SHARE_UNIT if threshold_of(stat) else super().unit_of(kpi, stat)
+
+    def scale_of(self, kpi: KpiFields, stat: str) -> float:
+        return 100.0 if threshold_of(stat) else super().scale_of(kpi, stat)
+
     def sources(self, kpi: KpiFields) -> tuple[Source, ...]:
+        if kpi.buckets:
+            return (Source("bare", kpi.buckets, kpi.match or ""),)
         buckets = Source("buckets", f"{kpi.metric}_bucket", kpi.match or "")
-        return (*super().sources(kpi), *([buckets] if any(map(quantile_of, kpi.stats)) else []))
+        needed = any(quantile_of(stat) or threshold_of(stat) for stat in kpi.stats)
+        return (*super().sources(kpi), *([buckets] if needed else []))
 
     def native_source(self, kpi: KpiFields) -> Source | None:
-        return Source("native", kpi.metric or "", kpi.match or "")
+        return None if kpi.buckets else Source("native", kpi.metric or "", kpi.match or "")
 
-    def new_reading(self, kpi: KpiFields, span: Span) -> Mergeable:  # noqa: ARG002
+    def new_reading(self, kpi: KpiFields, span: Span) -> Mergeable:
         from monitord.kpis.readings.histogram import HistogramReading
 
-        return HistogramReading(span)
+        thresholds = {stat: threshold_of(stat) for stat in kpi.stats}
+        measured = {
+            stat: value
+            for stat, threshold in thresholds.items()
+            if threshold and (value := threshold.within(kpi.unit, kpi.scale)) is not None
+        }
+        return HistogramReading(span, measured)
 
     def native_reading(self, reading: MetricReading) -> NativeReading | None:
         from monitord.kpis.readings.distinct import DistinctReading
@@ -41,9 +71,25 @@ class Histogram(ObservationKind):
         return reading if isinstance(reading, HistogramReading | DistinctReading) else None
 
     def nearest_promql(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, str]:
-        increase = f"increase({selector(kpi, services, span, '_bucket')}{span.whole})"
-        buckets = f"sum by (le) ({once(kpi, increase, 'le')})"
+        series = _buckets(kpi, services, span)
+        buckets = f"sum by (le) ({once(kpi, f'increase({series}{span.whole})', 'le')})"
         percentiles = {
             stat: f"histogram_quantile({q:g}, {buckets})" for stat in kpi.stats if (q := quantile_of(stat))
         }
-        return super().nearest_promql(kpi, services, span) | percentiles
+        of_bound = series.removesuffix("}")
+        shares = {
+            stat: " / ".join(
+                f'sum(increase({of_bound},le="{bound}"}}{span.whole}))'
+                for bound in (f"{float(value)}", "+Inf")
+            )
+            for stat in kpi.stats
+            if (threshold := threshold_of(stat)) and (value := threshold.within(kpi.unit, kpi.scale))
+        }
+        counted = {} if kpi.buckets else super().nearest_promql(kpi, services, span)
+        return counted | percentiles | shares
+
+
+def _buckets(kpi: KpiFields, services: tuple[str, ...], span: Span) -> str:
+    """Return the selector of the bucket series."""
+    found = selector(kpi, services, span, "_bucket")
+    return f"{kpi.buckets}{found[found.index('{') :]}" if kpi.buckets else found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -30,13 +30,19 @@ class HistogramReading(ObservationReading):
     A target is read in its classic form where it has one, else in its native form.
     """
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: Span, thresholds: Mapping[str, float] | None = None) -> None:
+        """Prepare to read; `thresholds` are those of the stats that are shares, as they are measured."""
         super().__init__(span)
+        self._thresholds = thresholds or {}
         self._buckets = BucketSums(windows_of(span))
 
     def take(self, role: str, target: TargetSamples, metric: Metric) -> None:
         if role == "buckets":
             self._buckets.take(target, metric)
+        elif role == "bare":  # there is no other count than that of the last bucket
+            self._buckets.take(target, metric)
+            everything = [row for row, labels in enumerate(metric.labels) if labels.get("le") == "+Inf"]
+            self._count.take(target, metric.rows(everything))
         else:
             super().take(role, target, metric)
 
@@ -89,6 +95,17 @@ class HistogramReading(ObservationReading):
         value = found.value if bounds is None else min(max(found.value, bounds.low), bounds.high)
         return Estimate(value, n, Bounds(found.low, found.high), reason, bounds)
 
+    def _share(self, stat: str, groups: Collection[Group], count: Sums) -> Estimate | None:
+        threshold = self._thresholds.get(stat)
+        if threshold is None:
+            return None
+        merged = self._buckets.of(groups)
+        counted = [group for group in groups if group in self._count.groups]
+        if merged is None or not all(group in self._buckets.groups for group in counted):
+            return Estimate(None, reason=why.BUCKETS_MISSING)
+        value, bounds = share_up_to(threshold, merged)
+        return Estimate(value, round(float(count.estimate[0])), None, reason_of(count), bounds)
+
     def _capped(
         self, q: float, groups: Collection[Group], merged: Histogram, found: Quantile, bounds: Bounds | None
     ) -> tuple[Quantile, Bounds | None, bool]:
@@ -119,6 +136,31 @@ class HistogramReading(ObservationReading):
         if len(layout) < 2 or not math.isinf(layout[-1]):
             return np.array(np.nan)
         return quantiles(q, layout, counts)
+
+
+def share_up_to(threshold: float, histogram: Histogram) -> tuple[float | None, Bounds]:
+    """Return the share of observations at or below a threshold, interpolated in its bucket, and its bounds.
+
+    At least those at or below the last bucket bound up to it are, and at most those up to the next one.
+    """
+    layout = np.array(histogram.layout)
+    floor = int(np.searchsorted(layout, threshold, side="right")) - 1
+    ceiling = int(np.searchsorted(layout, threshold, side="left"))
+    above_low, above_high = histogram.above
+    low, high = 0.0, 1.0
+    if floor >= 0 and histogram.low[floor, 0] > 0:
+        low = float(histogram.low[floor, 0] / (histogram.low[floor, 0] + above_high[floor, 0]))
+    if ceiling < len(layout) and math.isfinite(histogram.high[ceiling, 0]):
+        most = float(histogram.high[ceiling, 0])
+        high = most / (most + float(above_low[ceiling, 0])) if most else 0.0
+    counts, total = histogram.estimate[:, 0], float(histogram.estimate[-1, 0])
+    if not total or math.isnan(total):
+        return None, Bounds(low, high)
+    known = ~np.isnan(counts)
+    finite = known & np.isfinite(layout)
+    begin = 0.0 if layout[0] > 0 else float(layout[0])
+    at = np.interp(threshold, np.append(begin, layout[finite]), np.append(0.0, counts[finite]))
+    return min(max(float(at) / total, low), high), Bounds(low, high)
 
 
 def quantiles(q: float, layout: Floats, counts: Floats) -> Floats:

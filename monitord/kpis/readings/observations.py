@@ -62,6 +62,9 @@ class ObservationReading(ABC):
         q = quantile_of(stat)
         if q is not None:
             return self._percentile(q, groups, count)._replace(presence=count.presence)
+        share = self._share(stat, groups, count)
+        if share is not None:
+            return share._replace(presence=count.presence)
         return self._of_sum(stat, groups, count)
 
     def _of_sum(self, stat: str, groups: Collection[Group], count: Sums) -> Estimate:
@@ -90,6 +93,10 @@ class ObservationReading(ABC):
             found = observed.estimate[self._steps] / observations if observed else observations * np.nan
         values: list[float] = found.tolist()
         return values
+
+    def _share(self, stat: str, groups: Collection[Group], count: Sums) -> Estimate | None:  # noqa: ARG002
+        """Estimate the share of observations up to a threshold; None for another stat."""
+        return None
 
     @abstractmethod
     def _percentile(self, q: float, groups: Collection[Group], count: Sums) -> Estimate:

@@ -75,15 +75,6 @@ def has_left_open_ranges(version: str) -> bool:
     return match is not None and int(match[1]) >= 3
 
 
-def has_old_extrapolation(version: str) -> bool:
-    """Return whether this version extrapolates a counter to zero by more than half an interval.
-
-    Prometheus did so before 2.52, for series that start in the range.
-    """
-    match = _VERSION.match(version)
-    return match is not None and (int(match[1]), int(match[2])) < (2, 52)
-
-
 def native_warning(version: Version) -> str | None:
     """Return a warning about native histograms with this version; None if nothing is lost."""
     if version >= CLASSIC_BESIDE_NATIVE:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitord.prometheus.api.vitals import Vitals
 from monitord.prometheus.child.launch import Launch
+from monitord.prometheus.child.load import load_warning
 from monitord.prometheus.child.memory_limit import pressure
 from monitord.prometheus.child.outages import Outages, outage_json
 from monitord.prometheus.child.probe import Finding
@@ -50,10 +51,11 @@ def _run(phase: Phase, outages: Outages) -> dict[str, Any]:
 
 
 def describe_launch(
-    launch: Launch, state: State, finding: Finding | None, set_asides: Sequence[Path]
+    launch: Launch, state: State, finding: Finding | None, set_asides: Sequence[Path], scrape_interval: float
 ) -> dict[str, Any]:
     """Describe its places, its limits and its vitals. `set_asides` are folders of data that it refused."""
     vitals = (finding and finding.vitals) or Vitals()
+    load = load_warning(vitals.head_series, scrape_interval)
     replay, tls, limit = finding and finding.replay, launch.access.tls, launch.memory.bytes
     return {
         "certificate": str(tls.cert_file) if tls else None,
@@ -72,5 +74,5 @@ def describe_launch(
             "limit_source": launch.memory.source,
             "pressure": pressure(vitals.resident_bytes, limit),
         },
-        "warnings": list(launch.warnings),
+        "warnings": [*launch.warnings, *([load] if load else [])],
     }

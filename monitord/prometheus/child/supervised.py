@@ -144,7 +144,13 @@ class SupervisedPrometheus:
         pid = self.pid
         document = {
             **describe_run(self.launch, self.phase, known, self.url, pid),
-            **describe_launch(self.launch, self._state, self.observer.finding, self._set_asides),
+            **describe_launch(
+                self.launch,
+                self._state,
+                self.observer.finding,
+                self._set_asides,
+                self.settings.scrape_interval,
+            ),
             "snapshot": newest and str(newest.folder),
         }
         return Status(

@@ -104,6 +104,9 @@ def test_the_manifest(collection: CollectedWindow) -> None:
         "from": "1970-01-12T13:46:40.000Z",
         "to": "1970-01-12T13:48:20.500Z",
         "seconds": 100.5,
+        "warmup_seconds": 0.0,
+        "cooldown_seconds": 0.0,
+        "measured": {"from": "1970-01-12T13:46:40.000Z", "to": "1970-01-12T13:48:20.500Z"},
         "labels": {"model": "llama"},
         "slo": [],
     }

@@ -520,6 +520,14 @@ def test_a_target_with_both_forms_is_read_by_the_classic_one_and_others_by_the_n
     assert (one_row(found, "p50").bucket_lo, one_row(found, "p50").bucket_hi) == (1, 2)
 
 
+def test_the_error_of_a_failed_scrape_is_published_without_what_may_be_secret() -> None:
+    error = 'Get "http://me:word@n2:1/metrics?token=abc": dial tcp: connection refused'
+    series = [stored(B, "up", scraped(lambda _: 0.0))]
+    found = run(kpi(kind="counter", metric="m"), series, active=[{"labels": B, "lastError": error}])
+    assert found.coverage[0].error == 'Get "http://n2:1/metrics": dial tcp: connection refused'
+    assert (found.coverage[0].failed, found.coverage[0].not_made) == (100, 0)
+
+
 def test_a_down_target_of_the_same_job_counts_against_the_coverage() -> None:
     series = [
         stored(A, "m", rate(10.0)), stored(OTHER, "other", rate(1.0)),
@@ -710,3 +718,71 @@ def test_a_kpi_is_read_from_the_first_of_its_metrics_that_the_window_holds(kind:
     # 1 per second, or a sum by a count that grow alike; the gauge's values are those of the counter.
     middle = 1000 + sum(second for second in TIMES if 0 <= second <= SECONDS) / 100
     assert row.value == pytest.approx(100 * (middle if kind == "gauge" else 1))
+
+
+def test_the_share_of_observations_under_a_threshold_is_in_percent() -> None:
+    shares = {"0.25": 0.9, "1": 0.98, "+Inf": 1.0}
+    series = [stored(A, "h_bucket", rate(10 * share), le=le) for le, share in shares.items()]
+    series += [stored(A, "h_count", rate(10)), stored(A, "h_sum", rate(1))]
+    one_kpi = kpi(kind="histogram", metric="h", unit="ms", scale=1000, stats=["under 250 ms", "under 0.5 s"])
+    exact, inside = run(one_kpi, series).rows
+    assert (exact.stat, exact.unit, exact.n) == ("under 250 ms", "%", 5000)
+    assert exact.value == pytest.approx(90, rel=0.01)
+    assert exact.value_lo is not None
+    assert exact.value_hi is not None
+    assert exact.value_lo < 90 < exact.value_hi
+    assert inside.value == pytest.approx(90 + 8 / 3, rel=0.01)
+    assert inside.value_hi == pytest.approx(98, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("stat", "unit"), [("under 250 MB", "ms"), ("under 250ms", "requests"), ("under ms", "ms")]
+)
+def test_a_threshold_must_be_in_a_unit_of_the_kpi(stat: str, unit: str) -> None:
+    with pytest.raises(ValueError, match=r"cannot be converted|has no stat"):
+        kpi(kind="histogram", metric="h", unit=unit, stats=[stat])
+
+
+def cooling(second: float) -> float:
+    """Return a counter of 10 a second for 100 seconds, and of 1 a second afterwards."""
+    return 1e4 + 10 * min(second, 100) + max(second - 100, 0)
+
+
+def test_a_warm_up_is_kept_but_not_measured() -> None:
+    busy_at_first = stored(A, "m", scraped(cooling))
+    one_kpi = kpi(kind="counter", metric="m")
+    window = Window("w1", START, START + SECONDS, warmup=150.0, cooldown=50.0)
+    (row,) = run(one_kpi, [busy_at_first], window=window).rows
+    assert row.value == pytest.approx(1)
+    assert row.value_lo is not None
+    assert row.value_hi is not None
+    assert row.value_lo * 300 == pytest.approx(295, abs=0.1)
+    assert row.value_hi * 300 == pytest.approx(305, abs=0.1)
+    kept: list[float] = []
+    request = request_for(one_kpi, A, window=window)
+    found = collect(
+        request, SampleClient([busy_at_first]), keep=lambda _, block: kept.extend(block.times / 1000)
+    )
+    assert min(kept) < START
+    assert found.coverage[0].expected_scrapes == 60
+    (course,) = found.timeseries
+    assert course.moments[-1].elapsed_s == SECONDS - 50
+
+
+def test_a_recipe_may_have_a_warm_up_of_its_own() -> None:
+    busy_at_first = stored(A, "m", scraped(cooling))
+    one_kpi = kpi(kind="counter", metric="m")
+    recipes = tuple(
+        Recipe.model_validate({"name": name, "help": "h", "kpis": [one_kpi], "warmup": warmup})
+        for name, warmup in (("cold", None), ("warm", "150s"))
+    )
+    cold, warm = run(one_kpi, [busy_at_first], recipes=recipes).rows
+    assert warm.value == pytest.approx(1)
+    assert cold.value == pytest.approx((1000 + 400) / 500, rel=0.01)
+
+
+def test_a_window_that_is_all_warm_up_is_measured_whole_and_says_so() -> None:
+    window = Window("w1", START, START + SECONDS, warmup=500.0)
+    found = run(kpi(kind="counter", metric="m"), [stored(A, "m", rate(2))], window=window)
+    assert found.rows[0].value == pytest.approx(2)
+    assert [reason.code for reason in found.reasons] == ["warmup_too_long"]

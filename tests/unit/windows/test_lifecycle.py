@@ -77,6 +77,19 @@ def test_the_stop_marker_is_laid_over_the_start_marker() -> None:
     assert window.reported["total"].value == 5
 
 
+def test_warm_up_and_cool_down_are_not_measured() -> None:
+    start, stop = marker("start", 0, "warmup: 10s\ncooldown: 1s\n"), marker("stop", 60, "cooldown: 5s\n")
+    window = window_of(decide(markers(start, stop), None, LATER))
+    assert (window.start, window.end) == (T, T + 60)
+    assert window.measured() == (T + 10, T + 55)
+    # A recipe's own may be longer.
+    assert window.measured(20, 1) == (T + 20, T + 55)
+    past = marker("yaml", 0, f"from: {T}\nto: {T + 100}\nwarmup: 1m\ncooldown: 40s")
+    window = window_of(decide(markers(past), None, LATER))
+    assert window.is_all_warmup
+    assert window.measured() == (T, T + 100)
+
+
 def test_moments_still_to_come_are_waited_for() -> None:
     stop = marker("stop", 5, f"at: {T + 100}")
     decision = decide(markers(START, stop), None, T + 50)

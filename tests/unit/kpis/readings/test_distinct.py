@@ -64,6 +64,7 @@ QUANTILES: list[Found] = [({"quantile": "0.5"}, SECONDS * 0 + 7)]
 KINDS: list[tuple[str, dict[str, list[Found]], tuple[str, ...]]] = [
     ("counter", {"counter": [({}, 3 * SECONDS)]}, ("mean", "min", "max", "total")),
     ("gauge", {"gauge": [({}, SECONDS)]}, ("mean", "sum", "min", "max", "std", "p90")),
+    ("bare", {"bare": BUCKETS}, ("count", "p50")),
     ("histogram", {"count": [({}, 4 * SECONDS)], "sum": [({}, 8 * SECONDS)], "buckets": BUCKETS},
      ("mean", "count", "total", "rate", "p50", "p99")),
     ("summary", {"count": [({}, 4 * SECONDS)], "sum": [({}, 8 * SECONDS)], "quantiles": QUANTILES},
@@ -75,8 +76,9 @@ KINDS: list[tuple[str, dict[str, list[Found]], tuple[str, ...]]] = [
 def test_what_two_targets_have_counts_once_in_every_scope(
     kind: str, roles: Mapping[str, list[Found]], stats: tuple[str, ...]
 ) -> None:
-    plain = reading({"kind": kind, "stats": [*stats]})
-    twice = reading({"kind": kind, "stats": [*stats], "distinct": ["id"]})
+    of = {"kind": "histogram", "buckets": "m"} if kind == "bare" else {"kind": kind}
+    plain = reading({**of, "stats": [*stats]})
+    twice = reading({**of, "stats": [*stats], "distinct": ["id"]})
     for role, found in roles.items():
         same = [({**labels, "id": "7"}, values) for labels, values in found]
         take(plain, target(ONE, *same), role=role)

@@ -11,7 +11,6 @@ from monitord.errors import PrometheusError
 from monitord.prometheus.api.version import (
     Version,
     has_left_open_ranges,
-    has_old_extrapolation,
     native_warning,
     parse_version,
 )
@@ -56,14 +55,6 @@ def test_versions_that_are_not_known_are_refused_by_name(version: str) -> None:
 )
 def test_ranges_are_left_open_since_3_0(version: str, left_open: bool) -> None:
     assert has_left_open_ranges(version) is left_open
-
-
-@pytest.mark.parametrize(
-    ("version", "old"),
-    [("2.42.0+ds", True), ("2.51.2", True), ("2.52.0", False), ("3.5.3+ds1", False), ("None", False)],
-)
-def test_extrapolation_is_as_it_was_before_2_52(version: str, old: bool) -> None:
-    assert has_old_extrapolation(version) is old
 
 
 @pytest.mark.parametrize("text", ["", "node_exporter, version 1.5.0", "Python 3.11.7"])
