@@ -17,11 +17,15 @@ from monitord.prometheus.api.connection_info import ConnectionInfo
 
 
 class Order(msgspec.Struct, frozen=True):
-    """A window is to be collected: `request` is a pickled Asked, and raw samples go into a folder, if any."""
+    """A window is to be collected: `request` is a pickled Asked, files go into a folder.
+
+    These are the summary of all series and, if they are to be kept, the raw `samples`.
+    """
 
     server: ConnectionInfo
     request: bytes
-    folder: str | None
+    folder: str
+    samples: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,9 @@ class Going(msgspec.Struct, tag=True):
 
 
 class Done(msgspec.Struct, tag=True):
-    """The window is collected: a pickled CollectedWindow, and the files of its samples by their path in the
-    artifact folder, with the number of rows of each.
+    """The window is collected: a pickled CollectedWindow, and the files made of its samples.
+
+    Each file is named by its path in the artifact folder, and has its number of rows.
     """
 
     collected: bytes

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from monitord.artifacts import junit
+from monitord.artifacts.changed_series import SeriesComparison
 from monitord.artifacts.compared_rows import KEY_COLUMNS, Compared, Run
 from monitord.artifacts.decision import Sample
 from monitord.artifacts.formats import json_bytes
 from monitord.artifacts.junit import Case, slo_cases, slo_text
 from monitord.artifacts.ranks import ALPHA, NAME
+from monitord.artifacts.series_output import series_json, series_lines
 
 SCHEMA = "monitord/comparison/v1"
 COLUMNS = ("KPI", "STAT", "SCOPE", "UNIT", "A", "B", "CHANGE", "P", "P_HOLM", "VERDICT", "NOTE")
@@ -20,12 +22,16 @@ COLUMNS = ("KPI", "STAT", "SCOPE", "UNIT", "A", "B", "CHANGE", "P", "P_HOLM", "V
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two groups of runs, what was compared, and why it may not be comparable (if forced)."""
+    """Two groups of runs, what was compared, and why it may not be comparable (if forced).
+
+    `series` is what changed over every series, if that was asked for.
+    """
 
     before: tuple[Run, ...]
     after: tuple[Run, ...]
     rows: tuple[Compared, ...]
     incomparable: tuple[str, ...] = ()
+    series: SeriesComparison | None = None
 
     @property
     def regressions(self) -> tuple[Compared, ...]:
@@ -141,7 +147,9 @@ def to_markdown(comparison: Comparison) -> str:
     """Write the comparison for a merge request or a notebook."""
     lines = [f"{line}  " for line in heading(comparison)]
     table = [COLUMNS, tuple("---" for _ in COLUMNS), *map(cells, comparison.known_rows)]
-    return "\n".join([*lines, "", *(_markdown_row(row) for row in table)]) + "\n"
+    found = series_lines(comparison.series) if comparison.series else []
+    more = ["", *(f"- {line}" for line in found)] if found else []
+    return "\n".join([*lines, "", *(_markdown_row(row) for row in table), *more]) + "\n"
 
 
 def to_json(comparison: Comparison) -> bytes:
@@ -158,6 +166,7 @@ def to_json(comparison: Comparison) -> bytes:
             "regressions": [row.name for row in comparison.regressions],
             "undecided": [row.name for row in comparison.undecided],
             "rows": [_row(row) for row in comparison.rows],
+            **({"series": series_json(comparison.series)} if comparison.series else {}),
         }
     )
 

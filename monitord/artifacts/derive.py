@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from monitord.artifacts import parquet
+from monitord.artifacts.derive_series import SeriesDerivation
 from monitord.artifacts.formats import read_csv
-from monitord.artifacts.layout import HISTOGRAMS, INPUTS, SAMPLES, SUMMARY, SUMMARY_JSON, TIMESERIES
+from monitord.artifacts.layout import HISTOGRAMS, INPUTS, SAMPLES, SERIES, SUMMARY, SUMMARY_JSON, TIMESERIES
 from monitord.artifacts.store import read_manifest
 from monitord.artifacts.verify import Difference
 from monitord.collect.collect import finish
@@ -64,9 +65,10 @@ def derive(folder: Path) -> Derivation:
         request = _request(folder)
     except (InvalidInputError, KeyError, TypeError, ValueError) as error:
         return Derivation(notes=(f"the summary was not derived: {type(error).__name__}: {error}",))
-    collection = _measured(request, files, _parquet_below(folder / HISTOGRAMS))
+    series = SeriesDerivation(folder, request.span) if (folder / SERIES).exists() else None
+    collection = _measured(request, files, _parquet_below(folder / HISTOGRAMS), series)
     failed = {row.kpi for row in collection.rows if row.status == "error"}
-    differences: list[Difference] = []
+    differences = list(series.differences()) if series else []
     compared = []
     for name, rows, key in (
         (SUMMARY, collection.rows, _KEY),
@@ -90,7 +92,10 @@ def _parquet_below(folder: Path) -> list[Path]:
 
 
 def _measured(
-    request: CollectionRequest, files: Sequence[Path], histograms: Sequence[Path]
+    request: CollectionRequest,
+    files: Sequence[Path],
+    histograms: Sequence[Path],
+    series: SeriesDerivation | None,
 ) -> CollectedWindow:
     readings = Readings(request)
     known: dict[Identity, TargetScrapes] = {}
@@ -98,6 +103,8 @@ def _measured(
         for target in targets_of(block, known):
             known[target.scrapes.identity] = target.scrapes
             readings.take(target)
+            if series is not None:
+                series.take(target)
     return finish(request, readings, _NoServer(), 0.0)
 
 

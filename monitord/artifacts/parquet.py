@@ -1,17 +1,18 @@
-"""Raw samples as Parquet. The only place that imports pyarrow, which is large."""
+"""Raw samples and tables as Parquet. The only place that imports pyarrow, which is large."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
+from monitord.errors import InvalidInputError
 from monitord.prometheus.api.raw_samples import RawHistogram
-from monitord.prometheus.api.sample_block import HistogramSeries, Labels, Milliseconds, SampleBlock
+from monitord.prometheus.api.sample_block import Floats, HistogramSeries, Labels, Milliseconds, SampleBlock
 
 OWN_COLUMNS = ("timestamp", "metric", "value")
 _HISTOGRAM = "histogram"
@@ -42,6 +43,25 @@ def read_blocks(files: Sequence[Path], histograms: Sequence[Path]) -> Iterator[S
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 yield _histogram_block(file.read_row_group(group))
+
+
+def read_table(
+    file: Path, texts: Sequence[str], numbers: Sequence[str]
+) -> tuple[list[tuple[str, ...]], Floats]:
+    """Return the rows of a table file: the texts of each, and its numbers as a row, null as NaN.
+
+    Raises InvalidInputError when it is not such a file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(file).read([*texts, *numbers])
+        rows = list(zip(*(table[name].to_pylist() for name in texts), strict=True))
+        columns = [table[name].cast("float64").to_numpy() for name in numbers]
+    except (pa.ArrowException, KeyError) as error:
+        raise InvalidInputError(f"{file} is not a table of this kind: {error}") from error
+    return rows, np.column_stack(columns)
 
 
 def _block(table: Any) -> SampleBlock:
@@ -105,30 +125,14 @@ def label_of(column: str) -> str:
     return column.removesuffix("_label") if _TAKEN.fullmatch(column) else column
 
 
-class SampleFile:
-    """A Parquet file of samples being written, one row group at a time; `rows` counts them.
+class _ParquetFile:
+    """A file being written; `rows` counts what it has."""
 
-    `labels` are all that a series may have: each is a column, null where a series lacks it. Labels
-    are dictionaries, as readers take the folder `service=…` for one and would refuse to see it as
-    two types.
-    """
-
-    sample = "value"
-
-    def __init__(self, path: Path, labels: Sequence[str]) -> None:
-        import pyarrow as pa
+    def __init__(self, path: Path, schema: Any, **options: Any) -> None:
         import pyarrow.parquet as pq
 
-        self._labels = labels
-        text = pa.dictionary(pa.int32(), pa.string())
-        types = (pa.timestamp("ms", tz="UTC"), text, self._sample_type(), *(text for _ in labels))
-        names = ("timestamp", "metric", self.sample, *map(column_of, labels))
-        self._schema = pa.schema(list(zip(names, types, strict=True)))
-        encoded = ["metric", *map(column_of, labels)]
-        self._writer = pq.ParquetWriter(
-            path, self._schema, compression="zstd", use_dictionary=encoded,
-            write_statistics=["metric", "timestamp"],
-        )  # fmt: skip
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", **options)
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -142,12 +146,37 @@ class SampleFile:
     ) -> None:
         self._writer.close()
 
+    def _append(self, table: Any) -> None:
+        """Append a table as one row group."""
+        self._writer.write_table(table, row_group_size=table.num_rows)
+        self.rows += table.num_rows
+
+
+class SampleFile(_ParquetFile):
+    """A Parquet file of samples being written, one row group at a time; `rows` counts them.
+
+    `labels` are all that a series may have: each is a column, null where a series lacks it. Labels
+    are dictionaries, as readers take the folder `service=…` for one and would refuse to see it as
+    two types.
+    """
+
+    sample = "value"
+
+    def __init__(self, path: Path, labels: Sequence[str]) -> None:
+        import pyarrow as pa
+
+        self._labels = labels
+        text = pa.dictionary(pa.int32(), pa.string())
+        types = (pa.timestamp("ms", tz="UTC"), text, self._sample_type(), *(text for _ in labels))
+        names = ("timestamp", "metric", self.sample, *map(column_of, labels))
+        schema = pa.schema(list(zip(names, types, strict=True)))
+        encoded = ["metric", *map(column_of, labels)]
+        super().__init__(path, schema, use_dictionary=encoded, write_statistics=["metric", "timestamp"])
+
     def write(self, block: SampleBlock) -> None:
         """Append all samples of a block, in their order."""
-        count = self._count(block)
-        if count:
-            self._writer.write_table(self._table(block), row_group_size=count)
-            self.rows += count
+        if self._count(block):
+            self._append(self._table(block))
 
     def _table(self, block: SampleBlock) -> Any:
         import pyarrow as pa
@@ -232,3 +261,27 @@ def _plain(histogram: RawHistogram) -> dict[str, Any]:
             for rule, low, high, count in histogram.buckets
         ],
     }
+
+
+class TableFile(_ParquetFile):
+    """A Parquet file of a table being written: columns of text, then of numbers, NaN written as null.
+
+    `whole` are columns of whole numbers. `rows` counts what was written.
+    """
+
+    def __init__(self, path: Path, texts: Sequence[str], numbers: Sequence[str], whole: Set[str]) -> None:
+        import pyarrow as pa
+
+        types = [(name, pa.string()) for name in texts]
+        types += [(name, pa.int64() if name in whole else pa.float64()) for name in numbers]
+        self._texts = len(texts)
+        super().__init__(path, pa.schema(types), use_dictionary=list(texts), write_statistics=list(texts))
+
+    def write(self, texts: Sequence[Sequence[str]], numbers: Floats) -> None:
+        """Append rows, as one row group: the texts of each, and its numbers as a row."""
+        import pyarrow as pa
+
+        columns = [pa.array(column, pa.string()) for column in zip(*texts, strict=True)]
+        for field, column in zip(list(self._schema)[self._texts :], numbers.T, strict=True):
+            columns.append(pa.array(column, from_pandas=True).cast(field.type))
+        self._append(pa.table(columns, schema=self._schema))

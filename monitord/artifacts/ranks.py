@@ -2,7 +2,7 @@
 
 It assumes no distribution. `p` is the share of all equally likely assignments of the ranks to the two
 groups in which U is at least as far from its mean as it is here. Equal values share the mean of their ranks.
-Several tests at once are corrected by Holm's method.
+Several tests at once are corrected by Holm's method, very many by the rate of false discoveries among them.
 """
 
 from __future__ import annotations
@@ -49,6 +49,17 @@ def holm(ps: Sequence[float]) -> list[float]:
     adjusted, least = [1.0] * len(ps), 0.0
     for passed, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
         least = max(least, min(1.0, (len(ps) - passed) * ps[place]))
+        adjusted[place] = least
+    return adjusted
+
+
+def benjamini_hochberg(ps: Sequence[float]) -> list[float]:
+    """Return the q of each p: the least false-discovery rate at which it is significant."""
+    adjusted, least = [1.0] * len(ps), 1.0
+    order = sorted(range(len(ps)), key=ps.__getitem__)
+    for rank in range(len(ps), 0, -1):
+        place = order[rank - 1]
+        least = min(least, ps[place] * len(ps) / rank)
         adjusted[place] = least
     return adjusted
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 from monitord.artifacts import parquet
 from monitord.artifacts.layout import HISTOGRAMS, SAMPLES
+from monitord.artifacts.threaded_writer import ThreadedWriter
 from monitord.prometheus.api.sample_block import SampleBlock
-from monitord.system.background import Workers
 
 
-class SampleWriter:
+class SampleWriter(ThreadedWriter):
     """Writes samples into files in a folder, which is the caller's to remove: two for each job, as they come.
 
     A thread writes a block while the next one is read. `labels` are all that a series may have. Raises
@@ -24,36 +20,14 @@ class SampleWriter:
     """
 
     def __init__(self, folder: Path, labels: Sequence[str]) -> None:
+        super().__init__()
         self._folder = folder
         self._labels = sorted(set(labels) - {"__name__"})
-        self._stack = ExitStack()
-        self._thread: Workers[None] = Workers(1)
-        self._stack.callback(self._thread.close)
-        self._writing: Future[None] | None = None
         self._open: dict[tuple[str, str], tuple[Path, parquet.SampleFile]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._writing is not None:
-            self._writing.exception()  # waits: nothing is written into a closed file
-        self._stack.close()
 
     def write(self, job: str, block: SampleBlock) -> None:
         """Append the samples of a job."""
-        self._wait()
-        self._writing = self._thread.submit(self._write, job, block)
-
-    def _wait(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        self._submit(self._write, job, block)
 
     def _write(self, job: str, block: SampleBlock) -> None:
         if len(block.times):

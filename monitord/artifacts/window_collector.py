@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
 
+from monitord.artifacts.collected_files import collect_into_files
 from monitord.artifacts.collector_messages import (
-    Asked,
     Done,
     Going,
     Order,
@@ -28,8 +27,6 @@ from monitord.artifacts.collector_messages import (
     to_line,
     unpack_asked,
 )
-from monitord.artifacts.sample_files import SampleWriter
-from monitord.collect.collect import collect
 from monitord.errors import (
     AccessRefusedError,
     ExitCode,
@@ -37,9 +34,7 @@ from monitord.errors import (
     PassingError,
     PrometheusUnavailableError,
 )
-from monitord.kpis.promql import session_matchers
-from monitord.prometheus.api.client import PrometheusClient, connect
-from monitord.prometheus.api.sample_block import SampleBlock
+from monitord.prometheus.api.client import connect
 from monitord.system.background import on_a_thread
 
 
@@ -68,16 +63,11 @@ def _listen(orders: SimpleQueue[bytes]) -> None:
 def _carry_out(order: Order, replies: BinaryIO) -> Reply:
     asked = unpack_asked(order.request)
     try:
-        with connect(order.server) as client, ExitStack() as stack:
-            writer = stack.enter_context(_writer(order, asked, client)) if order.folder else None
-
-            def keep(job: str, block: SampleBlock) -> None:
-                if writer is not None:
-                    writer.write(job, block)
-                _send(replies, Going())
-
-            collected = collect(asked.request, client, extra_reasons=asked.reasons, keep=keep)
-            files, rows = writer.close() if writer is not None else ({}, {})
+        with connect(order.server) as client:
+            collection, files, rows = collect_into_files(
+                asked.request, client, Path(order.folder), asked.reasons, order.samples,
+                progress=lambda: _send(replies, Going()),
+            )  # fmt: skip
     except (PrometheusUnavailableError, AccessRefusedError, PassingError) as error:
         # Our own Prometheus takes another password when it has been started again.
         return Unavailable(str(error))
@@ -87,13 +77,7 @@ def _carry_out(order: Order, replies: BinaryIO) -> Reply:
         return Unwritten(
             error.errno or 0, error.strerror or str(error), error.filename and str(error.filename)
         )
-    return Done(pack(collected), {path: str(file) for path, file in files.items()}, rows)
-
-
-def _writer(order: Order, asked: Asked, client: PrometheusClient) -> SampleWriter:
-    span = asked.request.whole
-    labels = client.label_names(f"{{{session_matchers(span.session)}}}", span.earliest, span.latest)
-    return SampleWriter(Path(order.folder or ""), labels)
+    return Done(pack(collection), {path: str(file) for path, file in files.items()}, rows)
 
 
 def _send(replies: BinaryIO, reply: Reply) -> None:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from monitord.artifacts.layout import MANIFEST, SUMMARY_JSON
+from monitord.artifacts.layout import MANIFEST, SERIES, SUMMARY_JSON
 from monitord.cli._output import print_line, print_lines
 from monitord.errors import ExitCode, InvalidInputError
 
 if TYPE_CHECKING:
+    from monitord.artifacts.changed_series import SeriesComparison
     from monitord.artifacts.compared_rows import Run
     from monitord.artifacts.comparison_output import Comparison
+    from monitord.collect.series_summary import SeriesRows
 
 OUTPUTS = ("table", "json", "markdown", "junit")
 
@@ -50,6 +52,7 @@ def _directions(_context: click.Context, _parameter: click.Parameter, given: Seq
     "--better", "directions", multiple=True, callback=_directions, metavar="KPI=lower|higher",
     help="Whether lower or higher is better, for a KPI whose recipe does not define it.",
 )  # fmt: skip
+@click.option("--all", "every_series", is_flag=True, help="Also say what changed most, over every series.")
 @click.option("--force", is_flag=True, help="Compare the folders even if they were measured differently.")
 @click.option(
     "-o", "--output", type=click.Choice(OUTPUTS), default="table", show_default=True, help="Output format."
@@ -59,6 +62,7 @@ def command(
     after: str,
     limits: dict[str, float],
     directions: dict[str, Literal["lower", "higher"]],
+    every_series: bool,
     force: bool,
     output: str,
 ) -> int:
@@ -72,22 +76,29 @@ def command(
     when a KPI is worse by more than --max-regression (p corrected by Holm's method for all KPIs that have a
     limit), or when B breached one of its SLO conditions. An undecided KPI is reported, and is no regression.
 
+    With --all, every series that was scraped on both sides is compared as well, with or without a recipe, and
+    the metrics that changed most are put into words.
+
     \b
     Example:
       monitord compare artifacts/run01 artifacts/run02
+      monitord compare artifacts/run01 artifacts/run02 --all
       monitord compare old1,old2,old3,old4 new1,new2,new3,new4 --max-regression throughput.mean=2 -o junit
     """
     from monitord.artifacts.compared_rows import compare
     from monitord.artifacts.comparison_output import Comparison, regression_lines, undecided_lines
     from monitord.artifacts.same_setup import incomparable, ungated
 
+    if every_series and output == "junit":
+        raise click.UsageError("--all has no JUnit form: use -o table, json or markdown")
     old, new = _runs(before), _runs(after)
     rows = compare(old, new, limits, directions)
     problems = [*incomparable([*old, *new]), *ungated(rows, limits)]
     if problems and not force:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise InvalidInputError(f"not comparable:\n{listed}\nuse --force to compare them anyway")
-    comparison = Comparison(tuple(old), tuple(new), tuple(rows), tuple(problems))
+    series = _compare_series(old, new) if every_series else None
+    comparison = Comparison(tuple(old), tuple(new), tuple(rows), tuple(problems), series)
     _print(comparison, output)
     for text in (*regression_lines(comparison), *undecided_lines(comparison)):
         print_line(f"monitord: {text}", err=True)
@@ -126,8 +137,27 @@ def _run(folder: Path) -> Run:
         ) from error
 
 
+def _compare_series(before: Sequence[Run], after: Sequence[Run]) -> SeriesComparison:
+    from monitord.artifacts.changed_series import compare_series
+
+    return compare_series(*([_series(Path(run.folder)) for run in side] for side in (before, after)))
+
+
+def _series(folder: Path) -> SeriesRows:
+    from monitord.artifacts.series_files import read_series
+
+    try:
+        return read_series(folder / SERIES)
+    except FileNotFoundError:
+        raise InvalidInputError(
+            f"{folder} has no {SERIES}, which --all compares: an older version of monitord wrote it; "
+            "leave out --all, or collect the window again (monitord window recollect)"
+        ) from None
+
+
 def _print(comparison: Comparison, output: str) -> None:
     from monitord.artifacts.comparison_output import COLUMNS, cells, heading, to_json, to_junit, to_markdown
+    from monitord.artifacts.series_output import series_lines
     from monitord.cli._output import print_table
 
     match output:
@@ -141,3 +171,5 @@ def _print(comparison: Comparison, output: str) -> None:
             for line in heading(comparison):
                 print_line(line)
             print_table(COLUMNS, [cells(row) for row in comparison.known_rows])
+            for line in series_lines(comparison.series) if comparison.series else ():
+                print_line(line)

@@ -21,7 +21,7 @@ from monitord.collect.uncertainty import advice
 from monitord.collect.verdict import Reason, judge
 from monitord.kpis.kind import QueryKind, Reading
 from monitord.kpis.kinds import kind_of
-from monitord.kpis.readings.target_samples import Identity, TargetScrapes, targets_of
+from monitord.kpis.readings.target_samples import Identity, TargetSamples, TargetScrapes, targets_of
 from monitord.kpis.span import Query, Span
 from monitord.prometheus.api.sample_block import SampleBlock
 from monitord.prometheus.api.series import Answer
@@ -38,6 +38,8 @@ _NAME_GUESS = "metric might not be a counter"
 
 Keep = Callable[[str, SampleBlock], None]
 """Keeps the samples of a job."""
+Summarize = Callable[[Sequence[TargetSamples]], None]
+"""Summarizes the series of some targets."""
 
 
 def collect(
@@ -47,13 +49,15 @@ def collect(
     extra_reasons: Sequence[Reason] = (),
     keep: Keep = lambda _job, _block: None,
     most: int = MAX_SAMPLES,
+    summarize: Summarize = lambda _targets: None,
 ) -> CollectedWindow:
     """Collect a window.
 
     The recipes named by the window's marker apply, or else those whose metrics the window has. A
     query that Prometheus refuses is reported as a reason, and costs what it was to read. Every sample that is
-    read is passed to `keep`, about `most` at a time. Raises PrometheusUnavailableError when Prometheus cannot
-    answer now: the caller should try again; and what `keep` raises.
+    read is passed to `keep`, about `most` at a time, and to `summarize` by target. Raises
+    PrometheusUnavailableError when Prometheus cannot answer now: the caller should try again; and what `keep`
+    and `summarize` raise.
     """
     queries, start = Queries(client, now), now()
     readings = Readings(request)
@@ -61,7 +65,9 @@ def collect(
     most = max(1, most // (NATIVE_SIZE if request.native_histograms else 1))
     for job, block in sample_blocks(request.whole, queries, most):
         keep(job, block)
-        for target in targets_of(block, known):
+        targets = targets_of(block, known)
+        summarize(targets)
+        for target in targets:
             known = {target.scrapes.identity: target.scrapes}  # the next block may be about the same target
             readings.take(target)
     return finish(request, readings, queries, start, extra_reasons)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +16,8 @@ from monitord.kpis.span import InstantQuery, Query
 from monitord.prometheus.api.raw_samples import RawAnswer, read_samples
 from monitord.prometheus.api.series import Answer
 
+# Artifacts are given away: what may be secret in a URL is left out, that is user, password and query.
+_URL = re.compile(r"(https?://)(?:[^@/\s\"]*@)?([^\s\"?]*)(?:\?[^\s\"]*)?")
 T = TypeVar("T", bound=Answer | RawAnswer)
 
 
@@ -62,7 +65,7 @@ class Queries:
         with suppress(PrometheusError):
             for target in self._client.targets():
                 if error := target.get("lastError"):
-                    found[identity_of(target.get("labels", {}))] = str(error)
+                    found[identity_of(target.get("labels", {}))] = _URL.sub(r"\1\2", str(error))
         return found
 
     def failures(self) -> list[Reason]:

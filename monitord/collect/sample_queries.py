@@ -18,8 +18,8 @@ from monitord.prometheus.api.series import Answer
 
 T = TypeVar("T")
 
-MAX_SAMPLES = 200_000
-"""About how many samples one answer may hold: some 5 MB as JSON, and as much again decoded."""
+MAX_SAMPLES = 100_000
+"""About how many samples one answer may hold: some 3 MB as JSON, and as much again decoded."""
 NATIVE_SIZE = 20
 """Which samples are native histograms is not known before they are read: each may be as large as so many."""
 OWN_SERIES = 6

@@ -34,8 +34,9 @@ def sample_blocks(span: Span, queries: Queries, most: int) -> Iterator[tuple[str
         following = fetching.submit(next, answers, None)
         while (found := following.result()) is not None:
             following = fetching.submit(next, answers, None)
-            job, answer = found
-            yield job, to_block(answer.series)
+            job, block = found[0], to_block(found[1].series)
+            del found  # the text of an answer is as large as its samples
+            yield job, block
     finally:
         fetching.close()
 

@@ -120,10 +120,21 @@ def _target_reasons(request: CollectionRequest, targets: Sequence[TargetCoverage
     if absent:
         yield Reason("target_absent", f"never scraped in the window: {_names(absent)}")
     if down:
-        yield Reason("target_down", f"every scrape failed: {_names(down)}")
+        facts = [f"{_name(t)}{f' ({t.error})' if t.error else ''}" for t in down]
+        yield Reason("target_down", f"every scrape failed: {_some(facts)}")
     if low:
-        facts = [f"{_name(t)} ({t.successes} of {t.expected_scrapes} scrapes)" for t in low]
+        facts = [f"{_name(t)} ({t.successes} of {t.expected_scrapes} scrapes{_lost(t)})" for t in low]
         yield Reason("low_coverage", f"coverage below {request.min_coverage:g}: {_some(facts)}")
+
+
+def _lost(target: TargetCoverage) -> str:
+    """Return what became of the other scrapes: Prometheus did not make them, or they failed."""
+    error = f": {target.error}" if target.error else ""
+    facts = [
+        f"{target.not_made} not made" if target.not_made else "",
+        f"{target.failed} failed{error}" if target.failed else "",
+    ]
+    return "".join(f"; {fact}" for fact in facts if fact)
 
 
 def _rank(reason: Reason) -> int:

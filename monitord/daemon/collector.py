@@ -109,27 +109,23 @@ class Collector:
 
     @contextmanager
     def collecting(self, server: ConnectionInfo, asked: Asked, keep_samples: bool) -> Iterator[Collection]:
-        """Collect a window, and yield what came of it, with its raw samples if they are to be kept.
+        """Collect a window, and yield what came of it, with the files made of its samples.
 
-        These are in files that are removed after the context. Raises PrometheusUnavailableError when a later
-        try may succeed, PassingError when no thread can be started now, OSError when the samples cannot be
-        written, and MonitordError when the window cannot be collected.
+        These are the summary of all series and, if they are to be kept, the raw samples. They are removed
+        after the context. Raises PrometheusUnavailableError when a later try may succeed, PassingError when
+        no thread can be started now, OSError when a file cannot be written, and MonitordError when the window
+        cannot be collected.
         """
         self._start_thread()
         # By its name, a folder that a crash leaves here is removed with other leftovers.
-        folder = (
-            Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}samples-", dir=self._artifacts))
-            if keep_samples
-            else None
-        )
+        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}samples-", dir=self._artifacts))
         future: Future[Collection] = Future()
-        self._jobs.put((Order(server, pack(asked), str(folder) if folder else None), future))
+        self._jobs.put((Order(server, pack(asked), str(folder), keep_samples), future))
         try:
             yield future.result()
         finally:
             future.cancel()  # a running order goes on; its files are removed afterwards
-            if folder is not None:
-                future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
+            future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
 
     def close(self) -> None:
         """End the process, also while it is reading."""

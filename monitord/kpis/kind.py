@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from monitord.kpis.estimate import Estimate
@@ -18,6 +19,7 @@ from monitord.kpis.promql import session_matchers
 from monitord.kpis.span import Query, Span
 
 if TYPE_CHECKING:
+    from monitord.kpis.readings.distinct import Mergeable
     from monitord.kpis.readings.target_samples import Metric, TargetSamples
     from monitord.prometheus.api.sample_block import HistogramSeries
     from monitord.prometheus.api.series import Answer
@@ -44,6 +46,8 @@ class KpiFields(Protocol):
     def stats(self) -> Sequence[str]: ...
     @property
     def by(self) -> Sequence[str]: ...
+    @property
+    def distinct(self) -> Sequence[str]: ...
 
 
 class Source(NamedTuple):
@@ -168,9 +172,17 @@ class MetricKind(Kind):
         """Return the native histograms that the KPI is read from, if it can be."""
         return None
 
-    @abstractmethod
     def reading(self, kpi: KpiFields, span: Span) -> MetricReading:
-        """Return a reading without any samples."""
+        """Return a reading without any samples, in which what is distinct counts once."""
+        if not kpi.distinct:
+            return self.new_reading(kpi, span)
+        from monitord.kpis.readings.distinct import DistinctReading
+
+        return DistinctReading(partial(self.new_reading, kpi, span), kpi.distinct, span)
+
+    @abstractmethod
+    def new_reading(self, kpi: KpiFields, span: Span) -> Mergeable:
+        """Return a reading without any samples, in which every series counts."""
 
     def native_reading(self, reading: MetricReading) -> NativeReading | None:  # noqa: ARG002
         """Return the reading if it takes native histograms."""
@@ -191,6 +203,11 @@ class QueryKind(Kind):
     @abstractmethod
     def read(self, whole: Mapping[str, Answer], over_time: Mapping[str, Answer], span: Span) -> Reading:
         """Read the answers, by scope."""
+
+
+def once(kpi: KpiFields, promql: str, *also: str) -> str:
+    """Return PromQL in which what is distinct counts once; of each the largest."""
+    return f"max by ({', '.join((*kpi.distinct, *also))}) ({promql})" if kpi.distinct else promql
 
 
 def selector(kpi: KpiFields, services: tuple[str, ...], span: Span, suffix: str = "") -> str:

@@ -31,6 +31,7 @@ _METRIC = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _MATCHER = r'\s*[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*"(?:[^"\\\n]|\\[^\n])*"\s*'
 _MATCHERS = rf"{_MATCHER}(?:,{_MATCHER})*"
 _SELECTOR = rf"({_METRIC})(?:\{{({_MATCHERS})\}})?"
+_LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*"
 _KPI_NAME = r"[a-z][a-z0-9_]{0,63}"
 _JOB_PATTERN = r"[A-Za-z0-9._*?-]{1,128}"
 
@@ -84,6 +85,11 @@ Selector = Annotated[
     _matching(_SELECTOR, 'a selector such as my_total or my_total{code="200"}'),
     _form(_SELECTOR),
 ]
+LabelName = Annotated[
+    str,
+    _matching(_LABEL, "a label name; use letters, digits and _"),
+    _form(_LABEL),
+]
 JobPattern = Annotated[
     str,
     _matching(_JOB_PATTERN, "a job name pattern; use a name, * and ?"),
@@ -98,6 +104,9 @@ Stats = Annotated[
     Field(strict=False, json_schema_extra=_SOME_UNIQUE),
     AfterValidator(_some),
     AfterValidator(_unique),
+]
+DistinctLabels = Annotated[
+    tuple[LabelName, ...], Field(strict=False, json_schema_extra=_UNIQUE), AfterValidator(_unique)
 ]
 GroupLabels = Annotated[
     tuple[GroupLabel, ...], Field(strict=False, json_schema_extra=_UNIQUE), AfterValidator(_unique)
@@ -181,7 +190,8 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     label matchers. `buckets` (histograms only) names bucket series that have no count and sum beside them.
     `per` (counters only) is a second counter whose increase divides the first's, so that
     `mean` is a ratio instead of a rate per second. `scale` turns what is measured into `unit`. `by` names
-    the scopes beside `session` that get rows.
+    the scopes beside `session` that get rows. Series that agree in all labels under `distinct` are the same
+    thing, seen through several targets or several series, and count once.
 
     `expr` is PromQL evaluated at the window's end, once per scope. In it `$window` is the
     window as a range (`[20123ms]`), `$selector` for the matchers that pick the session's series,
@@ -216,6 +226,9 @@ class Kpi(Model, title="KPI", json_schema_extra=_KINDS):
     )
     stats: Stats = Field(
         description="the statistics to compute, by kind: mean, min, max, std, rate, total, count, p99"
+    )
+    distinct: DistinctLabels = Field(
+        default=(), description="labels: series that agree in all of them are the same thing, and count once"
     )
     by: GroupLabels = Field(default=(), description="scopes beside the session that get rows of their own")
 

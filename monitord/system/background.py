@@ -137,15 +137,19 @@ class Workers(Generic[T]):
 
     def _serve(self) -> None:
         while (work := self._work.get()) is not None:
-            future, task, arguments = work
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = task(*arguments)
-            except BaseException as error:  # noqa: BLE001  # the future returns it
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            _carry_out(*work)
+            del work  # nothing is kept while there is nothing to do
+
+
+def _carry_out(future: Future[T], task: Callable[..., T], arguments: tuple[Any, ...]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = task(*arguments)
+    except BaseException as error:  # noqa: BLE001  # the future returns it
+        future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 def within(seconds: float, task: Callable[[], None], run: Run = on_a_thread) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from monitord.targets.credentials import Reference, ScrapeCredentials
 
 Identity = tuple[str, str, str]
+Source = tuple[str, ScrapeCredentials | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Endpoint:
 
     `labels` holds job, instance, session, client, node, for services also service, and the user's
     own. `interval` and `timeout` are seconds; None means the session's. `credentials` None means that
-    it is scraped without any. `place` is the line and column that asked for it.
+    it is scraped without any. `place` is the line and column that asked for it. `is_shared` means that an
+    earlier daemon scraped it under the labels of another registration.
     """
 
     url: str
@@ -25,6 +27,7 @@ class Endpoint:
     timeout: float | None = None
     credentials: ScrapeCredentials | None = None
     place: tuple[int, int] = field(default=(1, 1), compare=False)
+    is_shared: bool = field(default=False, compare=False)
 
     @property
     def host(self) -> str:
@@ -36,6 +39,11 @@ class Endpoint:
         """What two registrations may not share: a client's service, or its exporter on one instance."""
         labels = self.labels
         return (labels["client"], labels["job"], "" if "service" in labels else labels["instance"])
+
+    @property
+    def source(self) -> Source:
+        """What two clients register, and is scraped once. With other credentials it may be something else."""
+        return (self.url, self.credentials)
 
 
 @dataclass(frozen=True, slots=True)

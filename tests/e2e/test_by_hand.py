@@ -186,6 +186,7 @@ def test_every_artifact_is_there_and_the_manifest_holds_its_checksum(bench: Benc
     recipes = {path for path in found if path.startswith("inputs/recipes/")}
     assert recipes == {f"inputs/recipes/{name}.yaml" for name in ("http", "node", "gpu")}, "those in force"
     assert any(re.fullmatch(r"samples/service=[^/]+/part-0\.parquet", path) for path in found)
+    assert {"series_summary.csv", "series_summary.parquet"} <= found
     for path, entry in listed.items():
         content = (folder / path).read_bytes()
         assert entry["bytes"] == len(content)
@@ -201,6 +202,22 @@ def rows_in(file: Path) -> int | None:
             return int(pq.ParquetFile(file).metadata.num_rows)
         case _:
             return None
+
+
+def test_every_series_is_summarized_with_its_declared_type(bench: Bench) -> None:
+    rows = bench.table("run01", "series_summary.csv")
+    by_metric: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        by_metric.setdefault(row["metric"], []).append(row)
+    assert by_metric["up"][0]["type"] == "gauge"
+    assert by_metric["http_requests_total"][0]["type"] == "counter"
+    assert by_metric["http_server_request_duration_seconds_bucket"][0]["type"] == "histogram"
+    for row in by_metric["http_requests_total"]:
+        low, value, high = (float(row[name]) for name in ("increase_lo", "increase", "increase_hi"))
+        assert low <= value <= high
+        assert int(row["n"]) > 1
+    covered = {(row["job"], row["instance"]) for row in bench.table("run01", "coverage.csv")}
+    assert {(row["job"], row["instance"]) for row in rows} == covered
 
 
 def test_the_results_are_verified_and_derived_again_without_prometheus(bench: Bench) -> None:

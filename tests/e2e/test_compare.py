@@ -116,6 +116,29 @@ def test_repeats_that_got_better_end_with_0_and_those_that_got_worse_with_4(
     assert "at best 5 repeats on each side would decide" in ran.stderr
 
 
+def test_every_series_is_compared_with_or_without_a_recipe(bench: Bench, tmp_path: Path) -> None:
+    idle, busy = folder(bench, "idle"), folder(bench, "busy")
+    ran = bench.monitord("compare", idle, busy, "--all")
+    assert "every series: " in ran.stdout
+    (line,) = (line for line in ran.stdout.splitlines() if line.startswith("web: http_requests_total"))
+    assert " rose from 0 to " in line
+    assert line.endswith(" per second, for certain by its bounds")
+    groups = [copies(bench, tmp_path, name, 4) for name in ("idle", "busy")]
+    ran = bench.monitord("compare", *groups, "--all", "-o", "json")
+    series = json.loads(ran.stdout)["series"]
+    row = next(row for row in series["changed"] if row["metric"] == "http_requests_total")
+    assert (row["number"], row["job"], row["effect"]) == ("rate", "web", 1)
+    assert row["a"]["values"] == [0, 0, 0, 0]
+    assert row["p"] == pytest.approx(2 / 70)
+    ran = bench.monitord("compare", *groups, "--all", "-o", "markdown")
+    assert "\n- web: http_requests_total rose from 0 to " in ran.stdout
+    ran = bench.monitord("compare", idle, busy, "--all", "-o", "junit", code=2)
+    assert "--all has no JUnit form" in ran.stderr
+    (tmp_path / "idle0" / "series_summary.parquet").unlink()
+    ran = bench.monitord("compare", tmp_path / "idle0", busy, "--all", code=1)
+    assert "idle0 has no series_summary.parquet, which --all compares" in ran.stderr
+
+
 def test_json_and_junit_of_repeats(bench: Bench, tmp_path: Path) -> None:
     groups = [copies(bench, tmp_path, name, 4) for name in ("busy", "idle")]
     parsed = json.loads(bench.monitord("compare", *groups, *LIMIT, "-o", "json", code=4).stdout)

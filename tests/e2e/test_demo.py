@@ -30,7 +30,7 @@ def test_the_demo_prints_the_kpis_and_where_they_are(bench: Bench) -> None:
     assert folder is not None
     assert re.search(r"^window demo: complete, 6\.\d s, 2 targets, coverage 100 %$", ran.stdout, re.MULTILINE)
     header, *lines = ran.stdout.splitlines()[1:]
-    assert header.split() == ["KPI", "STAT", "VALUE", "UNIT", "BUCKET", "COVERAGE", "STATUS"]
+    assert header.split() == ["KPI", "STAT", "VALUE", "UNIT", "BOUNDS", "COVERAGE", "STATUS"]
     rows = {tuple(line.split()[:2]): line.split() for line in lines if line}
     assert float(rows["throughput", "mean"][2]) == pytest.approx(50, rel=0.05)
     assert 0 < float(rows["cpu_util", "mean"][2]) <= 100

@@ -16,6 +16,7 @@ import pytest
 
 from monitord.prometheus.config.programs import find_binary
 from monitord.session.lease import QUIET_SECONDS, STALE_SECONDS, read_holder
+from monitord.system.atomic import TEMPORARY_PREFIX
 from tests.conftest import wait_until
 from tests.e2e.conftest import Bench
 from tests.fakes.exporter import FakeExporter, counter
@@ -143,9 +144,13 @@ def move_to(host: str, bench: Bench) -> None:
 
 
 def published(bench: Bench) -> dict[str, tuple[int, int]]:
-    """Return the inode and time of every file that a daemon publishes; logs and Prometheus's own are none."""
+    """Return the inode and time of every file that a daemon publishes; logs and Prometheus's own are none.
+
+    Nor is a temporary file, which one that ends in the middle of a write may leave.
+    """
     folders = (bench.session.status, bench.session.artifacts, bench.session.file_sd)
     files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    files = [file for file in files if not file.name.startswith(TEMPORARY_PREFIX)]
     files += [bench.session.prometheus_config]
     return {str(file): (file.stat().st_ino, file.stat().st_mtime_ns) for file in files}
 

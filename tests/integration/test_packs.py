@@ -103,6 +103,14 @@ PACKS: Mapping[tuple[str, ...], Mapping[str, Mapping[str, float]]] = {
         "gpu_temperature": {"max": 60},
         "gpu_sm_clock": {"min": 1200},
     },
+    ("dcgm@mig",): {
+        "gpu_memory_used": {"mean": 10000, "max": 15000},
+        "gpu_memory_free": {"mean": 10000, "min": 5000},
+        "gpu_power": {"mean": 300},
+        "gpu_energy": {"total": 3000},
+        "gpu_temperature": {"mean": 60},
+        "gpu_sm_clock": {"min": 1410},
+    },
     ("dcgm-profiling",): {
         "gpu_engine_active": {"mean": 50},
         "gpu_tensor_active": {"max": 60},
@@ -186,6 +194,8 @@ PACKS: Mapping[tuple[str, ...], Mapping[str, Mapping[str, float]]] = {
         "lustre_metadata": {"total": 100},
     },
 }  # fmt: skip
+TWICE = frozenset({"dcgm", "dcgm@mig", "minio", "minio@v2"})
+"""Sessions in which every exporter is registered by two clients, under two names of its host."""
 each_pack = pytest.mark.parametrize("held", PACKS, ids=lambda held: held[0])
 
 
@@ -223,7 +233,7 @@ class Scraped:
 
     def collected(self, session: str) -> CollectedWindow:
         """Collect the window from the session's second scrape to its last but one."""
-        (up,) = self.client.query(f'up{{session="{session}"}}[1h]', time.time()).series
+        (up,) = self.client.query(f'up{{session="{session}",client="c1"}}[1h]', time.time()).series
         window = Window("run01", up.samples[1][0], up.samples[-2][0])
         left_open = has_left_open_ranges(self.client.build_info()["version"])
         request = CollectionRequest(session, window, (), INTERVAL, 0.5, load_recipes(), left_open=left_open)
@@ -231,8 +241,15 @@ class Scraped:
 
 
 def scrape_config(session: str, exporter: FakeExporter) -> dict[str, object]:
-    labels = {"session": session, "client": "c1", "service": session, "node": "n1"}
-    return {"job_name": session, "static_configs": [{"targets": [exporter.address], "labels": labels}]}
+    labels = {"session": session, "service": session, "node": "n1"}
+    addresses = {"c1": exporter.address}
+    if session in TWICE:
+        addresses["c2"] = exporter.address.replace("127.0.0.1", "localhost")
+    targets = [
+        {"targets": [address], "labels": {**labels, "client": client}}
+        for client, address in addresses.items()
+    ]
+    return {"job_name": session, "static_configs": targets}
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +285,7 @@ def scraped(each_build: Build, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def wait_for_scrapes(client: PrometheusClient, least: int) -> None:
     def done() -> bool:
         up = client.query("sum_over_time(up[1h])", time.time()).series
-        return len(up) == len(PACKS) and min(series.value for series in up) >= least
+        return len(up) == len(PACKS) + len(TWICE) and min(series.value for series in up) >= least
 
     wait_until(done, f"{least} scrapes of every exposition")
 
@@ -294,6 +311,28 @@ def test_a_pack_gives_its_kpis(scraped: Scraped, held: tuple[str, ...]) -> None:
     }
     assert not [query for query in collection.queries if query.error]
     assert all("lies between" in warning for warning in collection.warnings)
+
+
+@pytest.mark.parametrize("session", sorted(TWICE))
+def test_what_two_clients_have_scraped_counts_once_in_each_scope(scraped: Scraped, session: str) -> None:
+    kpis = [kpi for kpi, stats in PACKS[session,].items() if "value" not in stats]
+    rows = [row for row in scraped.collected(session).rows if row.kpi in kpis]
+    whole = {(row.kpi, row.stat): row.value for row in rows if row.scope == "session"}
+    of_clients = [row for row in rows if row.scope == "client"]
+    assert {row.client for row in of_clients} == {"c1", "c2"}
+    for row in of_clients:
+        assert row.stat in {"min", "max"} or row.value == pytest.approx(whole[row.kpi, row.stat], rel=0.05), (
+            row
+        )
+
+
+def test_the_rows_of_a_gpu_cover_all_of_its_mig_instances(scraped: Scraped) -> None:
+    rows = [row for row in scraped.collected("dcgm@mig").rows if row.scope == "gpu"]
+    found = {(row.kpi, row.stat): row.value for row in rows}
+    assert {row.gpu for row in rows} == {"0"}
+    assert found["gpu_memory_used", "mean"] == pytest.approx(10000)
+    assert found["gpu_power", "mean"] == pytest.approx(300)
+    assert found["gpu_energy", "total"] == pytest.approx(3000)
 
 
 @each_pack

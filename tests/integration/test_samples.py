@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitord.artifacts import parquet
+from monitord.artifacts.collected_files import CollectedFiles, collect_into_files
 from monitord.collect.request import CollectionRequest
 from monitord.kpis.span import SOUGHT_BEFORE_INTERVALS
 from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import has_left_open_ranges
 from monitord.windows.model import Window
 from tests.fakes.backfill import write_block
-from tests.kept import Kept, collect_and_keep
 
 pytestmark = pytest.mark.real
 
@@ -27,6 +28,13 @@ STEP_MS, STEPS = 5000, 60
 AROUND = SOUGHT_BEFORE_INTERVALS  # scrapes beyond each edge, which bounds rest on
 SPECIAL = {7: math.nan, 8: math.inf, 9: -math.inf, 10: 1e-300, 11: 0.1 + 0.2}
 JOBS = ("triton", "8000", "node")
+OF_SUMMARY = {"__name__", "session", "job", "instance", "client", "service", "node", "gpu"}
+OVER_TIME = {
+    "n": "count_over_time(X)", "mean": "avg_over_time(X)", "std": "stddev_over_time(X)",
+    "min": "min_over_time(X)", "max": "max_over_time(X)", "last": "last_over_time(X)",
+    "p50": "quantile_over_time(0.5, X)", "p95": "quantile_over_time(0.95, X)",
+    "p99": "quantile_over_time(0.99, X)",
+}  # fmt: skip
 Key = tuple[str, frozenset[tuple[str, str]]]  # metric, labels
 
 
@@ -88,9 +96,11 @@ def request_(client: PrometheusClient, start_ms: int) -> CollectionRequest:
     return request_of(client, start_ms / 1000, (start_ms + STEPS * STEP_MS) / 1000)
 
 
-def laid_out(samples: Kept, folder: Path) -> Path:
+def laid_out(samples: CollectedFiles, folder: Path) -> Path:
     """Put the files where they are published; return the folder of them all."""
     for path, file in samples.files.items():
+        if not path.startswith("samples/"):
+            continue
         (folder / path).parent.mkdir(parents=True)
         (folder / path).write_bytes(file.read_bytes())
     return folder / "samples"
@@ -123,8 +133,12 @@ def truth(job: str, start_ms: int) -> dict[Key, dict[int, float]]:
 def test_every_sample_of_the_window_and_around_it_is_there_once_and_exact(
     client: PrometheusClient, request_: CollectionRequest, start_ms: int, tmp_path: Path, most: int
 ) -> None:
-    samples = collect_and_keep(request_, client, tmp_path, most)
-    assert sorted(samples.files) == [f"samples/service={job}/part-0.parquet" for job in sorted(JOBS)]
+    samples = collect_into_files(request_, client, tmp_path, most=most)
+    assert sorted(samples.files) == [
+        *(f"samples/service={job}/part-0.parquet" for job in sorted(JOBS)),
+        "series_summary.csv",
+        "series_summary.parquet",
+    ]
     for job in JOBS:
         path = f"samples/service={job}/part-0.parquet"
         assert same(samples_in(samples.files[path]), truth(job, start_ms))
@@ -147,17 +161,19 @@ def test_the_servers_own_answer_says_the_same(
         ): {round(moment * 1000): value for moment, value in series.samples}
         for series in theirs.series
     }
-    samples = collect_and_keep(request_, client, tmp_path)
+    samples = collect_into_files(request_, client, tmp_path)
     assert same(samples_in(samples.files["samples/service=triton/part-0.parquet"]), expected)
 
 
 def test_types_are_those_that_readers_of_a_whole_folder_need(
     client: PrometheusClient, request_: CollectionRequest, tmp_path: Path
 ) -> None:
-    samples = collect_and_keep(request_, client, tmp_path)
+    samples = collect_into_files(request_, client, tmp_path)
     folder = laid_out(samples, tmp_path / "published")
     together = pq.read_table(folder)
-    assert together.num_rows == sum(samples.rows.values())
+    assert together.num_rows == sum(
+        rows for path, rows in samples.rows.items() if path.startswith("samples/")
+    )
     assert str(together.schema.field("timestamp").type) == "timestamp[ms, tz=UTC]"
     assert str(together.schema.field("value").type) == "double"
     assert set(together.column("service").unique().to_pylist()) == set(JOBS)
@@ -165,12 +181,52 @@ def test_types_are_those_that_readers_of_a_whole_folder_need(
     assert ds.dataset(folder / "service=node", format="parquet").to_table().column("service").null_count > 0
 
 
-def test_a_window_without_samples_has_no_files(
+def test_a_window_without_samples_has_no_files_of_them(
     client: PrometheusClient, start_ms: int, tmp_path: Path
 ) -> None:
     early = request_of(client, start_ms / 1000 - 3000, start_ms / 1000 - 2900)
-    samples = collect_and_keep(early, client, tmp_path)
-    assert (samples.files, samples.rows) == ({}, {})
+    samples = collect_into_files(early, client, tmp_path)
+    assert samples.rows == {"series_summary.csv": 0, "series_summary.parquet": 0}
+
+
+@pytest.mark.parametrize("most", [100, 100_000], ids=["in pieces", "at once"])
+def test_every_series_is_summarized_whether_samples_are_kept_or_not(
+    client: PrometheusClient, request_: CollectionRequest, tmp_path: Path, most: int
+) -> None:
+    made = collect_into_files(request_, client, tmp_path, keep_samples=False, most=most)
+    assert sorted(made.files) == ["series_summary.csv", "series_summary.parquet"]
+    expected = sorted((job, name, others_of(labels)) for job in JOBS for name, labels in series_of(job))
+    assert sorted(summaries(made)) == expected
+    assert {each["n"] for each in summaries(made).values()} == {STEPS + 1, STEPS}  # one is not a number
+    assert made.rows == dict.fromkeys(made.files, len(expected))
+
+
+def test_the_server_gives_the_same_statistics(
+    client: PrometheusClient, start_ms: int, tmp_path: Path
+) -> None:
+    request = request_of(client, start_ms / 1000 + 70, start_ms / 1000 + 240)  # all values are finite
+    found = summaries(collect_into_files(request, client, tmp_path))
+    for stat, function in OVER_TIME.items():
+        for name in ("up", "a_total", "many"):
+            selector = f'{name}{{session="bench",job="triton"}}{request.span.whole}'
+            answer = client.query(function.replace("X", selector), request.span.end_ms / 1000)
+            assert len(answer.series) == (40 if name == "many" else 1)
+            for each in answer.series:
+                ours = found["triton", name, others_of(each.labels)][stat]
+                assert ours == pytest.approx(each.value, rel=1e-9), (stat, name)
+
+
+def summaries(made: CollectedFiles) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Return the rows of a summary by job, metric and other labels."""
+    rows = pq.ParquetFile(made.files["series_summary.parquet"]).read().to_pylist()
+    found = {(each["job"], each["metric"], each["labels"]): each for each in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def others_of(labels: Mapping[str, str]) -> str:
+    others = {name: labels[name] for name in sorted(labels.keys() - OF_SUMMARY)}
+    return json.dumps(others, separators=(",", ":"))
 
 
 def same(found: dict[Key, dict[int, float]], expected: dict[Key, Any]) -> bool:

@@ -8,9 +8,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from monitord.artifacts import store
+from monitord.artifacts.collected_files import CollectedFiles, collect_into_files
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.derive import derive
 from monitord.artifacts.manifest import Provenance, manifest
@@ -24,7 +27,6 @@ from monitord.recipes.load import check_recipe, load_recipes, packaged_folder
 from monitord.windows.model import Reported, Window
 from tests.fakes.backfill import write_block
 from tests.fakes.guard import permit
-from tests.kept import Kept, collect_and_keep
 
 pytestmark = pytest.mark.real
 
@@ -89,14 +91,14 @@ def block(tmp_path_factory: pytest.TempPathFactory, start: float) -> Path:
     return write_block(tmp_path_factory.mktemp("block"), lines)
 
 
-def collected(client: PrometheusClient, start: float, version: str, folder: Path) -> Kept:
+def collected(client: PrometheusClient, start: float, version: str, folder: Path) -> CollectedFiles:
     targets = tuple(
         ExpectedTarget(f"http://{name}:1/metrics", labels_of(name), STEP)
         for name in (*SCRAPED, "never there")
     )
     window = Window("w", start, start + SECONDS, reported={"tokens": Reported(5.0)})
     recipes = (*load_recipes(), check_recipe(OWN))
-    return collect_and_keep(
+    return collect_into_files(
         CollectionRequest("s", window, targets, STEP, 0.95, recipes, left_open=has_left_open_ranges(version)),
         client, folder,
     )  # fmt: skip
@@ -145,6 +147,20 @@ def test_a_point_that_the_samples_do_not_give_is_named(folder: Path) -> None:
     assert all(text.startswith("timeseries.csv: throughput mean session ") for text in found)
     assert sum("value is 12345.0, the samples give" in text for text in found) == 1
     assert sum("has no row, but the samples give one" in text for text in found) == 1
+
+
+def test_a_series_that_the_samples_do_not_give_so_is_named(folder: Path) -> None:
+    file = folder / "series_summary.parquet"
+    rows = pq.ParquetFile(file).read()
+    place = rows["metric"].to_pylist().index("queue_length")
+    means = rows["mean"].to_pylist()
+    means[place] += 1
+    changed = rows.set_column(rows.schema.get_field_index("mean"), "mean", pa.array(means))
+    pq.write_table(changed.slice(0, rows.num_rows - 1), file)
+    found = sorted(str(difference) for difference in derive(folder).differences)
+    assert len(found) == 2
+    assert any(re.search(r"queue_length .*: mean is .*, the samples give", text) for text in found)
+    assert any("has no row, but the samples give one" in text for text in found)
 
 
 def test_the_command_says_what_was_derived(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitord.kpis.kind import KpiFields, MetricKind, Source, selector
+from monitord.kpis.kind import KpiFields, MetricKind, Source, once, selector
 from monitord.kpis.percentiles import quantile_of
 from monitord.kpis.span import Span
 
@@ -30,11 +30,11 @@ class ObservationKind(MetricKind):
 
     def nearest_promql(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, str]:
         count, observed = (
-            f"sum(increase({selector(kpi, services, span, suffix)}{span.whole}))"
+            f"sum({once(kpi, f'increase({selector(kpi, services, span, suffix)}{span.whole})')})"
             for suffix in ("_count", "_sum")
         )
         of_stat = {
             "mean": f"{observed} / {count}", "count": count, "total": observed,
-            "rate": f"sum(rate({selector(kpi, services, span, '_count')}{span.whole}))",
+            "rate": f"sum({once(kpi, f'rate({selector(kpi, services, span, self.suffix)}{span.whole})')})",
         }  # fmt: skip
         return {stat: of_stat[stat] for stat in kpi.stats if stat in of_stat}

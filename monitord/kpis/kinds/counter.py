@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from monitord.kpis.kind import KpiFields, MetricKind, MetricReading, Source, selector
+from typing import TYPE_CHECKING
+
+from monitord.kpis.kind import KpiFields, MetricKind, Source, once, selector
 from monitord.kpis.promql import session_matchers
 from monitord.kpis.span import Span
+
+if TYPE_CHECKING:
+    from monitord.kpis.readings.distinct import Mergeable
 
 
 class Counter(MetricKind):
@@ -38,18 +43,18 @@ class Counter(MetricKind):
         metric, _, matchers = kpi.per.partition("{")
         return (counter, Source("divisor", metric, matchers.removesuffix("}")))
 
-    def reading(self, kpi: KpiFields, span: Span) -> MetricReading:
+    def new_reading(self, kpi: KpiFields, span: Span) -> Mergeable:
         from monitord.kpis.readings.counter import CounterReading
 
         # Without matchers of its own, a divisor of the same metric counts everything that the counter does.
         return CounterReading(span, kpi.per is not None, is_share=kpi.per == kpi.metric)
 
     def nearest_promql(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, str]:
-        increase = f"sum(increase({selector(kpi, services, span)}{span.whole}))"
+        increase = f"sum({once(kpi, f'increase({selector(kpi, services, span)}{span.whole})')})"
         if kpi.per:
             divisor = _narrowed(kpi.per, session_matchers(span.session, services))
             return {"mean": f"{increase} / sum(increase({divisor}{span.whole}))"}
-        rate = f"sum(rate({selector(kpi, services, span)}{span.whole}))"
+        rate = f"sum({once(kpi, f'rate({selector(kpi, services, span)}{span.whole})')})"
         of_stat = {"mean": rate, "rate": rate, "total": increase}
         return {stat: of_stat[stat] for stat in kpi.stats if stat in of_stat}
 

@@ -30,6 +30,8 @@ class Expression(QueryKind):
             raise ValueError("kind expr needs `expr`")
         if kpi.metric is not None or kpi.match is not None:
             raise ValueError("kind expr has no metric or match; write them into expr")
+        if kpi.distinct:
+            raise ValueError("kind expr has no `distinct`; write it into expr, as max by (LABELS) (...)")
         used = set(_PLACEHOLDER.findall(kpi.expr))
         if unknown := sorted(used.difference(_KNOWN_PLACEHOLDERS)):
             raise ValueError(f"{unknown[0]} is unknown; use {', '.join(_KNOWN_PLACEHOLDERS)}")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from monitord.kpis.kind import KpiFields, MetricKind, MetricReading, Source, selector
+from typing import TYPE_CHECKING
+
+from monitord.kpis.kind import KpiFields, MetricKind, Source, once, selector
 from monitord.kpis.percentiles import quantile_of
 from monitord.kpis.span import Span
+
+if TYPE_CHECKING:
+    from monitord.kpis.readings.distinct import Mergeable
 
 
 class Gauge(MetricKind):
@@ -20,7 +25,7 @@ class Gauge(MetricKind):
     def sources(self, kpi: KpiFields) -> tuple[Source, ...]:
         return (Source("gauge", kpi.metric or "", kpi.match or ""),)
 
-    def reading(self, kpi: KpiFields, span: Span) -> MetricReading:  # noqa: ARG002
+    def new_reading(self, kpi: KpiFields, span: Span) -> Mergeable:  # noqa: ARG002
         from monitord.kpis.readings.gauge import GaugeReading
 
         return GaugeReading(span)
@@ -31,11 +36,12 @@ class Gauge(MetricKind):
         for stat in kpi.stats:
             q = quantile_of(stat)
             if q is not None:
-                found[stat] = f"quantile({q:g}, quantile_over_time({q:g}, {samples}))"
+                of_each = once(kpi, f"quantile_over_time({q:g}, {samples})")
+                found[stat] = f"quantile({q:g}, {of_each})"
             elif stat == "std":
-                found[stat] = f"avg(stddev_over_time({samples}))"
+                found[stat] = f"avg({once(kpi, f'stddev_over_time({samples})')})"
             else:
                 aggregation, function = ("avg", "avg") if stat == "mean" else (stat, stat)
                 function = "avg" if stat == "sum" else function
-                found[stat] = f"{aggregation}({function}_over_time({samples}))"
+                found[stat] = f"{aggregation}({once(kpi, f'{function}_over_time({samples})')})"
         return found

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from monitord.kpis.kind import KpiFields, MetricReading, NativeReading, Source, selector
+from typing import TYPE_CHECKING
+
+from monitord.kpis.kind import KpiFields, MetricReading, NativeReading, Source, once, selector
 from monitord.kpis.kinds._observations import ObservationKind
 from monitord.kpis.percentiles import quantile_of
 from monitord.kpis.span import Span
 from monitord.kpis.thresholds import SHARE_UNIT, threshold_of
+
+if TYPE_CHECKING:
+    from monitord.kpis.readings.distinct import Mergeable
 
 
 class Histogram(ObservationKind):
@@ -48,7 +53,7 @@ class Histogram(ObservationKind):
     def native_source(self, kpi: KpiFields) -> Source | None:
         return None if kpi.buckets else Source("native", kpi.metric or "", kpi.match or "")
 
-    def reading(self, kpi: KpiFields, span: Span) -> MetricReading:
+    def new_reading(self, kpi: KpiFields, span: Span) -> Mergeable:
         from monitord.kpis.readings.histogram import HistogramReading
 
         thresholds = {stat: threshold_of(stat) for stat in kpi.stats}
@@ -60,13 +65,14 @@ class Histogram(ObservationKind):
         return HistogramReading(span, measured)
 
     def native_reading(self, reading: MetricReading) -> NativeReading | None:
+        from monitord.kpis.readings.distinct import DistinctReading
         from monitord.kpis.readings.histogram import HistogramReading
 
-        return reading if isinstance(reading, HistogramReading) else None
+        return reading if isinstance(reading, HistogramReading | DistinctReading) else None
 
     def nearest_promql(self, kpi: KpiFields, services: tuple[str, ...], span: Span) -> dict[str, str]:
         series = _buckets(kpi, services, span)
-        buckets = f"sum by (le) (increase({series}{span.whole}))"
+        buckets = f"sum by (le) ({once(kpi, f'increase({series}{span.whole})', 'le')})"
         percentiles = {
             stat: f"histogram_quantile({q:g}, {buckets})" for stat in kpi.stats if (q := quantile_of(stat))
         }

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from monitord.kpis.kind import KpiFields, MetricReading, Source, selector
+from typing import TYPE_CHECKING
+
+from monitord.kpis.kind import KpiFields, Source, selector
 from monitord.kpis.kinds._observations import ObservationKind
 from monitord.kpis.percentiles import quantile_of
 from monitord.kpis.span import Span
+
+if TYPE_CHECKING:
+    from monitord.kpis.readings.distinct import Mergeable
 
 
 class Summary(ObservationKind):
@@ -19,7 +24,7 @@ class Summary(ObservationKind):
         match = ",".join(filter(None, (kpi.match, 'quantile!=""')))
         return (*super().sources(kpi), Source("quantiles", kpi.metric or "", match))
 
-    def reading(self, kpi: KpiFields, span: Span) -> MetricReading:  # noqa: ARG002
+    def new_reading(self, kpi: KpiFields, span: Span) -> Mergeable:  # noqa: ARG002
         from monitord.kpis.readings.summary import SummaryReading
 
         return SummaryReading(span)

@@ -77,11 +77,19 @@ class BucketSums:
         low, high, estimate = (
             each.reshape(count, bounds, -1).sum(axis=0) for each in (found.low, found.high, found.estimate)
         )
+        self._put(group, Histogram(layout, low, high, estimate))
+
+    def include(self, other: BucketSums) -> None:
+        """Add the buckets of other histograms of the same metric."""
+        for group, of_group in other._found.items():
+            for histogram in of_group.values():
+                self._put(group, histogram)
+        self.respelt |= other.respelt
+
+    def _put(self, group: Group, histogram: Histogram) -> None:
         of_group = self._found.setdefault(group, {})
-        before = of_group.get(layout)
-        if before is not None:
-            low, high, estimate = low + before.low, high + before.high, estimate + before.estimate
-        of_group[layout] = Histogram(layout, low, high, estimate)
+        known = of_group.get(histogram.layout)
+        of_group[histogram.layout] = histogram if known is None else _added([known, histogram])
 
     def of(self, groups: Collection[Group]) -> Histogram | None:
         """Return the histograms of some groups merged; None when they have none."""

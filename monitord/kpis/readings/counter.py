@@ -42,6 +42,12 @@ class CounterReading:
         if sums is not None:
             sums.take(target, metric)
 
+    def include(self, other: CounterReading) -> None:
+        """Add what another reading measured."""
+        self._counters.include(other._counters)
+        if self._divisor is not None and other._divisor is not None:
+            self._divisor.include(other._divisor)
+
     def resets(self, group: Group) -> int | None:
         return self._counters.resets(group)
 

@@ -54,6 +54,11 @@ class GaugeReading:
             if found is not None:
                 self._found.setdefault(target.scrapes.group(gpu), []).append(found)
 
+    def include(self, other: GaugeReading) -> None:
+        """Add what another reading measured."""
+        for group, found in other._found.items():
+            self._found.setdefault(group, []).extend(found)
+
     def resets(self, group: Group) -> int | None:  # noqa: ARG002
         """Return None: a gauge may go down."""
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from typing import Self
 
 import numpy as np
 
@@ -54,6 +55,10 @@ class HistogramReading(ObservationReading):
             self._buckets.add(
                 group, table.layout, target.scrapes.successes, table.cumulative[:, :, target.scrapes.up]
             )
+
+    def include(self, other: Self) -> None:
+        super().include(other)
+        self._buckets.include(other._buckets)
 
     def _percentile(self, q: float, groups: Collection[Group], count: Sums) -> Estimate:
         merged = self._buckets.of(groups)

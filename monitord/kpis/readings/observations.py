@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
+from typing import Self
 
 import numpy as np
 
@@ -37,6 +38,11 @@ class ObservationReading(ABC):
             self._count.take(target, metric)
         elif role == "sum":
             self._sum.take(target, metric)
+
+    def include(self, other: Self) -> None:
+        """Add what another reading measured."""
+        self._count.include(other._count)
+        self._sum.include(other._sum)
 
     def resets(self, group: Group) -> int | None:
         return self._count.resets(group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Self
 
 import numpy as np
 
@@ -38,6 +39,13 @@ class SummaryReading(ObservationReading):
             quantiles = self._quantiles.setdefault(target.scrapes.group(gpu), {})
             for labels, row in zip(series.labels, series.values, strict=True):
                 quantiles.setdefault(float(labels["quantile"]), []).append(self._last(times, row))
+
+    def include(self, other: Self) -> None:
+        super().include(other)
+        for group, quantiles in other._quantiles.items():
+            of_group = self._quantiles.setdefault(group, {})
+            for q, found in quantiles.items():
+                of_group.setdefault(q, []).extend(found)
 
     def _last(self, times: Floats, row: Floats) -> Floats:
         """Return the last number in each window, not a number where there is none."""

@@ -61,6 +61,11 @@ class CounterSums:
             if found is not None:
                 self._found.setdefault(target.scrapes.group(gpu), []).append(found)
 
+    def include(self, other: CounterSums) -> None:
+        """Add the sums of other counters of the same metric."""
+        for group, parts in other._found.items():
+            self._found.setdefault(group, []).extend(parts)
+
     def of(self, groups: Collection[Group]) -> Sums | None:
         """Return the sums over some groups; None when none of them has any."""
         parts = [part for group in groups for part in self._found.get(group, ())]

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitord.artifacts import store
+from monitord.artifacts.collected_files import collect_into_files
 from monitord.artifacts.contents import window_files
 from monitord.artifacts.derive import derive
 from monitord.artifacts.manifest import Provenance, manifest
@@ -33,7 +34,6 @@ from tests.conftest import wait_until
 from tests.fakes.guard import permit
 from tests.fakes.native import CONTENT_TYPE, family, histogram
 from tests.integration.prometheus.conftest import Response, exporters, prepared_server
-from tests.kept import collect_and_keep
 
 pytestmark = pytest.mark.real
 
@@ -188,7 +188,7 @@ def folder(measured: Measured, tmp_path: Path) -> Path:
     collection, version = measured.collection, str(measured.build.version)
     prometheus = {"version": version, "scrape_interval_seconds": INTERVAL, "native_histograms": True}
     files = window_files(collection, {"recipes/own.yaml": RECIPE})
-    samples = collect_and_keep(measured.request, measured.client, tmp_path, most=200)
+    samples = collect_into_files(measured.request, measured.client, tmp_path, most=200)
     published = manifest(collection, Provenance("1", "3", {}, prometheus))
     return store.publish(
         tmp_path, "w", {**files, **samples.files}, published, rows=samples.rows, permit=permit()

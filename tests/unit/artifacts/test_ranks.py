@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from monitord.artifacts.ranks import (
     ALPHA,
     LARGEST_GROUP,
+    benjamini_hochberg,
     holm,
     mann_whitney,
     p_without_ties,
@@ -129,3 +130,16 @@ def test_the_largest_groups() -> None:
         mann_whitney([*first, 99.0], list(second))
     with pytest.raises(ValueError, match="1 to 20 values"):
         mann_whitney([], [1.0])
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_q_is_the_least_rate_of_false_discoveries_that_takes_a_p_in(ps: list[float]) -> None:
+    qs = benjamini_hochberg(ps)
+    for p, q in zip(ps, qs, strict=True):
+        rates = [min(1.0, len(ps) * each / sum(other <= each for other in ps)) for each in ps if each >= p]
+        assert q == pytest.approx(min(rates))
+
+
+def test_q_as_r_gives_it() -> None:
+    # p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.5), "BH")
+    assert benjamini_hochberg([0.03, 0.01, 0.5, 0.02, 0.04]) == pytest.approx([0.05, 0.05, 0.5, 0.05, 0.05])

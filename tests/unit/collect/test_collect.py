@@ -520,6 +520,14 @@ def test_a_target_with_both_forms_is_read_by_the_classic_one_and_others_by_the_n
     assert (one_row(found, "p50").bucket_lo, one_row(found, "p50").bucket_hi) == (1, 2)
 
 
+def test_the_error_of_a_failed_scrape_is_published_without_what_may_be_secret() -> None:
+    error = 'Get "http://me:word@n2:1/metrics?token=abc": dial tcp: connection refused'
+    series = [stored(B, "up", scraped(lambda _: 0.0))]
+    found = run(kpi(kind="counter", metric="m"), series, active=[{"labels": B, "lastError": error}])
+    assert found.coverage[0].error == 'Get "http://n2:1/metrics": dial tcp: connection refused'
+    assert (found.coverage[0].failed, found.coverage[0].not_made) == (100, 0)
+
+
 def test_a_down_target_of_the_same_job_counts_against_the_coverage() -> None:
     series = [
         stored(A, "m", rate(10.0)), stored(OTHER, "other", rate(1.0)),

@@ -37,7 +37,9 @@ def test_a_window_with_all_its_scrapes_is_complete() -> None:
 def test_a_target_below_the_coverage_wanted_makes_it_partial() -> None:
     status, reasons = judge(REQUEST, [target(20), target(18, instance="i:2")])
     assert status == "partial"
-    assert reasons == (Reason("low_coverage", "coverage below 0.95: j i:2 of c (18 of 20 scrapes)"),)
+    assert reasons == (
+        Reason("low_coverage", "coverage below 0.95: j i:2 of c (18 of 20 scrapes; 2 failed)"),
+    )
 
 
 def test_absent_down_and_low_are_told_apart_worst_first() -> None:

@@ -100,12 +100,6 @@ def test_one_process_serves_many_windows_and_ends_with_the_daemon(start: Start, 
     assert not is_there(pid)
 
 
-def test_without_samples_to_be_kept_there_is_no_folder_for_them(start: Start, session: Session) -> None:
-    with start(SERVES).collecting(SERVER, Asked(REQUEST), False) as found:
-        assert found[0] == COLLECTED
-        assert not list(session.artifacts.iterdir())
-
-
 def test_it_ends_when_it_is_idle_and_is_started_again(start: Start) -> None:
     collector = start(SERVES, idle=0.1)
     assert run(collector) == DONE
@@ -187,8 +181,9 @@ def test_what_the_process_could_not_do_is_raised(start: Start) -> None:
     assert (raised.value.errno, raised.value.filename) == (28, "/f")
 
 
-def test_the_process_is_told_what_is_asked_for_and_where_samples_go(
-    start: Start, session: Session, tmp_path: Path
+@pytest.mark.parametrize("keep_samples", [False, True])
+def test_the_process_gets_what_is_asked_for_and_where_files_go(
+    start: Start, session: Session, tmp_path: Path, keep_samples: bool
 ) -> None:
     copy = tmp_path / "order"
     code = f"""
@@ -198,10 +193,11 @@ with open({str(copy)!r}, 'w') as file: file.write(sys.stdin.readline())
 sys.stdin.read()
 """
     asked = Asked(REQUEST, (Reason("settle_timeout", "late"),))
-    with start(code).collecting(SERVER, asked, True):
+    with start(code).collecting(SERVER, asked, keep_samples):
         order = read_order(copy.read_bytes())
         assert order.server == SERVER
         assert unpack_asked(order.request) == asked
+        assert order.samples == keep_samples
         assert [str(folder) for folder in session.artifacts.iterdir()] == [order.folder]
 
 

@@ -12,7 +12,7 @@ from monitord.daemon.settings_change import change
 from monitord.session.settings import Settings, check_settings, differing, render_settings
 
 IN_PLACE: dict[str, Any] = {
-    "scrape_interval": "1s",
+    "scrape_interval": "7s",
     "shutdown_timeout": "5s",
     "watch.poll_interval": "7s",
     "watch.full_scan_interval": "8s",
