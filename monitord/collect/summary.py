@@ -86,13 +86,20 @@ def kpi_rows(subject: Subject, reading: Reading) -> list[KpiRow]:
     for scope in ("session", *kpi.by):
         for key, groups, covering in _parts(scope, kpi, reading, targets):
             place = dict(zip(SCOPES[scope], key, strict=True))
+            missed = merges and _is_missed(groups, covering)
             for stat in kpi.stats:
                 what = ("" if merges else scope, stat, groups)
                 if what not in known:
                     known[what] = reading.estimate(stat, scope, groups).scaled(kpi.scale_of(stat))
-                row = _row(subject, stat, known[what], _grade(subject, known[what], covering))
+                row = _row(subject, stat, known[what], _grade(subject, known[what], covering, missed))
                 rows.append(_placed(row, scope, place))
     return rows
+
+
+def _is_missed(groups: Sequence[Group], targets: Sequence[TargetCoverage]) -> bool:
+    """Return whether a target was not scraped in the window, and not measured by the scrapes around it."""
+    unscraped = {target.identity for target in targets if not target.scrapes}
+    return bool(unscraped) and not unscraped <= {(g.job, g.instance, g.client) for g in groups}
 
 
 def groups_by_scope(scope: str, groups: Collection[Group]) -> dict[Key, tuple[Group, ...]]:
@@ -138,24 +145,28 @@ def _parts(
         yield key, groups.get(key, ()), covering.get(key[: len(known)], [])
 
 
-def _grade(subject: Subject, estimate: Estimate, targets: Sequence[TargetCoverage]) -> Grade:
-    """Return how far a value can be trusted; its coverage is the worst of what it rests on."""
+def _grade(subject: Subject, estimate: Estimate, targets: Sequence[TargetCoverage], missed: bool) -> Grade:
+    """Return how far a value can be trusted; its coverage is the worst of what it rests on.
+
+    `missed` means that it leaves a target out, which is scraped less often than the window is long.
+    """
     coverage = worst(targets)
     if estimate.value is None:
         absent = estimate.reason == why.METRIC_ABSENT
         return Grade(coverage, "no_data", _absence(targets or subject.targets) if absent else estimate.reason)
-    is_sparse = estimate.presence < subject.min_coverage
+    wide = why.EDGE_UNCERTAIN if estimate.bucket is None else why.WIDE_BUCKET
+    is_covered = coverage is None or coverage >= subject.min_coverage
     if coverage is not None:
         coverage = min(coverage, estimate.presence)
-    if estimate.reason:
-        return Grade(coverage, "partial", estimate.reason)
-    if is_sparse:
-        return Grade(coverage, "partial", why.SPARSE_SERIES)
-    if coverage is not None and coverage < subject.min_coverage:
-        return Grade(coverage, "partial", why.LOW_COVERAGE)
-    if estimate.uncertainty > subject.max_uncertainty:
-        return Grade(coverage, "partial", why.EDGE_UNCERTAIN if estimate.bucket is None else why.WIDE_BUCKET)
-    return Grade(coverage, "ok", "")
+    reasons = (
+        (estimate.reason, bool(estimate.reason)),
+        (why.WINDOW_TOO_SHORT, missed and coverage != 0),
+        (why.SPARSE_SERIES, estimate.presence < subject.min_coverage),
+        (why.LOW_COVERAGE, not is_covered),
+        (wide, estimate.uncertainty > subject.max_uncertainty),
+    )
+    reason = next((reason for reason, holds in reasons if holds), "")
+    return Grade(coverage, "partial" if reason else "ok", reason)
 
 
 def _absence(targets: Sequence[TargetCoverage]) -> str:

@@ -520,6 +520,19 @@ def test_a_target_with_both_forms_is_read_by_the_classic_one_and_others_by_the_n
     assert (one_row(found, "p50").bucket_lo, one_row(found, "p50").bucket_hi) == (1, 2)
 
 
+def test_a_target_that_the_window_is_too_short_for_is_a_reason_of_the_rows_that_leave_it_out() -> None:
+    rare = (ExpectedTarget("http://x/", A, float(INTERVAL)), ExpectedTarget("http://x/", B, 600.0))
+    begun = {START + SECONDS + 2: 200.0}  # scraped for the first time when the window is over
+    found = run(
+        kpi(kind="counter", metric="m", by=["client"]), [stored(A, "m", rate(10)), stored(B, "m", begun)],
+        A, B, targets=rare,
+    )  # fmt: skip
+    row = one_row(found, "mean")
+    assert row.value == pytest.approx(10)
+    assert (row.status, row.reason) == ("partial", "window_too_short")
+    assert one_row(found, "mean", "client", client="c1").status == "ok"
+
+
 def test_the_error_of_a_failed_scrape_is_published_without_what_may_be_secret() -> None:
     error = 'Get "http://me:word@n2:1/metrics?token=abc": dial tcp: connection refused'
     series = [stored(B, "up", scraped(lambda _: 0.0))]
