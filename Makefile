@@ -52,7 +52,8 @@ pythons: setup  ## unit tests on each other Python from 3.11 to 3.13 that this m
 
 soak: tools  ## all faults of Prometheus on every version, 2,000 loads, a hundred rounds of kills: half an hour
 	MONITORD_TEST_ROUNDS=100 python -m pytest --timeout 7200 -m "" \
-	    tests/integration/test_truth_of_bounds.py tests/integration/prometheus/test_supervised.py tests/e2e/test_prometheus_faults.py \
+	    tests/integration/test_truth_of_bounds.py tests/unit/lint/test_statistics_page.py \
+	    tests/integration/prometheus/test_supervised.py tests/e2e/test_prometheus_faults.py \
 	    tests/e2e/test_collection_faults.py tests/e2e/test_slurm_ends.py tests/e2e/test_hung_file_system.py
 
 $(VENV)/peer/.installed: pyproject.toml constraints.txt

@@ -26,6 +26,7 @@ from tests.fakes.sample_client import Stored, stored
 
 LAYOUTS = ((0.1, 0.5, 1.0, math.inf), (0.25, 0.5, 2.0, math.inf), (1.0, math.inf))
 INTERVALS = (0.5, 1.0, 5.0, 15.0)
+WINDOWS = (10, 100)  # seconds
 TIMESTAMP_LEAD = 0.003
 """Prometheus dates a scrape up to 2 ms before it starts, and cuts that to whole milliseconds."""
 RECIPE = Recipe.model_validate(
@@ -33,9 +34,12 @@ RECIPE = Recipe.model_validate(
         {"name": "requests", "help": "h", "unit": "x/s", "kind": "counter", "metric": "requests_total",
          "stats": ["mean", "min", "max", "total"], "by": ["client"]},
         {"name": "failed", "help": "h", "unit": "%", "kind": "counter", "metric": "requests_total",
-         "match": 'code="5"', "per": "requests_total", "scale": 100, "stats": ["mean"], "by": ["client"]},
+         "match": 'code="5"', "per": "requests_total", "scale": 100, "stats": ["mean", "min", "max"],
+         "by": ["client"]},
+        {"name": "busy", "help": "h", "unit": "s", "kind": "counter", "metric": "busy_seconds_total",
+         "per": "requests_total", "stats": ["mean", "min", "max"], "by": ["client"]},
         {"name": "latency", "help": "h", "unit": "s", "kind": "histogram", "metric": "latency",
-         "stats": ["mean", "count", "total", "p50", "p99"], "by": ["client"]},
+         "stats": ["mean", "count", "total", "p50", "p99", "under 500 ms"], "by": ["client"]},
     ]}
 )  # fmt: skip
 
@@ -80,6 +84,7 @@ class Service:
         for code in ("2", "5"):
             if total[code] or code == "2":
                 yield (("__name__", "requests_total"), ("code", code)), total[code]
+        yield (("__name__", "busy_seconds_total"),), total["seconds"]
         if self.native:
             buckets = [
                 (0, str(low), "+Inf" if math.isinf(high) else str(high), str(round(total[high] - total[low])))
@@ -126,8 +131,9 @@ class Load:
 
 
 def random_load(seed: int, start: float, native: bool = False) -> Load:
-    """Return a load on one to three services in a window of 100 s: some in bursts, born, restarted, dead."""
-    random, end = Random(seed), start + 100
+    """Return a load on one to three services: some in bursts, born, restarted, dead."""
+    random = Random(seed)
+    end = start + random.choice(WINDOWS)
     services = [
         random_service(random, client, start, end, native) for client in random.choice(["a", "ab", "abc"])
     ]
@@ -188,34 +194,50 @@ def scraped(
 
 def truth(load: Load, row: KpiRow, span: Span) -> float | None:
     """Return what a row is about; None when that is undefined."""
-    services, off = load.covered_by(row), load.off
-    found = [(one, i) for one in services for i in one.between(load.start + off, load.end + off)]
-    took = sorted(one.seconds[i] for one, i in found)
-    if row.stat in {"min", "max"}:
-        rates = [
-            sum(len(one.between(start + off, end + off)) for one in services) / (end - start)
-            for start, end in span.edges()[1 : 1 + span.tiles]
-        ]
-        return min(rates) if row.stat == "min" else max(rates)
+    whole = _truth(load, row, load.start, load.end)
+    if row.stat not in {"min", "max"}:
+        return whole
+    tiles = [_truth(load, row, *tile) for tile in span.edges()[1 : 1 + span.tiles]]
+    found = [each for each in tiles if each is not None]
+    return {"min": min, "max": max}[row.stat](found, default=None)
+
+
+def _truth(load: Load, row: KpiRow, start: float, end: float) -> float | None:
+    """Return what a row is about in a part of the window."""
+    requests = [
+        (one.seconds[i], one.codes[i])
+        for one in load.covered_by(row)
+        for i in one.between(start + load.off, end + load.off)
+    ]
+    took = sorted(seconds for seconds, _ in requests)
+    if row.stat in {"total", "count"}:
+        return math.fsum(took) if (row.kpi, row.stat) == ("latency", "total") else float(len(took))
+    if row.kpi == "requests":
+        return len(took) / (end - start)
+    if not took:
+        return None
     q = quantile_of(row.stat)
     if q is not None:
-        return took[max(0, math.ceil(q * len(took) - 1e-9) - 1)] if took else None
-    if row.kpi == "failed":
-        failed = sum(one.codes[i] == "5" for one, i in found)
-        return 100 * failed / len(found) if found else None
-    if (row.kpi, row.stat) == ("latency", "mean"):
-        return math.fsum(took) / len(found) if found else None
-    whole = math.fsum(took) if (row.kpi, row.stat) == ("latency", "total") else float(len(found))
-    return whole / span.seconds if row.stat == "mean" else whole
+        return took[max(0, math.ceil(q * len(took) - 1e-9) - 1)]
+    shares = {"under 500 ms": [each <= 0.5 for each in took], "failed": [code == "5" for _, code in requests]}
+    chosen = shares.get(row.stat) or shares.get(row.kpi)
+    return 100 * sum(chosen) / len(took) if chosen else math.fsum(took) / len(took)
 
 
 def rows_with_truth(load: Load, collection: CollectedWindow) -> Iterator[tuple[KpiRow, float]]:
     """Yield the rows that have bounds, each with the truth.
 
     Those that cover a service that was never scraped in the window are left out: of what was born and died
-    between two scrapes nobody knows.
+    between two scrapes nobody knows. One that lives all along is known by the scrapes around the window.
     """
-    seen = {each.instance for each in collection.coverage if each.successes}
+    lasting = {
+        one.target["instance"] for one in load.services if (one.born, one.died) == (-math.inf, math.inf)
+    }
+    seen = {
+        each.instance
+        for each in collection.coverage
+        if each.successes or (not each.scrapes and each.instance in lasting)
+    }
     for row in collection.rows:
         true = truth(load, row, collection.request.span)
         if row.value_lo is None or row.value_hi is None or true is None:

@@ -7,9 +7,8 @@ request of the services is known. All seeds are fixed.
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -26,7 +25,6 @@ from tests.fakes.sample_client import SESSION, SampleClient
 from tests.loads import Load, Service, is_inside, random_service, rows_with_truth, scraped
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
-MARK = "<!-- {} of the output of `python -m tests.statistics_table` -->\n"
 SCRAPES = (4, 10, 20, 60, 200)
 LOADS = 300
 START = 1_000_000.0
@@ -90,19 +88,32 @@ def bursty(random: Random, start: float, end: float) -> Service:
     return replace(random_service(random, "a", start, end, native=False), layout=LAYOUT)
 
 
-def tables() -> str:
-    """Return the tables as Markdown."""
+def tables() -> dict[str, str]:
+    """Return the tables as Markdown, by their names."""
     kinds: dict[str, Make] = {"steady": steady, "any": bursty}
     answers = {
         kind: {scrapes: list(_answers(make, scrapes)) for scrapes in SCRAPES} for kind, make in kinds.items()
     }
-    return "\n".join([*four_windows(), "", *_rates(answers), "", *_quantiles(answers["any"]), ""])
+    return {
+        "example": example(),
+        "rates": _table(_rates(answers)),
+        "quantiles": _table(_quantiles(answers["any"])),
+    }
 
 
-def with_tables(page: str, found: str) -> str:
+def example() -> str:
+    """Return the table of four windows of 20 s with the same load."""
+    return _table(_four_windows())
+
+
+def with_tables(page: str, found: Mapping[str, str]) -> str:
     """Return the page with these tables in the place of those that it has."""
-    begin, end = MARK.format("Begin"), MARK.format("End")
-    return re.sub(f"(?s)(?<={re.escape(begin)}).*(?={re.escape(end)})", lambda _: found, page)
+    for name, table in found.items():
+        begin, end = f"<!-- table {name} -->\n", f"<!-- end {name} -->\n"
+        before, _, rest = page.partition(begin)
+        _, _, after = rest.partition(end)
+        page = f"{before}{begin}{table}{end}{after}"
+    return page
 
 
 def _rates(answers: dict[str, dict[int, list[Answer]]]) -> Iterator[str]:
@@ -142,7 +153,7 @@ def _quantiles(answers: dict[int, list[Answer]]) -> Iterator[str]:
             )  # fmt: skip
 
 
-def four_windows() -> Iterator[str]:
+def _four_windows() -> Iterator[str]:
     """Yield a table of four windows of 20 s with the same load, of a service that is scraped every 5 s.
 
     It is idle in the first and the last 2.5 s of each, and between them.
@@ -220,6 +231,10 @@ def _share(cases: Iterator[bool]) -> str:
 
 def _percent(share: float) -> str:
     return "none" if math.isinf(share) else f"{100 * share:.1f} %"
+
+
+def _table(rows: Iterator[str]) -> str:
+    return "".join(f"{row}\n" for row in rows)
 
 
 def _row(*cells: object) -> str:

@@ -7,9 +7,10 @@ edges as independent of the others; those of a quantile are bucket bounds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from monitord.collect.summary import KpiRow
 from monitord.kpis.percentiles import quantile_of
@@ -29,6 +30,15 @@ class Counter:
 
     labels: dict[str, str]
     values: dict[int, float]
+
+
+class Bucket(NamedTuple):
+    """A bucket by itself: its edges, and the least and the most that it counted."""
+
+    low: float
+    high: float
+    least: float
+    most: float
 
 
 class Scraped:
@@ -124,32 +134,56 @@ def _tightest(services: Sequence[Scraped], row: KpiRow, span: Span) -> Interval 
     q = quantile_of(row.stat)
     if q is not None:
         return _quantile(q, services, span)
-    if row.kpi == "failed":
-        return _share(services, span)
     if row.stat in {"min", "max"}:
-        return _extreme(min if row.stat == "min" else max, services, span)
-    if row.kpi == "requests":
-        low, high = _sum(services, span.start, span.end, "requests_total")
-        return (low, high) if row.stat == "total" else (low / span.seconds, high / span.seconds)
+        return _extreme(row, services, span)
+    if row.kpi == "latency":
+        return _observed(row.stat, services, span)
+    if row.stat == "total":
+        return _sum(services, span.start, span.end, "requests_total")
+    return _mean(row.kpi, services, span.start, span.end)
+
+
+def _observed(stat: str, services: Sequence[Scraped], span: Span) -> Interval | None:
+    if stat == "under 500 ms":
+        return _share_up_to(0.5, services, span)
     count = _sum(services, span.start, span.end, "latency_count")
     observed = _sum(services, span.start, span.end, "latency_sum")
-    return {"count": count, "total": observed, "mean": _ratio(observed, count)}[row.stat]
+    return {"count": count, "total": observed, "mean": _ratio(observed, count)}[stat]
 
 
-def _share(services: Sequence[Scraped], span: Span) -> Interval | None:
-    failed = _sum(services, span.start, span.end, "requests_total", code="5")
-    other = _sum(services, span.start, span.end, "requests_total", code="2")
-    if math.isinf(failed[1] + other[1]):
+def _mean(kpi: str, services: Sequence[Scraped], start: float, end: float) -> Interval | None:
+    requests = _sum(services, start, end, "requests_total")
+    if kpi == "requests":
+        return requests[0] / (end - start), requests[1] / (end - start)
+    if math.isinf(requests[1]):
         return None
+    if kpi == "busy":
+        return _ratio(_sum(services, start, end, "busy_seconds_total"), requests)
+    failed = _sum(services, start, end, "requests_total", code="5")
+    other = _sum(services, start, end, "requests_total", code="2")
     low, high = (_over(failed[side], failed[side] + other[1 - side], float(side)) for side in (0, 1))
     return 100 * low, 100 * high
 
 
-def _extreme(pick: Callable[[Iterable[float]], float], services: Sequence[Scraped], span: Span) -> Interval:
-    tiles = span.edges()[1 : 1 + span.tiles]
-    rates = [(_sum(services, start, end, "requests_total"), end - start) for start, end in tiles]
-    low, high = (pick(counted[side] / seconds for counted, seconds in rates) for side in (0, 1))
-    return low, high
+def _extreme(row: KpiRow, services: Sequence[Scraped], span: Span) -> Interval | None:
+    """Return the bounds of the least or greatest of the tiles' means.
+
+    A ratio is undefined in a tile without requests: one in which there may be none limits it on one side.
+    """
+    pick = min if row.stat == "min" else max
+    possible, certain = [], []
+    for start, end in span.edges()[1 : 1 + span.tiles]:
+        requests, found = _sum(services, start, end, "requests_total"), _mean(row.kpi, services, start, end)
+        if found is None:
+            return None
+        if requests[1] > 0 or row.kpi == "requests":
+            possible.append(found)
+        if requests[0] > 0 or row.kpi == "requests":
+            certain.append(found)
+    if not certain:
+        return min(low for low, _ in possible), max(high for _, high in possible)
+    lows, highs = (possible, certain) if row.stat == "min" else (certain, possible)
+    return pick(low for low, _ in lows), pick(high for _, high in highs)
 
 
 def _ratio(part: Interval, whole: Interval) -> Interval | None:
@@ -164,34 +198,53 @@ def _sum(services: Iterable[Scraped], start: float, end: float, name: str, **lab
 
 
 def _quantile(q: float, services: Sequence[Scraped], span: Span) -> Interval | None:
-    """Return the bucket bounds around the quantile, from what each bucket counted by itself."""
-    buckets = [bucket for one in services for bucket in _buckets(one, span)]
-    if not buckets or any(math.isinf(most) for *_, most in buckets):
-        return None
+    """Return the bucket bounds around the quantile."""
+    buckets = _finite_buckets(services, span)
     low, high = 0.0, math.inf
-    for bound in sorted({high for _, high, _, _ in buckets}):
-        # Most at or below: all that any bucket which begins below it may hold, and the least of all others.
-        most = sum(n for begin, _, _, n in buckets if begin < bound)
-        least_above = sum(n for begin, _, n, _ in buckets if begin >= bound)
-        least = sum(n for _, end, n, _ in buckets if end <= bound)
-        most_above = sum(n for _, end, _, n in buckets if end > bound)
-        if most + least_above > 0 and most / (most + least_above) < q:
+    for bound in sorted({bucket.high for bucket in buckets}):
+        (least, most_above), (most, least_above) = _around(bound, buckets)
+        if _over(most, most + least_above, math.nan) < q:
             low = bound
-        if least + most_above > 0 and least / (least + most_above) >= q:
+        if _over(least, least + most_above, math.nan) >= q:
             high = bound
             break
-    return low, high
+    return (low, high) if buckets else None
 
 
-def _buckets(one: Scraped, span: Span) -> Iterator[tuple[float, float, float, float]]:
-    """Yield each bucket by itself: its edges, and the least and the most that it counted."""
+def _share_up_to(threshold: float, services: Sequence[Scraped], span: Span) -> Interval | None:
+    buckets = _finite_buckets(services, span)
+    if not buckets:
+        return None
+    (least, most_above), (most, least_above) = _around(threshold, buckets)
+    return 100 * _over(least, least + most_above, 0.0), 100 * _over(most, most + least_above, 0.0)
+
+
+def _around(bound: float, buckets: Sequence[Bucket]) -> tuple[Interval, Interval]:
+    """Return how much lay at or below a bound, and above it: with the least below, and with the most.
+
+    A bucket in which the bound lies may hold all on either side of it.
+    """
+    least = sum(each.least for each in buckets if each.high <= bound)
+    most_above = sum(each.most for each in buckets if each.high > bound)
+    most = sum(each.most for each in buckets if each.low < bound)
+    least_above = sum(each.least for each in buckets if each.low >= bound)
+    return (least, most_above), (most, least_above)
+
+
+def _finite_buckets(services: Sequence[Scraped], span: Span) -> list[Bucket]:
+    """Return the buckets of all services; none where a counter has no upper bound."""
+    found = [bucket for one in services for bucket in _buckets(one, span)]
+    return [] if any(math.isinf(each.most) for each in found) else found
+
+
+def _buckets(one: Scraped, span: Span) -> Iterator[Bucket]:
     bounds = sorted(
         ((float(each.labels["le"]), each) for each in one.named("latency_bucket")), key=lambda found: found[0]
     )
     below, edge = Counter({}, {}), 0.0
     for bound, counter in bounds:
         own = {i: n - below.values.get(i, 0.0) for i, n in counter.values.items()}
-        yield edge, bound, *one.increase(Counter({}, own), span.start, span.end)
+        yield Bucket(edge, bound, *one.increase(Counter({}, own), span.start, span.end))
         below, edge = counter, bound
 
 

@@ -2,7 +2,7 @@
 
 The range of a side holds every run of it: for counters from the least lower to the greatest upper bound of
 its rate, for gauges from the least to the greatest mean, or with one run alone one standard deviation of the
-samples to either side. A change is certain when the ranges do not touch. Its effect is the distance between
+samples to either side. The sides are apart when their ranges do not touch. The effect is the distance between
 them, as a share of the greater of their nearest ends: 0.5 is a factor of two, 1 is from or to zero.
 """
 
@@ -58,7 +58,7 @@ class ChangedSeries:
     q: float | None = None
 
     @property
-    def is_certain(self) -> bool:
+    def is_apart(self) -> bool:
         return self.effect != 0
 
     @property
@@ -111,8 +111,8 @@ class SeriesComparison:
 
     @property
     def changed(self) -> list[ChangedSeries]:
-        """The series whose change is certain or significant, the largest first."""
-        found = [row for row in self.rows if row.is_certain or row.is_significant]
+        """The series whose sides are apart or differ significantly, the largest change first."""
+        found = [row for row in self.rows if row.is_apart or row.is_significant]
         return sorted(found, key=lambda row: row.weight, reverse=True)
 
     def by_metric(self) -> list[MetricChange]:
@@ -128,6 +128,19 @@ class SeriesComparison:
             largest = max(rows, key=lambda row: (not row.key.is_bucket, row.weight, row.key.is_mean))
             found.append(MetricChange(largest, len(rows) - 1))
         return sorted(found, key=lambda each: each.largest.weight, reverse=True)
+
+    def varying_labels(self, of: Iterable[SeriesKey]) -> dict[tuple[str, str], set[str]]:
+        """Return which labels vary within a metric of a job, for the metrics of some series."""
+        values: dict[tuple[str, str], dict[str, set[str]]] = {(key.job, key.metric): {} for key in of}
+        for row in self.rows:
+            found = values.get((row.key.job, row.key.metric))
+            if found is not None:
+                for name, value in row.key.labels:
+                    found.setdefault(name, set()).add(value)
+        return {
+            of_metric: {name for name, each in found.items() if len(each) > 1}
+            for of_metric, found in values.items()
+        }
 
 
 def compare_series(before: Sequence[SeriesRows], after: Sequence[SeriesRows]) -> SeriesComparison:

@@ -125,30 +125,14 @@ def label_of(column: str) -> str:
     return column.removesuffix("_label") if _TAKEN.fullmatch(column) else column
 
 
-class SampleFile:
-    """A Parquet file of samples being written, one row group at a time; `rows` counts them.
+class _ParquetFile:
+    """A file being written; `rows` counts what it has."""
 
-    `labels` are all that a series may have: each is a column, null where a series lacks it. Labels
-    are dictionaries, as readers take the folder `service=…` for one and would refuse to see it as
-    two types.
-    """
-
-    sample = "value"
-
-    def __init__(self, path: Path, labels: Sequence[str]) -> None:
-        import pyarrow as pa
+    def __init__(self, path: Path, schema: Any, **options: Any) -> None:
         import pyarrow.parquet as pq
 
-        self._labels = labels
-        text = pa.dictionary(pa.int32(), pa.string())
-        types = (pa.timestamp("ms", tz="UTC"), text, self._sample_type(), *(text for _ in labels))
-        names = ("timestamp", "metric", self.sample, *map(column_of, labels))
-        self._schema = pa.schema(list(zip(names, types, strict=True)))
-        encoded = ["metric", *map(column_of, labels)]
-        self._writer = pq.ParquetWriter(
-            path, self._schema, compression="zstd", use_dictionary=encoded,
-            write_statistics=["metric", "timestamp"],
-        )  # fmt: skip
+        self._schema = schema
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", **options)
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -162,12 +146,37 @@ class SampleFile:
     ) -> None:
         self._writer.close()
 
+    def _append(self, table: Any) -> None:
+        """Append a table as one row group."""
+        self._writer.write_table(table, row_group_size=table.num_rows)
+        self.rows += table.num_rows
+
+
+class SampleFile(_ParquetFile):
+    """A Parquet file of samples being written, one row group at a time; `rows` counts them.
+
+    `labels` are all that a series may have: each is a column, null where a series lacks it. Labels
+    are dictionaries, as readers take the folder `service=…` for one and would refuse to see it as
+    two types.
+    """
+
+    sample = "value"
+
+    def __init__(self, path: Path, labels: Sequence[str]) -> None:
+        import pyarrow as pa
+
+        self._labels = labels
+        text = pa.dictionary(pa.int32(), pa.string())
+        types = (pa.timestamp("ms", tz="UTC"), text, self._sample_type(), *(text for _ in labels))
+        names = ("timestamp", "metric", self.sample, *map(column_of, labels))
+        schema = pa.schema(list(zip(names, types, strict=True)))
+        encoded = ["metric", *map(column_of, labels)]
+        super().__init__(path, schema, use_dictionary=encoded, write_statistics=["metric", "timestamp"])
+
     def write(self, block: SampleBlock) -> None:
         """Append all samples of a block, in their order."""
-        count = self._count(block)
-        if count:
-            self._writer.write_table(self._table(block), row_group_size=count)
-            self.rows += count
+        if self._count(block):
+            self._append(self._table(block))
 
     def _table(self, block: SampleBlock) -> Any:
         import pyarrow as pa
@@ -254,7 +263,7 @@ def _plain(histogram: RawHistogram) -> dict[str, Any]:
     }
 
 
-class TableFile:
+class TableFile(_ParquetFile):
     """A Parquet file of a table being written: columns of text, then of numbers, NaN written as null.
 
     `whole` are columns of whole numbers. `rows` counts what was written.
@@ -262,27 +271,11 @@ class TableFile:
 
     def __init__(self, path: Path, texts: Sequence[str], numbers: Sequence[str], whole: Set[str]) -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         types = [(name, pa.string()) for name in texts]
         types += [(name, pa.int64() if name in whole else pa.float64()) for name in numbers]
-        self._schema = pa.schema(types)
         self._texts = len(texts)
-        self._writer = pq.ParquetWriter(
-            path, self._schema, compression="zstd", use_dictionary=list(texts), write_statistics=list(texts)
-        )
-        self.rows = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writer.close()
+        super().__init__(path, pa.schema(types), use_dictionary=list(texts), write_statistics=list(texts))
 
     def write(self, texts: Sequence[Sequence[str]], numbers: Floats) -> None:
         """Append rows, as one row group: the texts of each, and its numbers as a row."""
@@ -291,5 +284,4 @@ class TableFile:
         columns = [pa.array(column, pa.string()) for column in zip(*texts, strict=True)]
         for field, column in zip(list(self._schema)[self._texts :], numbers.T, strict=True):
             columns.append(pa.array(column, from_pandas=True).cast(field.type))
-        self._writer.write_table(pa.table(columns, schema=self._schema), row_group_size=len(texts))
-        self.rows += len(texts)
+        self._append(pa.table(columns, schema=self._schema))

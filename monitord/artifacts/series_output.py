@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from monitord.artifacts.changed_series import ChangedSeries, MetricChange, SeriesComparison, SeriesSide
@@ -19,23 +19,28 @@ def series_lines(comparison: SeriesComparison) -> list[str]:
     """Return lines that sum up the comparison, and sentences on the metrics that changed most."""
     changed = comparison.changed
     lines = [
-        f"every series: {len(comparison.rows):,} on both sides, {len(changed):,} of them changed",
+        f"every series: {len(comparison.rows):,} are on both sides; A and B are apart in {len(changed):,}",
         *_tests(comparison),
         *_one_sided("A", comparison.only_before),
         *_one_sided("B", comparison.only_after),
     ]
-    lines += [
-        f"labels of {job or 'no job'} without a value on both sides, left out: {', '.join(sorted(labels))}"
-        for job, labels in sorted(comparison.ignored.items())
-    ]
+    lines += _ignored(comparison)
     by_metric = comparison.by_metric()
-    lines += [sentence(each, comparison) for each in by_metric[:LARGEST]]
+    lines += _sentences(by_metric[:LARGEST], comparison)
     if len(by_metric) > LARGEST:
         lines.append(f"and {len(by_metric) - LARGEST} more metrics: see -o json")
     return lines
 
 
-def sentence(change: MetricChange, comparison: SeriesComparison) -> str:
+def _sentences(changes: Sequence[MetricChange], comparison: SeriesComparison) -> list[str]:
+    varying = comparison.varying_labels(each.largest.key for each in changes)
+    return [
+        _sentence(each, comparison, varying[each.largest.key.job, each.largest.key.metric])
+        for each in changes
+    ]
+
+
+def _sentence(change: MetricChange, comparison: SeriesComparison, varying: Set[str]) -> str:
     """Return what changed of a metric, in words."""
     row = change.largest
     old, new = row.before.median, row.after.median
@@ -44,7 +49,7 @@ def sentence(change: MetricChange, comparison: SeriesComparison) -> str:
     factor = f" (x{row.ratio:.3g})" if row.ratio is not None else ""
     others = f"; {change.others} more of its series changed" if change.others else ""
     certainty = _certainty(row, comparison)
-    return f"{_name(row.key)} {verb} from {old:.4g} to {new:.4g}{unit}{factor}, {certainty}{others}"
+    return f"{_name(row.key, varying)} {verb} from {old:.4g} to {new:.4g}{unit}{factor}, {certainty}{others}"
 
 
 def series_json(comparison: SeriesComparison) -> dict[str, Any]:
@@ -56,7 +61,7 @@ def series_json(comparison: SeriesComparison) -> dict[str, Any]:
         "only_in_a": comparison.only_before,
         "only_in_b": comparison.only_after,
         "ignored_labels": {job: sorted(labels) for job, labels in sorted(comparison.ignored.items())},
-        "largest": [sentence(each, comparison) for each in comparison.by_metric()[:LARGEST]],
+        "largest": _sentences(comparison.by_metric()[:LARGEST], comparison),
         "changed": [_row(row) for row in comparison.changed],
     }
 
@@ -76,8 +81,17 @@ def _one_sided(side: str, metrics: Sequence[str]) -> Iterable[str]:
         yield f"metrics only in {side}: {', '.join(metrics[:_NAMED])}{more}"
 
 
-def _name(key: SeriesKey) -> str:
-    labels = ",".join(f'{name}="{value}"' for name, value in key.labels)
+def _ignored(comparison: SeriesComparison) -> Iterable[str]:
+    jobs: dict[str, list[str]] = {}
+    for job, labels in sorted(comparison.ignored.items()):
+        jobs.setdefault(", ".join(sorted(labels)), []).append(job)
+    for named, of_jobs in jobs.items():
+        yield f"left out, as no value of theirs is on both sides: {named} (of {', '.join(of_jobs)})"
+
+
+def _name(key: SeriesKey, varying: Set[str]) -> str:
+    """Return what a series is called, without the labels that all series of its metric have."""
+    labels = ",".join(f'{name}="{value}"' for name, value in key.labels if name in varying)
     name = f"{key.metric}{{{labels}}}" if labels else key.metric
     what = f"the mean of {name}" if key.kind == "observed mean" else name
     return f"{key.job}: {what}" if key.job else what
@@ -89,10 +103,11 @@ def _certainty(row: ChangedSeries, comparison: SeriesComparison) -> str:
     if first == second == 1:
         return _of_single_runs(row)
     q = f" (q {row.q:.2g})" if row.q is not None else ""
-    if not row.is_certain:
+    if not row.is_apart:
         return f"in most repeats{q}"
     present = len(row.before.values), len(row.after.values)
-    every = f"all {first} repeats" if first == second else f"every repeat of {first} and {second}"
+    both = "both" if first == 2 else f"all {first}"
+    every = f"{both} repeats" if first == second else f"every repeat of {first} and {second}"
     if present != comparison.runs:
         every = f"every repeat that has it, {present[0]} of {first} and {present[1]} of {second}"
     return f"in {every}{q}"

@@ -46,6 +46,7 @@ GROUPS: dict[str, tuple[str, Callable[[Path], list[Row]]]] = {
     "windows": (f"closing {windows.WINDOWS} windows at once", _windows),
     "peer": (f"collecting {peer.HOUR.samples:,} samples, beside a peer", peer.measure),
     "samples": (f"collecting {peer.LARGE.samples:,} samples", peer.measure_large),
+    "many": (f"collecting {peer.MANY.nodes:,} targets", peer.measure_many),
     "up": (f"dropping targets until they are up, {pickup.TRIALS} times: two minutes at most", _up),
 }
 

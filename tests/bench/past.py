@@ -36,11 +36,15 @@ Values = Callable[[int], float]
 
 @dataclass(frozen=True)
 class Past:
-    """So many series on so many nodes, all scraped at every interval of a window."""
+    """So many series on so many nodes, all scraped at every interval of a window.
+
+    With `plain`, each node has one small web service and nothing else, and raw samples are not kept.
+    """
 
     nodes: int
     series: int
     scrapes: int
+    plain: bool = False
 
     @property
     def window(self) -> Window:
@@ -52,10 +56,13 @@ class Past:
 
     def session(self, root: Path) -> Session:
         """Create a session with the targets, as its daemon would have left it."""
-        session = created_session(root, "past", scrape_interval=f"{INTERVAL:g}s")
+        settings = {"scrape_interval": f"{INTERVAL:g}s", "windows__samples": not self.plain}
+        session = created_session(root, "past", **settings)
         session.prometheus_config.write_text("scrape_configs: []\n")
         for number in range(self.nodes):
-            (session.targets / f"client{number}.yaml").write_text(_target_file(number))
+            (session.targets / f"client{number}.yaml").write_text(
+                _plain_file(number) if self.plain else _target_file(number)
+            )
         return session
 
     def block(self, session: Session, folder: Path) -> Path:
@@ -100,6 +107,9 @@ def exposed(job: str) -> Iterator[tuple[str, Mapping[str, str], Values]]:
     yield "up", {}, lambda _: 1
     yield "scrape_duration_seconds", {}, lambda scrape: 0.004 + scrape % 7 / 1000
     yield "scrape_samples_scraped", {}, lambda _: 0  # see `lines`
+    if job == "web":
+        yield from _web()
+        return
     if job == "node":
         for cpu, mode in product(range(64), MODES):
             yield "node_cpu_seconds_total", {"cpu": str(cpu), "mode": mode}, _growing(0.125 * (cpu + 1))
@@ -113,12 +123,27 @@ def exposed(job: str) -> Iterator[tuple[str, Mapping[str, str], Values]]:
             yield name, each.labels, (_growing if grows else _wavering)(float(each.value))
 
 
+def _web() -> Iterator[tuple[str, Mapping[str, str], Values]]:
+    for code in ("200", "500"):
+        yield "http_requests_total", {"code": code}, _growing(40.0)
+    name = "http_server_request_duration_seconds"
+    for below, bound in enumerate(("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "1", "+Inf")):
+        yield f"{name}_bucket", {"le": bound}, _growing(5.0 * (below + 1))
+    yield f"{name}_count", {}, _growing(40.0)
+    yield f"{name}_sum", {}, _growing(1.5)
+
+
 def _growing(value: float) -> Values:
     return (lambda scrape: int(value) * scrape) if value.is_integer() else lambda scrape: value * scrape
 
 
 def _wavering(value: float) -> Values:
     return lambda scrape: value * (1 + 0.2 * math.sin(scrape / 9))
+
+
+def _plain_file(number: int) -> str:
+    services = [{"name": "web", "endpoint": f"http://localhost:{1024 + number}/metrics"}]
+    return json.dumps({"node": f"mel{number % 500:04}", "services": services})
 
 
 def _target_file(number: int) -> str:

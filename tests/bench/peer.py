@@ -20,6 +20,7 @@ from tests.fakes.backfill import serving
 
 HOUR = Past(nodes=4, series=1_000, scrapes=720)
 LARGE = Past(nodes=40, series=10_000, scrapes=1_000)
+MANY = Past(nodes=10_000, series=150_000, scrapes=120, plain=True)
 ROUNDS = 5
 SPEED_AIM, BARE_AIM, MEMORY_AIM, LARGE_AIM_MB = 0.1, 5.0, 0.33, 400.0
 COLLECTION = "KPIs, CSV, Parquet"  # and the course of the KPIs, coverage, verdict, manifest
@@ -53,6 +54,17 @@ def measure_large(folder: Path) -> list[Row]:
     return [
         aimed(f"{what}: {COLLECTION}, peak memory", whole.peak_mb, LARGE_AIM_MB, "MB"),
         Row(f"{what}: {COLLECTION}", f"{whole.seconds:.3g} s", f"{_per_second(whole)} samples/s"),
+    ]
+
+
+def measure_many(folder: Path) -> list[Row]:
+    """Return the rows for ten minutes of ten thousand targets, KPIs only."""
+    what = f"{MANY.nodes:,} targets, {MANY.samples:,} samples: KPIs, CSV"
+    with served(MANY, folder) as url:
+        whole = read("whole", url, MANY, folder)
+    return [
+        Row(what, f"{whole.seconds:.3g} s", f"{_per_second(whole)} samples/s"),
+        Row(f"{what}, peak memory", _mb(whole), ""),
     ]
 
 

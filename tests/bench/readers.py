@@ -68,9 +68,12 @@ def whole(url: str, past: Past, root: Path) -> None:
     seconds = time.perf_counter() - started
     if collected.status != "complete":
         raise RuntimeError(f"the window is {collected.status}: {collected.reasons}")
-    files = (read_manifest(Path(collected.folder)) or {})["files"]
+    manifest = read_manifest(Path(collected.folder)) or {}
+    read = sum(file["rows"] for file in manifest["files"] if file["path"].startswith("samples/"))
+    if past.plain:  # they are read, but not kept
+        read = manifest["own_cost"]["scrapes"] * past.series // past.nodes
     pids = [os.getpid(), *([collector.pid] if collector.pid else [])]
-    tell(seconds, sum(file["rows"] for file in files if file["path"].startswith("samples/")), pids)
+    tell(seconds, read, pids)
     collector.close()
 
 

@@ -22,13 +22,12 @@ from monitord.prometheus.api.client import PrometheusClient
 from monitord.prometheus.api.version import Build, has_left_open_ranges
 from tests.extrapolation import Sample, counted, increase, whole_range
 from tests.fakes.backfill import sample, write_block
-from tests.loads import Load, assert_inside, is_inside, random_load, rows_with_truth
+from tests.loads import WINDOWS, Load, assert_inside, is_inside, random_load, rows_with_truth
 from tests.tightest_bounds import assert_tight, tightest
 
 pytestmark = pytest.mark.real
 
 LOADS = 2000 if "MONITORD_TEST_ROUNDS" in os.environ else 200  # `make soak` asks for all
-SECONDS = 100
 
 
 def counters(load: Load) -> Iterator[tuple[str, str, list[Sample]]]:
@@ -115,19 +114,24 @@ def test_increase_goes_beyond_the_bounds_only_by_its_extrapolation(
     each_build: Build, client: PrometheusClient, collections: list[CollectedWindow], start: float
 ) -> None:
     """What PromQL counted between its samples is inside the bounds; what it adds at the edges may not be."""
-    over = whole_range(start, start + SECONDS, each_build.version)
-    answer = client.query(f"increase(requests_total[{over.end - over.start}ms])", over.end / 1000)
+    ranges = {seconds: whole_range(start, start + seconds, each_build.version) for seconds in WINDOWS}
     theirs = {
-        tuple(each.labels[name] for name in ("session", "client", "code")): each.value
-        for each in answer.series
+        (seconds, *(each.labels[name] for name in ("session", "client", "code"))): each.value
+        for seconds, over in ranges.items()
+        for each in client.query(
+            f"increase(requests_total[{over.end - over.start}ms])", over.end / 1000
+        ).series
     }
     windows = outside = 0
     for seed, collection in enumerate(collections):
         between: dict[str, float] = defaultdict(float)
         extrapolated: dict[str, float] = defaultdict(float)
-        for one, code, samples in counters(random_load(seed, start)):
+        load = random_load(seed, start)
+        seconds = round(load.end - load.start)
+        over = ranges[seconds]
+        for one, code, samples in counters(load):
             ours = increase(samples, over)
-            assert theirs.get((f"load{seed}", one, code)) == (ours and pytest.approx(ours, rel=1e-9))
+            assert theirs.get((seconds, f"load{seed}", one, code)) == (ours and pytest.approx(ours, rel=1e-9))
             between[one] += counted(samples, over) or 0.0
             extrapolated[one] += ours or 0.0
         for row in collection.rows:

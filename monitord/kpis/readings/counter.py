@@ -9,7 +9,7 @@ import numpy as np
 from monitord.kpis import estimate as why
 from monitord.kpis.estimate import Bounds, Estimate
 from monitord.kpis.groups import Group
-from monitord.kpis.readings.increase import Floats
+from monitord.kpis.readings.increase import Flags, Floats
 from monitord.kpis.readings.sums import CounterSums, Sums, windows_of
 from monitord.kpis.readings.target_samples import Metric, TargetSamples
 from monitord.kpis.span import Span
@@ -114,25 +114,42 @@ class CounterReading:
 
     def _extreme(self, stat: str, counted: Sums, groups: Collection[Group]) -> Estimate:
         """Compare the tiles: the least that any of them can have been is the least of their lower bounds."""
-        pick = np.nanmin if stat == "min" else np.nanmax
-        low, high, values = counted.low, counted.high, counted.estimate
-        reason = reason_of(counted)
+        tiles = self._tiles
         if self._divisor is None:
-            low, high, values = low / self._seconds, high / self._seconds, values / self._seconds
+            seconds = self._seconds[tiles]
+            values, low, high = (
+                each[tiles] / seconds for each in (counted.estimate, counted.low, counted.high)
+            )
+            bounds, reason = extreme_bounds(stat, low, high, np.ones(len(low), np.bool_)), reason_of(counted)
         else:
             divisor = self._divisor.of(groups)
             if divisor is None:
                 return Estimate(None, counted.series, reason=why.DIVISOR_ZERO)
-            values = values / self._whole(groups)
-            low, high = self._ratio_bounds(counted, divisor)
-            low, high = (np.where(np.isnan(values), np.nan, each) for each in (low, high))
-            reason = reason or reason_of(divisor)
-        values, low, high = values[self._tiles], low[self._tiles], high[self._tiles]
+            values = (counted.estimate / self._whole(groups))[tiles]
+            low, high = (each[tiles] for each in self._ratio_bounds(counted, divisor))
+            # A tile in which the divisor may have counted nothing may have no ratio.
+            certain, possible = divisor.low[tiles] > 0, divisor.high[tiles] > 0
+            bounds = extreme_bounds(stat, low[possible], high[possible], certain[possible])
+            reason = reason_of(counted) or reason_of(divisor)
         compared = int((~np.isnan(values)).sum())
         if not compared:
             return Estimate(None, counted.series, reason=why.DIVISOR_ZERO)
-        bounds = Bounds(float(pick(low)), float(pick(high)))
-        return Estimate(float(pick(values)), compared, None, reason, bounds, counted.presence)
+        value = float(np.nanmin(values) if stat == "min" else np.nanmax(values))
+        return Estimate(value, compared, None, reason, bounds, counted.presence)
+
+
+def extreme_bounds(stat: str, low: Floats, high: Floats, certain: Flags) -> Bounds | None:
+    """Return the bounds of the least or the greatest of some values, of which only some certainly exist.
+
+    The least is at most the least upper bound of those that do. Where none certainly does, it is one of them.
+    """
+    if not len(low):
+        return None
+    if not certain.any():
+        return Bounds(float(low.min()), float(high.max()))
+    if stat == "min":
+        return Bounds(float(low.min()), float(high[certain].min()))
+    return Bounds(float(low[certain].max()), float(high.max()))
 
 
 def _estimate(value: float, bounds: Bounds | None, counted: Sums) -> Estimate:
