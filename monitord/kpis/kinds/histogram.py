@@ -77,11 +77,13 @@ class Histogram(ObservationKind):
             stat: f"histogram_quantile({q:g}, {buckets})" for stat in kpi.stats if (q := quantile_of(stat))
         }
         of_bound = series.removesuffix("}")
+
+        def counted_to(bound: str) -> str:
+            increase = f'increase({of_bound},le="{bound}"}}{span.whole})'
+            return f"sum({once(kpi, increase)})"
+
         shares = {
-            stat: " / ".join(
-                f'sum(increase({of_bound},le="{bound}"}}{span.whole}))'
-                for bound in (f"{float(value)}", "+Inf")
-            )
+            stat: f"{counted_to(str(float(value)))} / {counted_to('+Inf')}"
             for stat in kpi.stats
             if (threshold := threshold_of(stat)) and (value := threshold.within(kpi.unit, kpi.scale))
         }

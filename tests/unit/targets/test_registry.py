@@ -369,3 +369,58 @@ def test_the_order_in_which_files_are_read_does_not_matter(history: History) -> 
         after, _ = update(registry, seen, gone, ended, now)
         assert update(registry, reversed(seen), reversed(gone), ended, now)[0].entries == after.entries
         registry = after
+
+
+shared_files = st.builds(
+    lambda file, client, services, at: of_client(client, *services, file=file, at=at),
+    files,
+    st.sampled_from(["c1", "c2", "c3"]),
+    st.lists(st.sampled_from(["x", "y"]), unique=True, max_size=2),
+    st.floats(NOW - 100, NOW + 100),
+)
+shared_histories = st.lists(
+    st.tuples(
+        st.lists(shared_files | st.builds(bad, files), max_size=4, unique_by=lambda seen: seen.file),
+        st.lists(files, max_size=2, unique=True),
+    ),
+    max_size=8,
+)
+
+
+@given(shared_histories)
+def test_whatever_happens_each_endpoint_is_scraped_for_one_client(
+    history: list[tuple[list[Seen], list[str]]],
+) -> None:
+    registry = Registry()
+    for step, (seen, gone) in enumerate(history):
+        now = NOW + 20 * step
+        after, changed = update(registry, seen, gone, NOBODY, now)
+        wanted = {each.source for item in after.in_force().values() for each in item.endpoints}
+        clients: dict[object, set[str]] = {source: set() for source in wanted}
+        for item in after.all_to_scrape().values():
+            for each in item.endpoints:
+                clients[each.source].add(item.client)
+        assert all(len(found) == 1 for found in clients.values())
+        assert after.claims.keys() == wanted
+        assert after.taken_over.keys() <= wanted
+        for file in after.entries.keys() - changed:
+            assert (after.to_scrape(file), after.shared(file)) == (
+                registry.to_scrape(file), registry.shared(file),
+            ), "what is scraped for a file changes with a notice"  # fmt: skip
+        for source, files in registry.claims.items():
+            kept = registry.entries[files[0]].in_force
+            still = after.entries[files[0]].in_force if files[0] in after.entries else None
+            if (
+                kept
+                and still
+                and kept.client == still.client
+                and source in [e.source for e in still.endpoints]
+            ):
+                assert after.claims[source][0] == files[0], "the first keeps it for as long as it has it"
+        again, _ = update(registry, reversed(seen), reversed(gone), NOBODY, now)
+        assert (again.claims, again.taken_over) == (after.claims, after.taken_over)
+        rebuilt = restored([entry_after_restart(after, file) for file in sorted(after.in_force())])
+        assert rebuilt.all_to_scrape().keys() == after.in_force().keys()
+        for file in after.in_force():
+            assert rebuilt.to_scrape(file) == after.to_scrape(file), "a restart changes nothing"
+        registry = after

@@ -76,6 +76,19 @@ def test_a_ratio_narrows_both_counters_to_the_session_and_services() -> None:
     assert plain.endswith('sum(increase(all{session="bench01"}[100123ms]))')
 
 
+def test_what_is_distinct_counts_once_in_promql_too() -> None:
+    samples = '{session="bench01"}[100123ms]'
+    counter = promql(kind="counter", metric="a", per="b", distinct=["node", "id"])["mean"]
+    assert counter == f"sum(max by (node, id) (increase(a{samples}))) / sum(increase(b{samples}))"
+    gauge = promql(kind="gauge", metric="g", distinct=["id"], stats=["mean", "p50"])
+    assert gauge["mean"] == f"avg(max by (id) (avg_over_time(g{samples})))"
+    assert gauge["p50"] == f"quantile(0.5, max by (id) (quantile_over_time(0.5, g{samples})))"
+    histogram = promql(kind="histogram", metric="h", distinct=["id"], stats=["count", "p50"])
+    assert histogram["count"] == f"sum(max by (id) (increase(h_count{samples})))"
+    buckets = f"sum by (le) (max by (id, le) (increase(h_bucket{samples})))"
+    assert histogram["p50"] == f"histogram_quantile(0.5, {buckets})"
+
+
 def test_the_promql_nearest_to_a_gauge() -> None:
     found = promql(kind="gauge", metric="g", stats=["mean", "sum", "min", "max", "std", "p50"])
     samples = 'g{session="bench01"}[100123ms]'
