@@ -95,7 +95,9 @@ class Readings:
                 if most is not None:
                     identity = (group.job, group.instance, group.client)
                     resets[identity] = max(resets.get(identity, 0), most)
-        covered = with_unseen(self._request, self._coverage.values())
+        # Samples are read beyond the window's edges: one that came after it, or left before, is none of its.
+        seen = (target for target in self._coverage.values() if target.declared or target.scrapes)
+        covered = with_unseen(self._request, seen)
         return tuple(replace(target, resets=resets.get(target.identity)) for target in covered)
 
     def present(self) -> set[tuple[str, str]]:

@@ -74,20 +74,13 @@ class Measurement:
         with self.connect(SETTLE_TIMEOUT_SECONDS) as client:
             return client.query(settle_query(self.session.name))
 
-    def targets(self, end: float, start: float | None = None) -> tuple[ExpectedTarget, ...]:
-        """Return the targets that are scraped, except those that were registered after the window.
-
-        Of a window that began at `start`, an endpoint is not expected under the labels of a client that took
-        it over from another one since then: until then it was scraped under those of the other.
-        """
-        registry = self.registry()
-        since = end if start is None else start
+    def targets(self, end: float) -> tuple[ExpectedTarget, ...]:
+        """Return the targets in force, except those that were registered after the window."""
         return tuple(
             ExpectedTarget(endpoint.url, endpoint.labels, endpoint.interval or self.settings.scrape_interval)
-            for file, scraped in registry.all_to_scrape().items()
-            if (registry.entries[file].accepted_at or 0.0) <= end
-            for endpoint in scraped.endpoints
-            if registry.taken_over.get(endpoint.source, 0.0) <= since
+            for entry in self.registry().entries.values()
+            if entry.in_force and (entry.accepted_at or 0.0) <= end
+            for endpoint in entry.in_force.endpoints
         )
 
     def measure(self, window: Window, unsettled: bool, attempt: Attempt) -> Collected:
@@ -105,7 +98,7 @@ class Measurement:
             request = CollectionRequest(
                 session=self.session.name,
                 window=window,
-                targets=self.targets(window.end, window.start),
+                targets=self.targets(window.end),
                 scrape_interval=self.settings.scrape_interval,
                 min_coverage=self.settings.windows.min_coverage,
                 recipes=select_recipes(recipes, window.recipes),
@@ -219,7 +212,7 @@ class Measurement:
         interval = self.settings.scrape_interval
         groups = {
             file: render_groups(registration.endpoints, interval)
-            for file, registration in self.registry().all_to_scrape().items()
+            for file, registration in self.registry().in_force().items()
         }
         inputs["targets.json"] = render_file(groups)
         for name in window.markers:

@@ -91,8 +91,8 @@ class TargetReconciler:
         self.registry = restored(self._restored())
         run_folder.make()
         self._shards = Shards(run_folder.file_sd, settings.scrape_interval, session.file_sd, session.publish)
-        for file, registration in self.registry.all_to_scrape().items():
-            self._shards.put(file, registration)
+        for registration in self.registry.in_force().values():
+            self._shards.put(registration.file, registration)
         self._note_credentials()
 
     def apply_settings(self, settings: Settings) -> None:
@@ -102,7 +102,7 @@ class TargetReconciler:
         self._gone.keep = settings.status.keep
         if self._shards.scrape_interval != settings.scrape_interval:
             self._shards.scrape_interval = settings.scrape_interval
-            for file, registration in self.registry.all_to_scrape().items():
+            for file, registration in self.registry.in_force().items():
                 self._shards.put(file, registration)
 
     def reconcile(self) -> float | None:
@@ -122,7 +122,8 @@ class TargetReconciler:
         ended = self._ended_jobs(slurm_jobs(self.registry, seen))
         registry, changed = update(self.registry, seen, look.gone, ended, now)
         for file in changed:
-            self._shards.put(file, registry.to_scrape(file))
+            entry = registry.entries.get(file)
+            self._shards.put(file, entry.in_force if entry else None)
         self._pending.update(dict.fromkeys((*sorted(changed), *look.gone)))
         # In force only now: a round that fails before finds the same changes again. What follows writes, and
         # what could not be written stays due.
@@ -155,8 +156,8 @@ class TargetReconciler:
     def _with_other_health(
         self, before: Mapping[HealthKey, ScrapeHealth], after: Mapping[HealthKey, ScrapeHealth]
     ) -> Iterator[str]:
-        for file in self.registry.in_force():
-            keys = [health_key(endpoint.labels) for endpoint in self.registry.scraped_for(file)]
+        for file, registration in self.registry.in_force().items():
+            keys = (health_key(endpoint.labels) for endpoint in registration.endpoints)
             if any(_essence(before.get(key)) != _essence(after.get(key)) for key in keys):
                 yield file
 
@@ -218,7 +219,9 @@ class TargetReconciler:
         while self._pending and self._clock.monotonic() < deadline:
             file = next(iter(self._pending))
             entry = self.registry.entries.get(file)
-            has_published |= self._publish(file, self._status(entry) if entry else deleted_status(file))
+            has_published |= self._publish(
+                file, target_status(entry, self._healths) if entry else deleted_status(file)
+            )
             del self._pending[file]
             if entry:
                 self._gone.forget(file)
@@ -227,9 +230,6 @@ class TargetReconciler:
         if has_published:
             sync_folder(self._session.target_statuses)
         return bool(self._pending)
-
-    def _status(self, entry: Entry) -> dict[str, Any]:
-        return target_status(entry, self._healths, self.registry.shared(entry.seen.file))
 
     def _publish(self, file: str, status: dict[str, Any]) -> bool:
         essence = _essence_of_status(status)

@@ -6,32 +6,24 @@ It is also the daemon's own memory: the version in force is restored from it aft
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from monitord.errors import Problem
 from monitord.system.timestamps import from_iso, to_iso
 from monitord.targets.credentials import ScrapeCredentials
 from monitord.targets.model import Endpoint, Registration
-from monitord.targets.registry import Entry, Seen, Shared, State
+from monitord.targets.registry import Entry, Seen, State
 from monitord.targets.scrape_health import HealthKey, ScrapeHealth, health_key
 
 
-def target_status(
-    entry: Entry,
-    healths: Mapping[HealthKey, ScrapeHealth],
-    shared: Mapping[int, Shared] = MappingProxyType({}),
-) -> dict[str, Any]:
-    """Return the status of a file, without the time at which it was published.
-
-    `shared` are its endpoints that are scraped under the labels of another, by their index.
-    """
+def target_status(entry: Entry, healths: Mapping[HealthKey, ScrapeHealth]) -> dict[str, Any]:
+    """Return the status of a file, without the time at which it was published."""
     in_force = entry.in_force
     return {
         "file": entry.seen.file,
         "modified_at": to_iso(entry.seen.modified_at),  # which version of the file this is about
         "state": entry.state,
-        "reason": entry.reason or _sharing(shared),
+        "reason": entry.reason,
         "errors": [
             {
                 "line": problem.line,
@@ -43,8 +35,8 @@ def target_status(
         ],
         "client": in_force.client if in_force else None,
         "endpoints": [
-            _endpoint(endpoint, healths, shared.get(index))
-            for index, endpoint in enumerate(in_force.endpoints if in_force else ())
+            _endpoint(endpoint, healths.get(health_key(endpoint.labels), ScrapeHealth()))
+            for endpoint in (in_force.endpoints if in_force else ())
         ],
         "in_force": in_force.digest if in_force else None,
         "accepted_at": to_iso(entry.accepted_at) if entry.accepted_at is not None else None,
@@ -86,7 +78,6 @@ def restore(status: Mapping[str, Any], now: float) -> Entry | None:
             item["interval_seconds"],
             item["timeout_seconds"],
             _credentials(item.get("credentials")),
-            is_shared=item.get("scraped_as") is not None,
         )
         for item in status["endpoints"]
     )
@@ -104,24 +95,7 @@ def _credentials(written: Mapping[str, Any] | None) -> ScrapeCredentials | None:
     return ScrapeCredentials(**written) if written else None
 
 
-def _sharing(shared: Mapping[int, Shared]) -> str:
-    """Return why endpoints are not scraped under the file's own labels; empty when all are."""
-    if not shared:
-        return ""
-    first, *others = shared.values()
-    more = f" (and {len(others)} more)" if others else ""
-    labels = first.endpoint.labels
-    return (
-        f"client {labels['client']} ({first.file}) already has {first.endpoint.url} scraped, as "
-        f"{labels['job']}{more}: it is scraped once, under the labels given there"
-    )
-
-
-def _endpoint(
-    endpoint: Endpoint, healths: Mapping[HealthKey, ScrapeHealth], shared: Shared | None
-) -> dict[str, Any]:
-    labels = shared.endpoint.labels if shared else endpoint.labels
-    health = healths.get(health_key(labels), ScrapeHealth())
+def _endpoint(endpoint: Endpoint, health: ScrapeHealth) -> dict[str, Any]:
     return {
         "url": endpoint.url,
         "job": endpoint.labels["job"],
@@ -132,5 +106,4 @@ def _endpoint(
         "interval_seconds": endpoint.interval,
         "timeout_seconds": endpoint.timeout,
         "credentials": endpoint.credentials.written() if endpoint.credentials else None,
-        "scraped_as": {"file": shared.file, "labels": dict(labels)} if shared else None,
     }

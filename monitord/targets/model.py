@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from monitord.targets.credentials import Reference, ScrapeCredentials
 
 Identity = tuple[str, str, str]
-Source = tuple[str, ScrapeCredentials | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +16,7 @@ class Endpoint:
 
     `labels` holds job, instance, session, client, node, for services also service, and the user's
     own. `interval` and `timeout` are seconds; None means the session's. `credentials` None means that
-    it is scraped without any. `place` is the line and column that asked for it. `is_shared` means that an
-    earlier daemon scraped it under the labels of another registration.
+    it is scraped without any. `place` is the line and column that asked for it.
     """
 
     url: str
@@ -27,7 +25,6 @@ class Endpoint:
     timeout: float | None = None
     credentials: ScrapeCredentials | None = None
     place: tuple[int, int] = field(default=(1, 1), compare=False)
-    is_shared: bool = field(default=False, compare=False)
 
     @property
     def host(self) -> str:
@@ -39,11 +36,6 @@ class Endpoint:
         """What two registrations may not share: a client's service, or its exporter on one instance."""
         labels = self.labels
         return (labels["client"], labels["job"], "" if "service" in labels else labels["instance"])
-
-    @property
-    def source(self) -> Source:
-        """What two clients register, and is scraped once. With other credentials it may be something else."""
-        return (self.url, self.credentials)
 
 
 @dataclass(frozen=True, slots=True)

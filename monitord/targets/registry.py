@@ -4,9 +4,6 @@ A file's last accepted version stays in force while a newer one is refused or un
 files may not share (a client's service or exporter) belongs to the one that was accepted first; the
 other is refused with a reason, and takes over automatically when the first is withdrawn.
 
-An endpoint that several clients register is scraped once, under the labels of the first of them, and when
-that registration is withdrawn, under those of the next. All of them are accepted.
-
 The cost of an update depends on what changed, not on the number of files: only files that were read again,
 that expired, or that may take over from another are decided again.
 """
@@ -18,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from monitord.errors import Problem, listed
-from monitord.targets.model import Endpoint, Identity, Registration, Source
+from monitord.targets.model import Identity, Registration
 
 
 class State(StrEnum):
@@ -64,20 +61,10 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """An endpoint of another file, under whose labels one is scraped."""
-
-    file: str
-    endpoint: Endpoint
-
-
-@dataclass(frozen=True, slots=True)
 class Registry:
     """All files that are known, by name, and what is derived from them.
 
-    `owners` maps what only one file may have to that file, and `claims` what is scraped once to the files in
-    force that name it, of which the first has it scraped; `taken_over` is since when (Unix seconds), where
-    another client had it before. `lease_ends` (Unix seconds) and `jobs` are the
+    `owners` maps what only one file may have to that file. `lease_ends` (Unix seconds) and `jobs` are the
     files with a lease or a Slurm job. `waiting` are files in conflict with another one.
     """
 
@@ -86,55 +73,11 @@ class Registry:
     lease_ends: Mapping[str, float] = field(default_factory=dict)
     jobs: Mapping[str, frozenset[str]] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
-    claims: Mapping[Source, tuple[str, ...]] = field(default_factory=dict)
-    taken_over: Mapping[Source, float] = field(default_factory=dict)
     ended_jobs: frozenset[str] = frozenset()
 
     def in_force(self) -> dict[str, Registration]:
-        """Return the registrations in force, by file."""
+        """Return the registrations to scrape, by file."""
         return {file: entry.in_force for file, entry in self.entries.items() if entry.in_force}
-
-    def shared(self, file: str) -> dict[int, Shared]:
-        """Return which endpoints of a file, by index, are scraped under the labels of another client."""
-        found: dict[int, Shared] = {}
-        firsts: dict[str, dict[Source, Endpoint]] = {}
-        for index, endpoint in enumerate(self._endpoints(file)):
-            first = self.claims[endpoint.source][0]
-            if first == file or self._client(first) == self._client(file):
-                continue
-            if first not in firsts:
-                firsts[first] = {each.source: each for each in reversed(self._endpoints(first))}
-            found[index] = Shared(first, firsts[first][endpoint.source])
-        return found
-
-    def to_scrape(self, file: str) -> Registration | None:
-        """Return a file's registration with the endpoints that are scraped under its own labels."""
-        entry = self.entries.get(file)
-        registration = entry.in_force if entry else None
-        shared = self.shared(file) if registration else {}
-        if registration is None or not shared:
-            return registration
-        scraped = (each for index, each in enumerate(registration.endpoints) if index not in shared)
-        return replace(registration, endpoints=tuple(scraped))
-
-    def all_to_scrape(self) -> dict[str, Registration]:
-        """Return what is scraped, by file."""
-        found = ((file, self.to_scrape(file)) for file in self.entries)
-        return {file: registration for file, registration in found if registration}
-
-    def scraped_for(self, file: str) -> Iterator[Endpoint]:
-        """Yield the endpoints that are scraped for a file, under its own labels or those of another."""
-        shared = self.shared(file)
-        for index, endpoint in enumerate(self._endpoints(file)):
-            yield shared[index].endpoint if index in shared else endpoint
-
-    def _client(self, file: str) -> str | None:
-        in_force = self.entries[file].in_force
-        return in_force.client if in_force else None
-
-    def _endpoints(self, file: str) -> tuple[Endpoint, ...]:
-        in_force = self.entries[file].in_force
-        return in_force.endpoints if in_force else ()
 
 
 def restored(entries: Iterable[Entry]) -> Registry:
@@ -142,19 +85,18 @@ def restored(entries: Iterable[Entry]) -> Registry:
     changes = _Changes(Registry())
     for entry in entries:
         changes.put(entry)
-    changes.restore_claims()
     return changes.registry(frozenset())
 
 
 def update(
     registry: Registry, seen: Iterable[Seen], gone: Iterable[str], ended_jobs: Set[str], now: float
 ) -> tuple[Registry, frozenset[str]]:
-    """Return the registry after a look at the folder, and the files of which anything changed.
+    """Return the registry after a look at the folder, and the files whose entry changed.
 
     `seen` are the files that were read again, `gone` those that were deleted, `ended_jobs` the Slurm
     jobs that have left the queue.
     """
-    changes = _Changes(registry, now)
+    changes = _Changes(registry)
     due = {file for file, end in registry.lease_ends.items() if end <= now}
     for job in registry.ended_jobs ^ ended_jobs:
         due |= registry.jobs.get(job, frozenset())
@@ -168,8 +110,7 @@ def update(
     changes.decide(due, ended_jobs, now)
     after = changes.registry(frozenset(ended_jobs))
     touched = changes.touched | {item.file for item in seen}
-    changed = {file for file in touched if registry.entries.get(file) != after.entries.get(file)}
-    return after, frozenset(changed | (changes.reassigned & after.entries.keys()))
+    return after, frozenset(file for file in touched if registry.entries.get(file) != after.entries.get(file))
 
 
 def leases_from(registry: Registry, now: float) -> Registry:
@@ -198,25 +139,20 @@ def slurm_jobs(registry: Registry, seen: Iterable[Seen] = ()) -> frozenset[str]:
 class _Changes:
     """A registry being changed: copies of its parts, kept consistent entry by entry."""
 
-    def __init__(self, registry: Registry, now: float = 0.0) -> None:
+    def __init__(self, registry: Registry) -> None:
         self.entries = dict(registry.entries)
         self.touched: set[str] = set()
         self._owners = dict(registry.owners)
         self._lease_ends = dict(registry.lease_ends)
         self._jobs = {job: set(files) for job, files in registry.jobs.items()}
         self._waiting = set(registry.waiting)
-        self._claims = dict(registry.claims)
-        self._taken_over = dict(registry.taken_over)
-        self._now = now
-        self.reassigned: set[str] = set()
         self._moved = False
 
     def registry(self, ended_jobs: frozenset[str]) -> Registry:
         jobs = {job: frozenset(files) for job, files in self._jobs.items() if files}
         return Registry(
-            self.entries, self._owners, self._lease_ends, jobs, frozenset(self._waiting), self._claims,
-            self._taken_over, ended_jobs,
-        )  # fmt: skip
+            self.entries, self._owners, self._lease_ends, jobs, frozenset(self._waiting), ended_jobs
+        )
 
     def remove(self, file: str) -> set[str]:
         """Remove a file; return those that may now take over from it."""
@@ -224,7 +160,6 @@ class _Changes:
         if entry is None:
             return set()
         self._unlink(entry)
-        self._claim(file, entry.in_force, None)
         self.touched.add(file)
         return set(self._waiting) if entry.in_force else set()
 
@@ -235,7 +170,6 @@ class _Changes:
         if known is not None:
             self._unlink(known)
         self.entries[file] = entry
-        self._claim(file, known.in_force if known else None, entry.in_force)
         self._owners.update(dict.fromkeys(_identities(entry.in_force), file))
         held = (entry.in_force, entry.seen.registration if entry.problems else None)
         ends = [end for item in held if item and (end := _lease_end(entry.seen, item)) is not None]
@@ -246,48 +180,6 @@ class _Changes:
         if entry.seen.registration and entry.problems and not entry.seen.problems:
             self._waiting.add(file)
         self.touched.add(file)
-
-    def restore_claims(self) -> None:
-        """Put those first that an earlier daemon scraped under their own labels."""
-        for source, files in self._claims.items():
-            if len(files) > 1:
-                self._claims[source] = tuple(sorted(files, key=lambda file: self._seniority(file, source)))
-
-    def _seniority(self, file: str, source: Source) -> tuple[bool, float, str]:
-        entry = self.entries[file]
-        endpoints = entry.in_force.endpoints if entry.in_force else ()
-        is_shared = all(each.is_shared for each in endpoints if each.source == source)
-        return (is_shared, entry.accepted_at or 0.0, file)
-
-    def _claim(self, file: str, before: Registration | None, after: Registration | None) -> None:
-        """Note what a file names now, and who has it scraped when the file no longer does."""
-        if before == after:
-            return
-        had, has = ({*_sources(item)} for item in (before, after))
-        for source in had:
-            first, *others = self._claims[source]
-            if first == file:
-                self.reassigned.update(others)  # whatever follows, it is scraped under other labels
-            if source not in has:
-                self._release(source, file, before)
-        for source in has - had:
-            self._claims[source] = (*self._claims.get(source, ()), file)
-
-    def _release(self, source: Source, file: str, before: Registration | None) -> None:
-        first, *_ = files = self._claims[source]
-        left = sorted((each for each in files if each != file), key=lambda each: self._is_other(each, before))
-        if not left:
-            del self._claims[source]
-            self._taken_over.pop(source, None)
-            return
-        self._claims[source] = tuple(left)
-        if first == file and self._is_other(left[0], before):
-            self._taken_over[source] = self._now
-
-    def _is_other(self, file: str, than: Registration | None) -> bool:
-        """Whether a file is another client's; the same client's other files are the first to take over."""
-        in_force = self.entries[file].in_force
-        return in_force is None or than is None or in_force.client != than.client
 
     def decide(self, due: set[str], ended_jobs: Set[str], now: float) -> None:
         """Decide the files that are due, then those in conflict, until nothing changes any more."""
@@ -330,10 +222,6 @@ def _jobs_of(entry: Entry) -> set[str]:
 
 def _identities(registration: Registration | None) -> Iterator[Identity]:
     return (endpoint.identity for endpoint in (registration.endpoints if registration else ()))
-
-
-def _sources(registration: Registration | None) -> Iterator[Source]:
-    return (endpoint.source for endpoint in (registration.endpoints if registration else ()))
 
 
 def _conflicts(newest: Registration, owners: Mapping[Identity, str]) -> Iterator[Problem]:

@@ -79,7 +79,7 @@ def next_poll(registry: Registry, healths: Mapping[HealthKey, ScrapeHealth]) -> 
     """Return in how many seconds to ask again."""
     found = {
         healths.get(health_key(endpoint.labels), ScrapeHealth()).health
-        for registration in registry.all_to_scrape().values()
+        for registration in registry.in_force().values()
         for endpoint in registration.endpoints
     }
     return FRESH_SECONDS if "unknown" in found else DOWN_SECONDS if "down" in found else SETTLED_SECONDS

@@ -227,7 +227,7 @@ def _written(facts: Facts) -> Step:
         return Step("written", Outcome.UNKNOWN, "prometheus/file_sd cannot be read by you")
     if not facts.endpoints:
         return Step("written", Outcome.UNKNOWN, "nothing to write")
-    found = [facts.written.get(health_key(_labels(endpoint))) for endpoint in facts.endpoints]
+    found = [facts.written.get(health_key(endpoint["labels"])) for endpoint in facts.endpoints]
     there = [item for item in found if item is not None]
     files = ", ".join(sorted({item.name for item in there})[:3])
     at = max((item.at for item in there), default=None)
@@ -244,7 +244,7 @@ def _scraped(facts: Facts) -> Step:
         outcome = Outcome.OK if registers_nothing else Outcome.UNKNOWN
         return Step("scraped", outcome, "the file names no endpoint" if registers_nothing else "nothing")
     healths = Counter(endpoint["health"] for endpoint in facts.endpoints)
-    detail = ", ".join(f"{count} {health}" for health, count in sorted(healths.items())) + _sharing(facts)
+    detail = ", ".join(f"{count} {health}" for health, count in sorted(healths.items()))
     if not facts.daemon.running:
         return Step("scraped", Outcome.UNKNOWN, f"at the last update: {detail}", facts.updated_at)
     if down := next((item for item in facts.endpoints if item["health"] == "down"), None):
@@ -256,22 +256,6 @@ def _scraped(facts: Facts) -> Step:
     if set(healths) != {"up"}:
         return Step("scraped", Outcome.PENDING, detail, facts.updated_at)
     return Step("scraped", Outcome.OK, detail, facts.updated_at)
-
-
-def _labels(endpoint: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the labels under which an endpoint is scraped: those of another file, if that had it first."""
-    labels: Mapping[str, str] = (endpoint.get("scraped_as") or endpoint)["labels"]
-    return labels
-
-
-def _sharing(facts: Facts) -> str:
-    """Return who has the endpoints scraped, if that is not this file."""
-    shared = [each["scraped_as"] for each in facts.endpoints if each.get("scraped_as")]
-    if not shared:
-        return ""
-    count = "" if len(shared) == len(facts.endpoints) else f"{len(shared)} of them "
-    first = f"client {shared[0]['labels']['client']} ({shared[0]['file']})"
-    return f"; {count}under the labels of {first}, which already had that endpoint scraped"
 
 
 def _last_error(facts: Facts) -> Step:

@@ -111,6 +111,15 @@ def test_of_a_target_that_failed_all_along_only_that_is_known() -> None:
     assert found.present() == set()
 
 
+def test_a_target_that_came_after_the_window_is_none_of_its_targets() -> None:
+    found, _ = readings({"kind": "gauge", "metric": "m"})
+    for own, times in ((TARGET, TIMES), ({**TARGET, "client": "c2"}, TIMES[-3:])):
+        made = target_samples([Series({"__name__": "up", **own}, times, np.ones(len(times)))])
+        assert made is not None
+        found.take(made)
+    assert [covered.client for covered in found.coverage()] == ["c1"]
+
+
 def test_a_metric_that_ended_before_the_window_is_not_present() -> None:
     found, _ = readings({"kind": "gauge", "metric": "m"})
     early = Series({**TARGET, "__name__": "m"}, TIMES[:1], np.array([1.0]))

@@ -18,7 +18,7 @@ from monitord.dropfolder.files import DroppedFile, Signature
 from monitord.file_sd import shards
 from monitord.session.held import HeldSession
 from monitord.system.atomic import write_synced
-from monitord.targets.scrape_health import ScrapeHealth, next_poll
+from monitord.targets.scrape_health import ScrapeHealth
 from tests.fakes.log import events
 from tests.unit.daemon.world import GOOD, World
 
@@ -54,33 +54,6 @@ def test_a_refused_file_is_reported_and_the_last_good_version_stays(world: World
     world.settle()
     assert world.scraped() == {"a"}
     assert world.status("a.yaml")["state"] == "refused"
-
-
-def test_what_two_clients_register_is_scraped_once_and_the_second_is_accepted(world: World) -> None:
-    world.drop("a.yaml", GOOD, age=90.0)
-    world.drop("b.yaml", GOOD.replace(b"c1", b"c2").replace(b"name: a", b"name: b"))
-    world.settle()
-    for _ in range(2):
-        assert world.scraped() == {"a"}
-        world.set_healths({("c1", "a", "h:1"): ScrapeHealth("up", "", "2026-01-01T00:00:00Z")})
-        first, second = (world.status(name) for name in ("a.yaml", "b.yaml"))
-        assert (first["state"], first["reason"], second["state"]) == ("accepted", "", "accepted")
-        assert second["reason"] == (
-            "client c1 (a.yaml) already has http://h:1/ scraped, as a: "
-            "it is scraped once, under the labels given there"
-        )
-        (endpoint,) = second["endpoints"]
-        assert (endpoint["job"], endpoint["health"]) == ("b", "up")
-        assert endpoint["scraped_as"] == {"file": "a.yaml", "labels": first["endpoints"][0]["labels"]}
-        assert first["endpoints"][0]["scraped_as"] is None
-        assert next_poll(world.reconciler.registry, {("c1", "a", "h:1"): ScrapeHealth("up")}) > 1
-        world.start()
-        world.settle()
-    (world.session.targets / "a.yaml").unlink()
-    world.settle()
-    assert world.scraped() == {"b"}
-    status = world.status("b.yaml")
-    assert (status["reason"], status["endpoints"][0]["health"]) == ("", "unknown")
 
 
 DAY = 86400.0

@@ -9,20 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitord.errors import Problem
-from monitord.targets.credentials import ScrapeCredentials
-from monitord.targets.feedback import restore, target_status
 from monitord.targets.model import Endpoint, Registration
-from monitord.targets.registry import (
-    Entry,
-    Registry,
-    Seen,
-    Shared,
-    State,
-    next_expiry,
-    restored,
-    slurm_jobs,
-    update,
-)
+from monitord.targets.registry import Registry, Seen, State, next_expiry, restored, slurm_jobs, update
 
 NOW = 1000.0
 NOBODY: frozenset[str] = frozenset()
@@ -154,81 +142,6 @@ def test_a_chain_of_hand_overs_settles_in_one_look() -> None:
     wanted = (good("a", "2", version="v2"), good("b", "3", version="v2"), good("c", "4", version="v2"))
     for seen in itertools.permutations(wanted):
         assert services_in_force(look(registry, *seen)) == {"a": ["2"], "b": ["3"], "c": ["4"]}
-
-
-# --- one endpoint, one scrape
-
-
-def of_client(client: str, *services: str, file: str = "", at: float = NOW, **more: str) -> Seen:
-    """Return a file of a client, whose services are at the same URLs as another's of the same names."""
-    endpoints = tuple(replace(endpoint(service, client), **more) for service in services)  # type: ignore[arg-type]
-    file = file or client
-    return Seen(file, at, Registration(file, client, endpoints, f"{file}:{services}:{at}"))
-
-
-def scraped(registry: Registry) -> dict[str, list[str]]:
-    """Return the services that are scraped under the labels of each file."""
-    found = registry.all_to_scrape().items()
-    return {file: [each.labels["job"] for each in item.endpoints] for file, item in found}
-
-
-def test_what_two_clients_register_is_scraped_for_the_first_and_accepted_for_both() -> None:
-    first, second = of_client("c2", "x"), of_client("c1", "y", "x", at=NOW + 1)
-    for registry in (
-        look(Registry(), first, second), look(Registry(), second, first),
-        look(look(Registry(), first), second),
-    ):  # fmt: skip
-        assert {entry.state for entry in registry.entries.values()} == {State.ACCEPTED}
-        assert scraped(registry) == {"c2": ["x"], "c1": ["y"]}
-        assert registry.shared("c2") == {}
-        assert registry.shared("c1") == {1: Shared("c2", endpoint("x", "c2"))}
-        assert [each.labels["client"] for each in registry.scraped_for("c1")] == ["c1", "c2"]
-
-
-def test_the_next_takes_over_and_those_whose_labels_change_are_reported() -> None:
-    registry = look(Registry(), *(of_client(f"c{n}", "x", at=NOW + n) for n in (1, 2, 3)))
-    assert scraped(registry) == {"c1": ["x"], "c2": [], "c3": []}
-    registry, changed = update(registry, (), ("c1",), NOBODY, NOW + 5)
-    assert (scraped(registry), {*changed}) == ({"c2": ["x"], "c3": []}, {"c1", "c2", "c3"})
-    assert registry.taken_over == {endpoint("x").source: NOW + 5}
-    registry, changed = update(registry, (of_client("c1", "x"),), (), NOBODY, NOW + 6)
-    assert (scraped(registry), {*changed}) == ({"c2": ["x"], "c3": [], "c1": []}, {"c1"})
-    registry, changed = update(registry, (of_client("c2", "z", at=NOW + 7),), (), NOBODY, NOW + 7)
-    assert (scraped(registry), {*changed}) == ({"c2": ["z"], "c3": ["x"], "c1": []}, {"c1", "c2", "c3"})
-    assert registry.taken_over == {endpoint("x").source: NOW + 7}
-    registry = look(registry, gone=("c1", "c3"))
-    assert (registry.taken_over, registry.claims) == ({}, {endpoint("z").source: ("c2",)})
-
-
-def test_a_newer_version_of_the_first_keeps_the_endpoint_also_after_a_restart() -> None:
-    registry = look(Registry(), of_client("c1", "x"), of_client("c2", "x", at=NOW + 1))
-    registry, changed = update(registry, (of_client("c1", "x", "y", at=NOW + 9),), (), NOBODY, NOW + 9)
-    assert (scraped(registry), {*changed}) == ({"c1": ["x", "y"], "c2": []}, {"c1", "c2"})
-    entries = [entry_after_restart(registry, file) for file in ("c2", "c1")]
-    assert scraped(restored(entries)) == {"c1": ["x", "y"], "c2": []}
-
-
-def entry_after_restart(registry: Registry, file: str) -> Entry:
-    published = {**target_status(registry.entries[file], {}, registry.shared(file)), "updated_at": ""}
-    entry = restore(published, NOW + 100)
-    assert entry
-    return entry
-
-
-def test_files_of_one_client_and_scrapes_with_other_credentials_are_apart() -> None:
-    registry = look(
-        Registry(), of_client("c1", "x", file="a"), of_client("c1", "y", file="b", url="http://h:1/x")
-    )
-    assert scraped(registry) == {"a": ["x"], "b": ["y"]}
-    registry = look(registry, of_client("c2", "x", at=NOW + 1), gone=("a",))
-    assert scraped(registry) == {"b": ["y"], "c2": []}, "the same client's other file goes first"
-    assert registry.taken_over == {}
-    secret = ScrapeCredentials(bearer_token_file="/t")
-    seen = of_client("c3", "x")
-    assert seen.registration
-    (plain,) = seen.registration.endpoints
-    with_secret = replace(seen.registration, endpoints=(replace(plain, credentials=secret),))
-    assert scraped(look(registry, replace(seen, registration=with_secret)))["c3"] == ["x"]
 
 
 # --- leases and jobs
@@ -368,59 +281,4 @@ def test_the_order_in_which_files_are_read_does_not_matter(history: History) -> 
         now = NOW + 20 * step
         after, _ = update(registry, seen, gone, ended, now)
         assert update(registry, reversed(seen), reversed(gone), ended, now)[0].entries == after.entries
-        registry = after
-
-
-shared_files = st.builds(
-    lambda file, client, services, at: of_client(client, *services, file=file, at=at),
-    files,
-    st.sampled_from(["c1", "c2", "c3"]),
-    st.lists(st.sampled_from(["x", "y"]), unique=True, max_size=2),
-    st.floats(NOW - 100, NOW + 100),
-)
-shared_histories = st.lists(
-    st.tuples(
-        st.lists(shared_files | st.builds(bad, files), max_size=4, unique_by=lambda seen: seen.file),
-        st.lists(files, max_size=2, unique=True),
-    ),
-    max_size=8,
-)
-
-
-@given(shared_histories)
-def test_whatever_happens_each_endpoint_is_scraped_for_one_client(
-    history: list[tuple[list[Seen], list[str]]],
-) -> None:
-    registry = Registry()
-    for step, (seen, gone) in enumerate(history):
-        now = NOW + 20 * step
-        after, changed = update(registry, seen, gone, NOBODY, now)
-        wanted = {each.source for item in after.in_force().values() for each in item.endpoints}
-        clients: dict[object, set[str]] = {source: set() for source in wanted}
-        for item in after.all_to_scrape().values():
-            for each in item.endpoints:
-                clients[each.source].add(item.client)
-        assert all(len(found) == 1 for found in clients.values())
-        assert after.claims.keys() == wanted
-        assert after.taken_over.keys() <= wanted
-        for file in after.entries.keys() - changed:
-            assert (after.to_scrape(file), after.shared(file)) == (
-                registry.to_scrape(file), registry.shared(file),
-            ), "what is scraped for a file changes with a notice"  # fmt: skip
-        for source, files in registry.claims.items():
-            kept = registry.entries[files[0]].in_force
-            still = after.entries[files[0]].in_force if files[0] in after.entries else None
-            if (
-                kept
-                and still
-                and kept.client == still.client
-                and source in [e.source for e in still.endpoints]
-            ):
-                assert after.claims[source][0] == files[0], "the first keeps it for as long as it has it"
-        again, _ = update(registry, reversed(seen), reversed(gone), NOBODY, now)
-        assert (again.claims, again.taken_over) == (after.claims, after.taken_over)
-        rebuilt = restored([entry_after_restart(after, file) for file in sorted(after.in_force())])
-        assert rebuilt.all_to_scrape().keys() == after.in_force().keys()
-        for file in after.in_force():
-            assert rebuilt.to_scrape(file) == after.to_scrape(file), "a restart changes nothing"
         registry = after

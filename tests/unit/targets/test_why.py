@@ -65,19 +65,6 @@ def test_everything_is_up_and_every_step_has_its_age() -> None:
     assert answer["endpoints"][0]["last_scrape_age_seconds"] == 30
 
 
-def test_an_endpoint_that_another_client_has_scraped_is_up_under_its_labels() -> None:
-    first = {"file": "a.yaml", "labels": {"client": "a", "job": "node", "instance": "mel0042:8000"}}
-    shared = endpoint(scraped_as=first)
-    answer = explain(facts(endpoints=(shared,), written={("a", "node", "mel0042:8000"): WRITTEN}), NOW)
-    assert answer["up"]
-    whose = "under the labels of client a (a.yaml), which already had that endpoint scraped"
-    assert step(answer, "scraped")["detail"] == f"1 up; {whose}"
-    own = endpoint("http://mel0042:9/metrics", scraped_as=None)
-    written = {("a", "node", "mel0042:8000"): WRITTEN, ("c1", "web", "mel0042:9"): WRITTEN}
-    answer = explain(facts(endpoints=(own, shared), written=written), NOW)
-    assert step(answer, "scraped")["detail"] == f"2 up; 1 of them {whose}"
-
-
 REFUSED = {
     "state": "refused",
     "errors": [{"line": 2, "column": 3, "field": "node", "message": "bad"},
