@@ -121,7 +121,7 @@ def test_blocks_that_find_no_room_cost_the_window_nothing_else(
     (tmp_path / "data").mkdir()
     many = "".join(f'many_total{{number="{number}"}} 1\n' for number in range(20_000))
     settings: dict[str, Any] = {"windows__samples": False, "prometheus__data_dir": str(tmp_path / "data")}
-    with small_disk(tmp_path / "disk", 2048) as disk:
+    with small_disk(tmp_path / "disk", 6144) as disk:
         (disk.folder / "root").mkdir()
         with benches(disk.folder / "root", windows__blocks=True, **settings) as bench:
             bench.run()
