@@ -86,15 +86,20 @@ class Server:
 
 
 @contextmanager
-def prepared_server(folder: Path, build: Build, native_histograms: bool = False) -> Iterator[Server]:
-    """Prepare what a Prometheus needs in a new folder; end all that were started there."""
+def prepared_server(
+    folder: Path, build: Build, native_histograms: bool = False, interval: float = 0.2
+) -> Iterator[Server]:
+    """Prepare what a Prometheus needs in a new folder; end all that were started there.
+
+    It scrapes every `interval` seconds.
+    """
     (folder / "file_sd").mkdir(parents=True)
     credentials = new_credentials(folder / "password")
     credentials.password_file.write_text(f"{credentials.password}\n")
     (folder / "web.yml").write_bytes(render_web_config(hash_password(credentials.password), None))
     limits = LimitSettings(samples=50, body_bytes=100_000)
     config = render_config(
-        folder / "file_sd", 0.2, limits, build.version, native_histograms=native_histograms
+        folder / "file_sd", interval, limits, build.version, native_histograms=native_histograms
     )
     install_config(folder / "prometheus.yml", config, find_promtool(build))
     server = Server(folder, build, credentials, native_histograms)
