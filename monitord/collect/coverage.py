@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from monitord.collect.request import CollectionRequest
+from monitord.collect.request import CollectionRequest, ExpectedTarget
 
 # How far from its due time, as a share of the interval, a scrape may be and still be that scrape.
 PHASE_TOLERANCE = 0.05
@@ -69,30 +69,17 @@ class TargetCoverage:
         return min(1.0, self.successes / self.expected_scrapes) if self.expected_scrapes else None
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """The labels and the scrape interval (seconds) of each declared target."""
-
-    labels: Mapping[Identity, Mapping[str, str]]
-    intervals: Mapping[Identity, float]
-
-
-def declared_targets(request: CollectionRequest) -> Declared:
-    """Return what is known of the targets before any sample is read."""
-    targets = {identity_of(target.labels): target for target in request.targets}
-    return Declared(
-        {identity: target.labels for identity, target in targets.items()},
-        {identity: target.interval for identity, target in targets.items()},
-    )
+def declared_targets(request: CollectionRequest) -> dict[Identity, ExpectedTarget]:
+    """Return the declared targets by job, instance and client."""
+    return {identity_of(target.labels): target for target in request.targets}
 
 
 def with_unseen(request: CollectionRequest, seen: Iterable[TargetCoverage]) -> tuple[TargetCoverage, ...]:
     """Return the coverage of all targets seen or declared, by job, instance and client."""
     found = {target.identity: target for target in seen}
-    declared = declared_targets(request)
-    for identity, labels in declared.labels.items():
+    for identity, target in declared_targets(request).items():
         if identity not in found:
-            found[identity] = cover_target(request, labels, (), declared.intervals[identity])
+            found[identity] = cover_target(request, target.labels, (), target.interval)
     return tuple(found[identity] for identity in sorted(found))
 
 

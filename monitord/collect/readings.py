@@ -40,7 +40,7 @@ class Readings:
     def __init__(self, request: CollectionRequest) -> None:
         self._request = request
         self._span = request.span
-        self._intervals = declared_targets(request).intervals
+        self._declared = declared_targets(request)
         self._uses: dict[str, list[_Use]] = defaultdict(list)
         self._of_kpi: dict[tuple[str, str], list[tuple[Kpi, MetricReading]]] = {}
         self._coverage: dict[Identity, TargetCoverage] = {}
@@ -139,7 +139,9 @@ class Readings:
     def _cover(self, scrapes: TargetScrapes) -> TargetCoverage:
         seconds = (scrapes.times / 1000.0).tolist()
         outcomes = zip(seconds, scrapes.up.tolist(), strict=True)
-        return cover_target(self._request, scrapes.labels, outcomes, self._intervals.get(scrapes.identity))
+        declared = self._declared.get(scrapes.identity)
+        interval = declared.interval if declared else None
+        return cover_target(self._request, scrapes.labels, outcomes, interval)
 
     def _is_measurable(self, scrapes: TargetScrapes) -> bool:
         """Return whether a target was scraped in the window, or before and after a window without any scrape.
@@ -155,6 +157,8 @@ class Readings:
         if (name, job) in self._seen:
             return
         first, last = np.searchsorted(scrapes.times, (self._span.start_ms, self._span.end_ms + 1))
+        if first == last:  # a window without a scrape is measured by those around it
+            first, last = first - 1, last + 1
         if not np.isnan(metric.values[:, first:last]).all():
             self._seen.add((name, job))
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from monitord.kpis.promql import quote, session_matchers
+from monitord.kpis.readings.target_samples import COUNT_SUFFIX, OF_SCRAPES
 from monitord.kpis.span import InstantQuery, Span
 from monitord.prometheus.api.series import Answer
 
@@ -24,10 +25,6 @@ NATIVE_SIZE = 20
 """Which samples are native histograms is not known before they are read: each may be as large as so many."""
 OWN_SERIES = 6
 """How many series Prometheus itself adds to each target: up, scrape_duration_seconds and others."""
-OF_SCRAPES = ("up", "scrape_duration_seconds", "process_start_time_seconds")
-"""The metrics without which the samples of a target cannot be dated."""
-OF_HISTOGRAMS = "_count"
-"""What the metrics end with that tell of a restart."""
 
 
 class Endpoint(NamedTuple):
@@ -95,7 +92,7 @@ def metric_queries(
     """
     series = {each.labels["__name__"]: round(each.value) for each in metrics.series}
     samples = {name: count * size // sum(series.values()) for name, count in series.items()}
-    first = [name for name in samples if name in OF_SCRAPES or name.endswith(OF_HISTOGRAMS)]
+    first = [name for name in samples if name in OF_SCRAPES or name.endswith(COUNT_SUFFIX)]
     others = _packed(sorted(samples.keys() - set(first)), samples, most)
     for together in filter(None, (sorted(first), *others)):
         named = f"__name__=~{quote('|'.join(map(re.escape, together)))}"

@@ -23,8 +23,8 @@ DURATION = "scrape_duration_seconds"
 STARTED = "process_start_time_seconds"
 OF_SCRAPES = (UP, DURATION, STARTED)
 """The metrics without which those of a target cannot be dated."""
-OF_HISTOGRAMS = "_count"
-"""What the metrics end with of which a smaller value tells of a restart."""
+COUNT_SUFFIX = "_count"
+"""The count of a histogram or summary never falls while its process runs: if it does, that was restarted."""
 _STARTED_TOLERANCE = 1.0
 """In seconds: some exporters compute their start from two clocks, and it wavers."""
 
@@ -228,7 +228,7 @@ def _with_drops(scrapes: TargetScrapes, metrics: Mapping[str, Metric]) -> Target
     successes = scrapes.successes
     restarted = successes.restarted.copy()
     for name, metric in metrics.items():
-        if name.endswith(OF_HISTOGRAMS):
+        if name.endswith(COUNT_SUFFIX):
             values = metric.values[:, scrapes.up]
             restarted[1:] |= (values[:, 1:] < values[:, :-1]).any(axis=0)
     return replace(scrapes, successes=Scrapes(successes.starts, successes.ends, restarted))

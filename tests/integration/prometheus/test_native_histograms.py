@@ -162,7 +162,7 @@ def test_the_classic_form_is_read_where_there_is_one(measured: Measured) -> None
 
 
 def test_what_a_histogram_held_when_it_was_born_is_told(measured: Measured) -> None:
-    # A classic count that fell tells of the restart: what was born before it may have counted more.
+    # Where a classic count fell, the process restarted, and the new series may have counted more before that.
     assert measured.row("born", "count").reason in {"series_born", "counter_reset"}
 
 

@@ -533,6 +533,16 @@ def test_a_target_that_the_window_is_too_short_for_is_a_reason_of_the_rows_that_
     assert one_row(found, "mean", "client", client="c1").status == "ok"
 
 
+def test_a_pack_applies_to_a_window_between_two_scrapes() -> None:
+    one_kpi = kpi(kind="counter", metric="m")
+    pack = Recipe(name="r", help="h", kpis=(one_kpi,), applies="when_present")
+    window = Window("w", START + 3, START + 6)  # scrapes are at 2 and at 7
+    (row,) = run(one_kpi, [stored(A, "m", rate(10))], window=window, recipes=(pack,)).rows
+    assert row.value == pytest.approx(10)
+    assert row.value_lo == 0
+    assert row.value_hi == pytest.approx(50 / 3)
+
+
 def test_the_error_of_a_failed_scrape_is_published_without_what_may_be_secret() -> None:
     error = 'Get "http://me:word@n2:1/metrics?token=abc": dial tcp: connection refused'
     series = [stored(B, "up", scraped(lambda _: 0.0))]
