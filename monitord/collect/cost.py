@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from monitord.kpis.promql import session_matchers
-from monitord.kpis.span import InstantQuery, Span
-
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -29,12 +26,6 @@ class Moment:
     daemon: Usage | None
     prometheus: Usage | None
     collector: Usage | None = None
-
-
-def scraped_bytes_query(span: Span) -> InstantQuery:
-    """Return the query for how many bytes all scrapes of the window brought in."""
-    matchers = session_matchers(span.session)
-    return span.at_end(f"sum(sum_over_time(scrape_body_size_bytes{{{matchers}}}{span.whole}))")
 
 
 def own_cost(moments: Sequence[Moment], start: float, end: float) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 
 # Reasons why a value is missing or incomplete.
@@ -91,18 +90,3 @@ class Estimate(NamedTuple):
         if width == 0:
             return 0.0
         return width / abs(self.value) if self.value else math.inf
-
-
-def total(values: Iterable[float]) -> float:
-    """Add up exactly; infinities that cancel out, or a sum past all floats, are not a number."""
-    try:
-        return math.fsum(values)
-    except (ValueError, OverflowError):
-        return math.nan
-
-
-def divide(dividend: float, divisor: float, n: int | None, reason: str = "") -> Estimate:
-    """Return a ratio; dividing by zero has no value rather than an infinite one."""
-    if divisor == 0:
-        return Estimate(None, n, reason=DIVISOR_ZERO)
-    return Estimate(dividend / divisor, n, reason=reason)

@@ -17,7 +17,6 @@ from monitord.kpis.readings.increase import Flags, Floats, Scrapes
 from monitord.prometheus.api.sample_block import HistogramSeries, Labels, Milliseconds, SampleBlock
 
 NAME = "__name__"
-IDENTITY = ("job", "instance", "client")
 UP = "up"
 DURATION = "scrape_duration_seconds"
 STARTED = "process_start_time_seconds"
